@@ -1,0 +1,7 @@
+"""One error for everything a store can do wrong; its text is a sentence for a person, with the remedy."""
+
+from phongmay_contract.errors import OperatorError
+
+
+class StoreError(OperatorError):
+    """A store cannot be opened, read or written; the message names file or key and what to do."""

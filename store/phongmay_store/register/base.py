@@ -1,0 +1,118 @@
+"""Common ground of the register's tables: aware UTC times, ids, and rows that are revised instead of overwritten."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, MetaData, Select, and_, or_, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+_ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # no i, l, o, u, 0, 1: ids are read out on the telephone
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_id(prefix: str) -> str:
+    """Make a stable id such as 'pc-k7m2q9xw3b' (49 bits of chance); valid as a device id of the contract."""
+    return prefix + "-" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
+
+
+def utc_now() -> datetime:
+    """Give the present as an aware UTC time."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite would drop the zone, so it is stored naive and given back aware."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}: the register takes aware times only")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back an aware UTC time."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; names of constraints are fixed so that migrations can name them."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 SQLAlchemy's API
+
+
+class Versioned(Base):
+    """A thing whose properties change: one row a version, `id` is the thing, `row_id` the version.
+
+    Attributes:
+        valid_from: since when it is so in the world.
+        valid_to: until when (exclusive); None = still.
+        recorded_at: since when the register knows.
+        superseded_at: since when the register knows better; None = this row is the present knowledge.
+    """
+
+    __abstract__ = True
+
+    row_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(index=True)
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
+    superseded_at: Mapped[datetime | None] = mapped_column(index=True)
+
+    @classmethod
+    def at(cls, valid_at: datetime | None = None, known_at: datetime | None = None) -> Select[Self]:
+        """Select the versions that hold at `valid_at` (default: now) as known at `known_at` (default: now)."""
+        return select(cls).where(cls.holds(valid_at, known_at))
+
+    @classmethod
+    def holds(cls, valid_at: datetime | None = None, known_at: datetime | None = None) -> ColumnElement[bool]:
+        """Give the condition that `at` uses, for joins."""
+        when = valid_at or utc_now()
+        known: ColumnElement[bool] = (
+            cls.superseded_at.is_(None)
+            if known_at is None
+            else and_(cls.recorded_at <= known_at, or_(cls.superseded_at.is_(None), cls.superseded_at > known_at))
+        )
+        return and_(known, cls.valid_from <= when, or_(cls.valid_to.is_(None), cls.valid_to > when))
+
+    def properties(self) -> dict[str, Any]:
+        """Give the columns that say something about the thing (not the version's own bookkeeping)."""
+        own = {"row_id", "id", "valid_from", "valid_to", "recorded_at", "superseded_at"}
+        names: Sequence[str] = self.__table__.columns.keys()
+        return {name: getattr(self, name) for name in names if name not in own}
+
+    def revise(self, session: Session, changes: dict[str, Any], *, since: datetime | None = None) -> Self | None:
+        """Record that the thing is different since `since` (default: now); None when nothing differs.
+
+        The old row is superseded; it is recorded again with its end, and the new state begins there. So both "what
+        did we believe then" and "how was it then" stay answerable.
+        """
+        before = self.properties()
+        if all(before[key] == value for key, value in changes.items()):
+            return None
+        now = utc_now()
+        start = since or now
+        self.superseded_at = now
+        if start > self.valid_from:
+            session.add(type(self)(id=self.id, valid_from=self.valid_from, valid_to=start, recorded_at=now, **before))
+        fresh = type(self)(
+            id=self.id, valid_from=start, valid_to=self.valid_to, recorded_at=now, **{**before, **changes}
+        )
+        session.add(fresh)
+        return fresh

@@ -1,0 +1,12 @@
+"""Alembic's entry: runs migrations on the engine that `engine.migrate` hands over, all in one transaction."""
+
+from alembic import context
+from sqlalchemy import Engine
+
+from phongmay_store.register import metadata
+
+engine: Engine = context.config.attributes["engine"]
+with engine.begin() as connection:
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,196 @@
+"""What a series store must do, whatever engine carries it: the Protocols and the rows that pass through them.
+
+Times are float seconds since 1970-01-01 UTC on the TRUE clock (see the collector's `clocks`); a device's own wall
+clock never gets here. Every write of one call is committed before the call returns, or StoreError is raised and
+nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from phongmay_contract.catalogue import Value
+from phongmay_contract.envelope import Envelope
+
+
+class TimeBasis(StrEnum):
+    """How the true time of an envelope is known."""
+
+    LIVE = "live"
+    """From the run's offset, learnt from its own live messages."""
+    WALL = "wall"
+    """From the device's wall clock: the run never was live, and the clock is believable."""
+    GUESS = "guess"
+    """Neither: the time of receipt stands in and the row is flagged."""
+
+
+class EnvelopeId(NamedTuple):
+    """Identity of an envelope."""
+
+    sender: str
+    run: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.sender}/{self.run}/{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A checked envelope with the time that the collector gives it."""
+
+    envelope: Envelope
+    at: float
+    basis: TimeBasis
+    received: float
+    unknown: tuple[str, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> EnvelopeId:
+        """Identity: seen again, nothing happens."""
+        return EnvelopeId(self.envelope.sender, self.envelope.run, self.envelope.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement of one device and part at one time, and the envelope it came in."""
+
+    device: str
+    part: str
+    at: float
+    basis: TimeBasis
+    values: Mapping[str, Value]
+    source: EnvelopeId
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """One hour of one device as two 60-bit masks (bit n = minute n of the UTC hour that starts at `hour`).
+
+    Attributes:
+        seen: a round was measured in that minute.
+        reachable: a round of that minute reached the Internet target.
+        unreachable: a round of that minute tried the Internet target in vain.
+    """
+
+    device: str
+    hour: int
+    seen: int
+    reachable: int
+    unreachable: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunOffset:
+    """True time of a run = its monotonic time + offset; learnt once, never changed."""
+
+    device: str
+    run: str
+    offset: float
+    basis: TimeBasis
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a device is connected, by its MQTT sessions.
+
+    Attributes:
+        state: online, goodbye or lost (contract.envelope.STATES).
+        session: the session that the state is about.
+        run: the run of that session.
+        since: true time since when the state holds.
+        last_seen: true time of the newest sign of life (birth or live envelope).
+        agent: agent version.
+    """
+
+    device: str
+    state: str
+    session: str
+    run: str
+    since: float
+    last_seen: float
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was refused, kept with reason and payload."""
+
+    id: int
+    topic: str
+    reason: str
+    detail: str
+    payload: bytes
+    received: float
+
+
+class SeriesReader(Protocol):
+    """What rules, API and dashboards may ask."""
+
+    def latest(self, measurement: str, devices: Collection[str] | None = None) -> Iterator[Row]:
+        """Give the newest row of each (device, part); of all devices when None."""
+        ...
+
+    def range(
+        self,
+        device: str,
+        measurement: str,
+        start: float,
+        end: float,
+        *,
+        part: str | None = None,
+        limit: int = 1000,
+        after: tuple[float, str] | None = None,
+    ) -> Sequence[Row]:
+        """Give rows with start <= at < end in order of (at, part), at most `limit`, beginning behind `after`."""
+        ...
+
+    def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
+        """Give the minute masks of every hour that touches [start, end)."""
+        ...
+
+    def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
+        """Give the presence of devices that were ever heard of."""
+        ...
+
+    def envelope_count(self, device: str | None = None) -> int:
+        """Count stored envelopes: each identity once."""
+        ...
+
+    def dead_letters(self, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
+        """Give dead letters with id > after, oldest first."""
+        ...
+
+    def unknown_names(self) -> Mapping[str, int]:
+        """Give how often each unknown measurement or quantity name was met."""
+        ...
+
+
+class SeriesWriter(SeriesReader, Protocol):
+    """What the collector does, and nobody else."""
+
+    def known(self, ids: Iterable[EnvelopeId]) -> set[EnvelopeId]:
+        """Tell which of these envelopes are stored already."""
+        ...
+
+    def write(
+        self,
+        arrivals: Sequence[Arrival],
+        offsets: Sequence[RunOffset] = (),
+        presence: Sequence[Presence] = (),
+        dead: Sequence[DeadLetter] = (),
+    ) -> None:
+        """Commit all of this in one transaction; envelopes that are stored already change nothing."""
+        ...
+
+    def offset(self, device: str, run: str) -> RunOffset | None:
+        """Give the offset that was learnt for a run, if any."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
