@@ -1,0 +1,1 @@
+"""Everything that a school PC runs: probes, spool, publisher."""

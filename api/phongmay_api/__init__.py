@@ -1,0 +1,1 @@
+"""HTTP: JSON under /api/v1 and the pages in Vietnamese and English."""

@@ -1,0 +1,1 @@
+"""The command `phongmay`: everything that runs on the server, one module of `commands` a verb."""

@@ -1,0 +1,1 @@
+"""Server side of MQTT: takes messages in, stores them once, gives receipts."""

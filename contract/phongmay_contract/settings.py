@@ -47,9 +47,9 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def section(kind: type[T], *, about: str) -> T:
+def section(kind: type[Any], *, about: str) -> Any:
     """Declare a table of settings inside a settings dataclass; all its keys have defaults."""
-    return typing.cast(T, dataclasses.field(default_factory=kind, metadata={"about": about}))
+    return dataclasses.field(default_factory=kind, metadata={"about": about})
 
 
 def read_settings(kind: type[T], path: Path) -> T:
@@ -135,8 +135,12 @@ def sample(kind: type[Any], prefix: str = "") -> str:
         bounds += [f"{word} {field.metadata[key]}" for key, word in (("low", "at least"), ("high", "at most"))
                    if field.metadata.get(key) is not None]  # fmt: skip
         lines.append(f"## {about}" + (f" ({'; '.join(bounds)})" if bounds else ""))
-        required = field.default is _REQUIRED and field.default_factory is _REQUIRED
-        default = "" if required else field.default if field.default is not _REQUIRED else field.default_factory()  # type: ignore[misc] # MISSING was excluded
+        default: Any = field.default
+        required = default is _REQUIRED and field.default_factory is _REQUIRED
+        if required:
+            default = ""
+        elif field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
         lines.append(f"{'' if required else '# '}{field.name} = {_toml(default)}")
     return "\n".join(lines) + ("\n\n" if tables else "\n") + "\n".join(tables)
 

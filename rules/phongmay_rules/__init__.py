@@ -1,0 +1,1 @@
+"""Packs of rules as data, facts, checks, and the verdicts with their evidence."""

@@ -1,0 +1,1 @@
+"""Seeded fleets of real MQTT connections that know their own expected verdicts."""
