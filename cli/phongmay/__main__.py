@@ -1,0 +1,7 @@
+"""`python -m phongmay` is the command `phongmay`."""
+
+import sys
+
+from phongmay.main import main
+
+sys.exit(main())
