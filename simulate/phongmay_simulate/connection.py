@@ -60,6 +60,7 @@ class Connection:
         self.connected = False
         self.refusals = 0
         self._seq = 0
+        self._unacknowledged = 0
         self._waiting: dict[int, tuple[Envelope, float]] = {}
         self._past: list[Envelope] = []
         self._retry_at = 0.0
@@ -70,6 +71,7 @@ class Connection:
     def connect(self) -> None:
         """Open a session; a broker that refuses is tried again later by `tick`."""
         self.session = secrets.token_hex(8)
+        self._unacknowledged = 0
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self.identity.device_id, clean_session=True)
         client.username_pw_set(self.identity.device_id, keys.mqtt_password(self.identity.secret))
         client.will_set(self._topic(Kind.STATUS), self._status(LOST), qos=1, retain=True)
@@ -78,6 +80,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         self._client = client
         try:
             client.connect(self.identity.broker_host, self.identity.broker_port, keepalive=60)
@@ -143,6 +146,9 @@ class Connection:
         self._past.extend(envelope for envelope, _ in self._waiting.values())
         self._waiting.clear()
 
+    def _on_publish(self, *_: Any) -> None:
+        self._unacknowledged -= 1
+
     def _on_disconnect(self, *_: Any) -> None:
         self._lost()
 
@@ -169,6 +175,11 @@ class Connection:
     def remember(self, body: tuple[Group, ...], at: float) -> None:
         """Keep a round of the past; it goes out as backfill once the run is known to the collector."""
         self._past.append(self._envelope(Kind.ROUND, body, at))
+
+    @property
+    def backlog(self) -> bool:
+        """Tell whether the broker has not taken everything yet (no PUBACK)."""
+        return self._unacknowledged > 0
 
     @property
     def unreceipted(self) -> int:
@@ -220,3 +231,4 @@ class Connection:
     def _publish(self, kind: Kind, payload: bytes, *, retain: bool = False) -> None:
         if self._client is not None:
             self._client.publish(self._topic(kind), payload, qos=1, retain=retain)
+            self._unacknowledged += 1

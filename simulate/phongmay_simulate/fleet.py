@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import selectors
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from phongmay_contract.topics import Kind
@@ -51,7 +51,7 @@ class Fleet:
         """Work until a monotonic deadline or until `stop.is_set()`."""
         while time.monotonic() < deadline and not (stop is not None and stop.is_set()):
             self._connect_some()
-            self._exchange(0.05)
+            exchange((connection for connection, _ in self._connections), 0.05)
             for index, (connection, room) in enumerate(self._connections):
                 connection.tick()
                 self._act(index, connection, room)
@@ -60,7 +60,7 @@ class Fleet:
         """Send nothing new, wait until every receipt is there (or patience ends), then say goodbye."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline and any(c.unreceipted and not c.stopped for c, _ in self._connections):
-            self._exchange(0.05)
+            exchange((connection for connection, _ in self._connections), 0.05)
             for connection, _ in self._connections:
                 connection.tick()
         for connection, _ in self._connections:
@@ -68,7 +68,7 @@ class Fleet:
                 connection.goodbye()
         end = time.monotonic() + 1.0
         while time.monotonic() < end and any(c.wants_write() for c, _ in self._connections):
-            self._exchange(0.05)
+            exchange((connection for connection, _ in self._connections), 0.05)
 
     def ledger(self) -> list[dict[str, Any]]:
         """Give, for each run of each machine, what was sent, receipted and refused."""
@@ -133,18 +133,20 @@ class Fleet:
             self._due[index] = now + self._interval
             connection.send(Kind.ROUND, connection.machine.round(self._interval))
 
-    def _exchange(self, wait_s: float) -> None:
-        with selectors.DefaultSelector() as selector:
-            for connection, _ in self._connections:
-                sock = connection.socket()
-                if sock is not None and sock.fileno() >= 0:
-                    events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_write() else 0)
-                    selector.register(sock, events, connection)
-            if not selector.get_map():
-                time.sleep(wait_s)
-                return
-            for key, events in selector.select(wait_s):
-                if events & selectors.EVENT_READ:
-                    key.data.readable()
-                if events & selectors.EVENT_WRITE:
-                    key.data.writable()
+
+def exchange(connections: Iterable[Connection], wait_s: float) -> None:
+    """Wait at most so long for the sockets of some connections, and let them read and write what they can."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            sock = connection.socket()
+            if sock is not None and sock.fileno() >= 0:
+                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_write() else 0)
+                selector.register(sock, events, connection)
+        if not selector.get_map():
+            time.sleep(wait_s)
+            return
+        for key, events in selector.select(wait_s):
+            if events & selectors.EVENT_READ:
+                key.data.readable()
+            if events & selectors.EVENT_WRITE:
+                key.data.writable()

@@ -18,7 +18,7 @@ from phongmay_simulate.machine import Machine
 from phongmay_store.register import timetable
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 hypothesis wants naive bounds
 
 
 def test_same_seed_and_moment_give_the_same_district() -> None:
