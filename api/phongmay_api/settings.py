@@ -17,3 +17,6 @@ class ApiSettings:
     broker_port: int = setting(1883, about="Port of the broker as the agents reach it.", low=1, high=65535)
     session_hours: float = setting(12, about="Hours after which a browser must sign in again.", low=0.1, high=720)
     secure_cookies: bool = setting(False, about="Send cookies over HTTPS only; true wherever HTTPS is in front.")
+    trusted_proxies: str = setting(
+        "", about="Addresses of reverse proxies, with commas: their X-Forwarded-For is believed; empty = none."
+    )

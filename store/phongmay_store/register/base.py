@@ -100,19 +100,36 @@ class Versioned(Base):
     def revise(self, session: Session, changes: dict[str, Any], *, since: datetime | None = None) -> Self | None:
         """Record that the thing is different since `since` (default: now); None when nothing differs.
 
-        The old row is superseded; it is recorded again with its end, and the new state begins there. So both "what
-        did we believe then" and "how was it then" stay answerable.
+        Every version that holds between `since` and this row's end gets the changes: it is superseded and recorded
+        again, split at `since` if it began before. So both "what did we believe then" and "how was it then" stay
+        answerable, and no instant ever has two versions. When the thing was known only later than `since`, it is
+        now taken to have existed since then.
+
+        Returns:
+            The row that takes this row's place.
         """
         before = self.properties()
         if all(before[key] == value for key, value in changes.items()):
             return None
+        kind = type(self)
         now = utc_now()
         start = since or now
-        self.superseded_at = now
-        if start > self.valid_from:
-            session.add(type(self)(id=self.id, valid_from=self.valid_from, valid_to=start, recorded_at=now, **before))
-        fresh = type(self)(
-            id=self.id, valid_from=start, valid_to=self.valid_to, recorded_at=now, **{**before, **changes}
-        )
-        session.add(fresh)
+        overlaps = [
+            kind.id == self.id,
+            kind.superseded_at.is_(None),
+            or_(kind.valid_to.is_(None), kind.valid_to > start),
+        ]
+        if self.valid_to is not None:
+            overlaps.append(kind.valid_from < self.valid_to)
+        fresh = self
+        for number, row in enumerate(session.scalars(select(kind).where(*overlaps).order_by(kind.valid_from)).all()):
+            old = row.properties()
+            begin = start if number == 0 else row.valid_from
+            row.superseded_at = now
+            if row.valid_from < begin:
+                session.add(kind(id=row.id, valid_from=row.valid_from, valid_to=begin, recorded_at=now, **old))
+            new = kind(id=row.id, valid_from=begin, valid_to=row.valid_to, recorded_at=now, **{**old, **changes})
+            session.add(new)
+            if row is self:
+                fresh = new
         return fresh

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from phongmay_contract import keys
@@ -82,9 +82,14 @@ def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = ""
         raise EnrolmentError("bad_token", "this enrolment token is not known; ask the district for a new one")
     if row.expires_at <= utc_now():
         raise EnrolmentError("expired_token", f"this enrolment token ended on {row.expires_at:%Y-%m-%d %H:%M} UTC")
-    if row.uses_left < 1:
+    taken = session.execute(  # counted by the database: a whole room may enrol in the same second
+        update(EnrolmentToken)
+        .where(EnrolmentToken.token_hash == row.token_hash, EnrolmentToken.uses_left > 0)
+        .values(uses_left=EnrolmentToken.uses_left - 1)
+        .returning(EnrolmentToken.uses_left)
+    ).first()
+    if taken is None:
         raise EnrolmentError("used_token", "this enrolment token has been used as often as it may be")
-    row.uses_left -= 1
     device = _place(session, row, code)
     secret = keys.new_secret()
     session.merge(

@@ -1,0 +1,89 @@
+"""The agent's settings file agent.toml: every key with its sentence, default and bounds.
+
+A TOML file goes in, a frozen AgentSettings comes out; anything wrong in it is a SettingsError naming file and key.
+The broker's address and the secret are not here but in the identity file, which enrolment writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from phongmay_agent.probes import NAMES
+from phongmay_agent.probes.targets import parse_target
+from phongmay_contract.catalogue import REACH_TARGETS
+from phongmay_contract.settings import SettingsError, read_settings, section, setting
+from phongmay_contract.units import KIB, MIB
+
+if sys.platform == "win32":
+    _CONFIG = Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "PhongMay"
+    _STATE = _CONFIG
+else:
+    _CONFIG = Path("/etc/phongmay")
+    _STATE = Path("/var/lib/phongmay-agent")
+
+DEFAULT_PATH = _CONFIG / "agent.toml"
+OFF = "off"
+"""Word for a reach target that is not asked, not even where it could be derived."""
+
+
+@dataclass(frozen=True)
+class ReachSettings:
+    """Which targets are asked. An empty one is derived where that is possible; "off" leaves one out."""
+
+    gateway: str = setting(
+        "", about="tcp://HOST:PORT. Empty: port 80 of the default route; a refusal is an answer too."
+    )
+    dns: str = setting("", about="dns://HOST. Empty: the system's first name server (Linux). Asked for the root only.")
+    district: str = setting("", about="http(s)://HOST/PATH or tcp://HOST:PORT. Empty: /health of the enrolment server.")
+    internet: str = setting(
+        "", about="http(s):// or tcp:// target beyond the school. Empty: the Internet is not asked."
+    )
+    timeout_s: float = setting(3, about="Seconds after which a target counts as silent.", low=0.1, high=30)
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """All settings of the agent."""
+
+    identity_file: Path = setting(
+        _STATE / "identity.json", about="Device id and secret, written by `phongmay-agent enrol`; mode 0600."
+    )
+    spool_file: Path = setting(_STATE / "spool.db", about="Envelopes that wait for the server's receipt.")
+    spool_max_bytes: int = setting(
+        64 * MIB,
+        about="Size of the spool; when it is full the oldest envelope goes.",
+        low=512 * KIB,
+        high=16 * 1024 * MIB,
+    )
+    interval_s: float = setting(60, about="Seconds between rounds.", low=1, high=3600)
+    inventory_check_s: float = setting(
+        3600,
+        about="Seconds after which the hardware is read again; it is sent if it changed, and daily.",
+        low=1,
+        high=86400,
+    )
+    probes: list[str] = setting(list(NAMES), about="Which probes run.")
+    log_level: str = setting("info", about="What is logged to stderr.", choices=("debug", "info", "warning", "error"))
+    reach: ReachSettings = section(ReachSettings, about="Targets of the reach probe.")
+
+
+def load(path: Path) -> AgentSettings:
+    """Read the settings file.
+
+    Raises:
+        SettingsError: file or key is wrong; the sentence says which.
+    """
+    settings = read_settings(AgentSettings, path)
+    for name in settings.probes:
+        if name not in NAMES:
+            raise SettingsError(f"{path}: 'probes' names {name!r}; known here: {', '.join(NAMES)}")
+    for target in REACH_TARGETS:
+        text = getattr(settings.reach, target)
+        if text not in ("", OFF) and parse_target(text) is None:
+            raise SettingsError(
+                f"{path}: 'reach.{target}' is {text!r}; expected tcp://HOST:PORT, http(s)://HOST[:PORT][/PATH], dns://HOST or off"
+            )
+    return settings

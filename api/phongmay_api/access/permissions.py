@@ -1,0 +1,63 @@
+"""The two tables of access: which permission a route needs, and which roles have a permission.
+
+A route that is not in ROUTES keeps the application from starting; there is no other place where rights are decided.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from phongmay_store.register.access import Role
+
+
+class Permission(StrEnum):
+    """What a route does, as far as rights go."""
+
+    PUBLIC = "public"
+    """Needs nobody: health, sign-in, the style sheet, enrolment (which brings a token of its own)."""
+    JUDGED = "judged"
+    """Read what exists and how it is judged: organisation, rooms, devices, rules, verdicts, summaries."""
+    MEASURED = "measured"
+    """Read measured values."""
+    ENROL = "enrol"
+    """Make tokens with which machines become devices."""
+
+
+ROLES: dict[Permission, frozenset[Role]] = {
+    Permission.JUDGED: frozenset(Role),
+    Permission.MEASURED: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
+    Permission.ENROL: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
+}
+
+_API = "/api/v1"
+ROUTES: dict[tuple[str, str], Permission] = {
+    ("GET", "/health"): Permission.PUBLIC,
+    ("GET", "/ready"): Permission.PUBLIC,
+    ("GET", f"{_API}/openapi.json"): Permission.PUBLIC,
+    ("POST", f"{_API}/enrolments"): Permission.PUBLIC,
+    ("POST", f"{_API}/enrolment-tokens"): Permission.ENROL,
+    ("GET", f"{_API}/me"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/rooms"): Permission.JUDGED,
+    ("GET", f"{_API}/devices"): Permission.JUDGED,
+    ("GET", f"{_API}/devices/{{device_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/devices/{{device_id}}/measurements/latest"): Permission.MEASURED,
+    ("GET", f"{_API}/devices/{{device_id}}/measurements/{{measurement}}"): Permission.MEASURED,
+    ("GET", f"{_API}/rules"): Permission.JUDGED,
+    ("GET", f"{_API}/rules/{{rule_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/verdicts"): Permission.JUDGED,
+    ("GET", f"{_API}/verdicts/{{verdict_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
+    ("GET", f"{_API}/compliance"): Permission.JUDGED,
+    ("GET", f"{_API}/compliance.csv"): Permission.JUDGED,
+    ("GET", "/static/{name}"): Permission.PUBLIC,
+    ("GET", "/sign-in"): Permission.PUBLIC,
+    ("POST", "/sign-in"): Permission.PUBLIC,
+    ("POST", "/sign-out"): Permission.JUDGED,
+    ("GET", "/"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}"): Permission.JUDGED,
+    ("GET", "/schools/{unit_id}"): Permission.JUDGED,
+    ("GET", "/verdicts/{verdict_id}"): Permission.JUDGED,
+}
+"""(method, path) of every route."""

@@ -1,0 +1,1 @@
+"""Shares of verdicts per school and district, as JSON and CSV."""

@@ -1,0 +1,1 @@
+"""Devices, their seats and whether they are heard of."""

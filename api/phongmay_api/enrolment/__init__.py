@@ -1,0 +1,1 @@
+"""Tokens and the identities that machines get for them."""

@@ -1,0 +1,1 @@
+"""What was measured: newest values and stretches of time."""

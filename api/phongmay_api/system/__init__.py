@@ -1,0 +1,1 @@
+"""Whether the server is well, and the description of its API."""

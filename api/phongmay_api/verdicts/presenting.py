@@ -1,0 +1,153 @@
+"""Turns a stored verdict into words and figures: for JSON here, and for pages and files through the same functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from phongmay_api.language import Language
+from phongmay_api.verdicts.queries import Judged
+from phongmay_api.verdicts.schemas import VerdictDetail, VerdictOut
+from phongmay_rules import explain
+from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.model import Pack, Text
+from phongmay_rules.reasons import reason_text
+from phongmay_store.register.compliance import State, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FactShown:
+    """A fact of a verdict's evidence.
+
+    Attributes:
+        name: the fact in words.
+        value: in marketed units, or why there is none.
+        source: measured, declared or derived; "" when it was never there.
+        at: what time it is about.
+        sources: envelopes (sender/run/seq) or register rows.
+    """
+
+    name: str
+    value: str
+    source: str
+    at: datetime | None
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberShown:
+    """A device or school that an aggregate counted, and which rules are to blame when it does not meet them."""
+
+    kind: str
+    id: str
+    state: str
+    rules: tuple[str, ...]
+
+
+def sentence(pack: Pack, judged: Judged, language: Language) -> str:
+    """Say what was found and what is demanded; of a rule that left the pack only why it has its state."""
+    verdict = judged.verdict
+    rule = pack.rules.get(verdict.rule_id)
+    if rule is None:
+        return f"{explain.state_name(verdict.state, language)}: {reason_text(verdict.reason, language)}"
+    return explain.sentence(verdict, rule, language)
+
+
+def _from_epoch(at: object) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else None
+
+
+def facts(verdict: Verdict, language: Language) -> list[FactShown]:
+    """Give the facts in a verdict's evidence."""
+    return [_fact(entry, language) for entry in verdict.evidence if isinstance(entry, dict) and "name" in entry]
+
+
+def _fact(entry: dict[str, Any], language: Language) -> FactShown:
+    kind = FACTS.get(entry["name"])
+    name = str(entry["name"]) if kind is None else kind.vi if language == "vi" else kind.en
+    if entry.get("value") is None:
+        shown = reason_text(str(entry.get("missing", "no_data")), language)
+    else:
+        shown = explain.format_value(entry["value"], str(entry.get("unit", "")), language)
+        if entry.get("missing"):
+            shown += f" ({reason_text(str(entry['missing']), language)})"
+    sources = tuple(str(source) for source in entry.get("sources", ()))
+    return FactShown(name, shown, str(entry.get("source", "")), _from_epoch(entry.get("at")), sources)
+
+
+def members(verdict: Verdict) -> list[MemberShown]:
+    """Give the members in an aggregate's evidence, the failing and the unknown ones first."""
+    order = [State.FAIL, State.ERROR, State.UNKNOWN, State.MANUAL, State.WAIVED, State.PASS, State.NOT_APPLICABLE]
+    found = [
+        MemberShown(entry["subject_kind"], entry["subject_id"], entry["state"], tuple(entry.get("rules", ())))
+        for entry in verdict.evidence
+        if isinstance(entry, dict) and "subject_id" in entry
+    ]
+    return sorted(found, key=lambda member: (order.index(State(member.state)), member.id))
+
+
+def _common(pack: Pack, judged: Judged, language: Language) -> dict[str, Any]:
+    verdict = judged.verdict
+    return {
+        "id": verdict.id,
+        "unit_id": verdict.unit_id,
+        "subject_kind": verdict.subject_kind,
+        "subject_id": verdict.subject_id,
+        "rule_id": verdict.rule_id,
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "sentence": sentence(pack, judged, language),
+        "evaluated_at": verdict.evaluated_at,
+        "confirmed_at": judged.confirmed.evaluated_at if judged.confirmed else None,
+        "stale": judged.stale,
+    }
+
+
+def brief(pack: Pack, judged: Judged, language: Language) -> VerdictOut:
+    """Give what a list says about a verdict."""
+    return VerdictOut(**_common(pack, judged, language))
+
+
+def detail(pack: Pack, judged: Judged, language: Language) -> VerdictDetail:
+    """Give a verdict with everything needed to follow and reproduce it."""
+    verdict = judged.verdict
+    rule = pack.rules.get(verdict.rule_id)
+    document = pack.standard.documents.get(rule.duty) if rule else None
+    return VerdictDetail(
+        **_common(pack, judged, language),
+        state_name=Text(vi=explain.state_name(verdict.state, "vi"), en=explain.state_name(verdict.state, "en")),
+        sentences=Text(vi=sentence(pack, judged, "vi"), en=sentence(pack, judged, "en")),
+        duty=document.title if document else None,
+        number_from=number_from(pack, verdict),
+        measured=verdict.measured,
+        required=verdict.required,
+        evidence=verdict.evidence,
+        run_id=verdict.run_id,
+        rule_hash=verdict.rule_hash,
+        pack_id=verdict.pack_id,
+        pack_hash=verdict.pack_hash,
+        recorded_at=verdict.recorded_at,
+    )
+
+
+def number_from(pack: Pack, verdict: Verdict) -> str | None:
+    """Say whose figure decided: the one stored with the verdict, else the rule's own."""
+    stored = verdict.required.get("number_from")
+    if stored is not None:
+        return str(stored)
+    rule = pack.rules.get(verdict.rule_id)
+    return rule.number_from.value if rule else None
+
+
+def origins(pack: Pack, verdict: Verdict) -> list[str]:
+    """Give whose figures decided, the verdict's own first, then those that an aggregate takes over; each once."""
+    own = number_from(pack, verdict)
+    inherited = [str(origin) for origin in verdict.required.get("inherited", ())]
+    return list(dict.fromkeys([*([own] if own else []), *inherited]))
+
+
+def shown_state(judged: Judged) -> str:
+    """Give the state that a person is shown: a pass or fail that nobody confirms any more is unknown."""
+    stale = judged.stale and judged.verdict.state in (State.PASS, State.FAIL)
+    return State.UNKNOWN.value if stale else judged.verdict.state

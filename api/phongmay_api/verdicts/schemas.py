@@ -1,0 +1,45 @@
+"""What the API says about verdicts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from phongmay_rules.model import Text
+
+
+class VerdictOut(BaseModel):
+    """The judgement of one rule on one subject."""
+
+    id: int
+    unit_id: str = Field(description="School or district that the subject belongs to.")
+    subject_kind: str = Field(description="device, room, school or district.")
+    subject_id: str
+    rule_id: str
+    state: str = Field(description="pass, fail, unknown, not_applicable, manual, waived or error; as judged.")
+    reason: str = Field(description="Code of the explanation.")
+    sentence: str = Field(description="What was found and what is required, in the language asked for.")
+    evaluated_at: datetime = Field(description="Since when the verdict is like this.")
+    confirmed_at: datetime | None = Field(
+        description="When the engine last came to the same verdict; null = no longer current."
+    )
+    stale: bool = Field(description="The engine has not confirmed it in time: count the state as unknown.")
+
+
+class VerdictDetail(VerdictOut):
+    """A verdict with everything needed to follow and reproduce it."""
+
+    state_name: Text
+    sentences: Text
+    duty: Text | None = Field(description="The document that demands it; null = none, or the rule left the pack.")
+    number_from: str | None = Field(description="Whose figure the threshold is.")
+    measured: dict[str, Any]
+    required: dict[str, Any]
+    evidence: list[Any] = Field(description="Facts with values, times and source envelopes; verdicts of members.")
+    run_id: int = Field(description="Evaluation run that wrote it.")
+    rule_hash: str
+    pack_id: str
+    pack_hash: str
+    recorded_at: datetime

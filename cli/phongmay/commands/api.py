@@ -1,0 +1,92 @@
+"""`phongmay api run`: the JSON API and the pages, in one process.
+
+In: the settings file. Out: HTTP on api.host and api.port until SIGTERM or Ctrl-C. A register that is missing or old, a
+broken pack or a port in use: one sentence, exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import socket
+from contextlib import closing
+
+import uvicorn
+
+from phongmay.commands import Commands
+from phongmay.settings import ServerSettings, load
+from phongmay_api.app import create_app
+from phongmay_api.settings import ApiSettings
+from phongmay_contract.errors import OperatorError
+from phongmay_rules.loader import load_pack
+from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.series.sqlite import SqliteSeries
+
+
+def add(commands: Commands) -> None:
+    """Declare the verb."""
+    verb = commands.add_parser("api", help="the JSON API and the pages")
+    actions = verb.add_subparsers(required=True, metavar="ACTION")
+    action = actions.add_parser("run", help="serve until stopped")
+    action.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    server = make_server(settings)
+    with closing(listen(settings.api)) as listener:
+        print(f"pages and API on http://{settings.api.host}:{settings.api.port}", flush=True)
+        server.run(sockets=[listener])
+    return 0
+
+
+def make_server(settings: ServerSettings) -> uvicorn.Server:
+    """Put application and server together.
+
+    Raises:
+        OperatorError: register or rule pack cannot be used.
+    """
+    engine = open_register(settings.store.register_url)
+    require_current(engine)
+    pack = load_pack(settings.rules.pack)
+    path = settings.store.series_path
+    app = create_app(settings.api, engine, lambda: closing(SqliteSeries.open_reader(path)), pack)
+    proxies = settings.api.trusted_proxies
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or None,
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(settings: ApiSettings) -> socket.socket:
+    """Take the port before anything else starts.
+
+    Raises:
+        OperatorError: the port is in use or may not be taken; the sentence names the key.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise OperatorError(
+                f"api.port {settings.port} on {settings.host} is in use; end the program that has it or set another"
+            ) from error
+        raise OperatorError(
+            f"api.host {settings.host!r} with api.port {settings.port} cannot be listened on ({error.strerror}); "
+            "give an address of this machine and a port that this user may take"
+        ) from error
+    return listener

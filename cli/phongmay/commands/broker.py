@@ -1,0 +1,79 @@
+"""`phongmay broker`: generates the broker's files, and runs Mosquitto with them (or the embedded broker)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import sys
+from contextlib import closing
+
+from phongmay.commands import Commands
+from phongmay.settings import ServerSettings, load
+from phongmay_collector.broker_files import BrokerFiles, write_all
+from phongmay_collector.settings import BrokerSettings, check_batch
+from phongmay_contract.errors import OperatorError
+from phongmay_store.register.engine import open_register, require_current
+
+_SYSTEM_PATHS = os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
+"""Where Debian installs Mosquitto; not in the PATH of an ordinary user."""
+
+
+def add(commands: Commands) -> None:
+    """Declare the verb."""
+    parser = commands.add_parser("broker", help="the MQTT broker and its generated files")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    files = verbs.add_parser("files", help="write mosquitto.conf, the password file and the ACL")
+    files.set_defaults(run=_files)
+    run = verbs.add_parser("run", help="write the files and run the broker in the foreground")
+    run.add_argument(
+        "--embedded",
+        action="store_true",
+        help="the embedded broker, for looking only, even where Mosquitto is installed",
+    )
+    run.set_defaults(run=_run)
+
+
+def _write(args: argparse.Namespace) -> ServerSettings:
+    settings = load(args.config)
+    check_batch(settings.broker, settings.collector)
+    engine = open_register(settings.store.register_url)
+    require_current(engine)
+    for path in write_all(settings.broker, engine):
+        print(path, flush=True)
+    engine.dispose()
+    return settings
+
+
+def _files(args: argparse.Namespace) -> int:
+    _write(args)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    _require_free(load(args.config).broker)
+    settings = _write(args)
+    mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PATHS)
+    if args.embedded or mosquitto is None:
+        from phongmay_collector.embedded_broker import run  # amqtt is an extra, and asks for asyncio
+
+        run(settings.broker)
+        return 0
+    sys.stdout.flush()
+    # Mosquitto takes this process's place, so that SIGTERM, SIGHUP and the exit code are its own.
+    os.execv(mosquitto, [mosquitto, "-c", str(BrokerFiles(settings.broker.directory).conf)])  # noqa: S606 our own path
+
+
+def _require_free(settings: BrokerSettings) -> None:
+    """Make sure that the port can be listened on, since Mosquitto's own word on it names no key of ours."""
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind, settings.port))
+        except OSError as error:
+            raise OperatorError(
+                f"broker.port {settings.port} on broker.bind {settings.bind} cannot be used ({error.strerror}); "
+                "another program has it, or it needs rights: give another port or stop that program"
+            ) from error

@@ -1,0 +1,229 @@
+"""`phongmay rules`: look at a rule pack, check and test it, evaluate schools, explain one verdict."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from phongmay.commands import Commands
+from phongmay.settings import ServerSettings, load
+from phongmay_contract.errors import OperatorError
+from phongmay_rules.cases import run_cases
+from phongmay_rules.engine import Evaluation, evaluate
+from phongmay_rules.explain import origin_name, sentence
+from phongmay_rules.loader import load_pack
+from phongmay_rules.model import Pack, Rule
+from phongmay_rules.settings import RulesSettings
+from phongmay_store.errors import StoreError
+from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
+from phongmay_store.register.device import Device
+from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.register.organisation import ExternalId
+from phongmay_store.series.sqlite import SqliteSeries
+
+_log = logging.getLogger("phongmay.rules")
+
+
+def add(commands: Commands) -> None:
+    """Declare the verb."""
+    parser = commands.add_parser("rules", help="rule packs: list, show, check, test, run, explain")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    default = RulesSettings().pack
+
+    listing = verbs.add_parser("list", help="all rules of a pack")
+    show = verbs.add_parser("show", help="one rule with its clauses and parameters")
+    show.add_argument("rule", help="id of the rule, e.g. TB-01")
+    check = verbs.add_parser("check", help="read a pack and say what is wrong with it")
+    test = verbs.add_parser("test", help="run every case of a pack")
+    for verb, function in ((listing, _list), (show, _show), (check, _check), (test, _test)):
+        verb.add_argument("pack", nargs="?", default=default, help="shipped pack or directory (default: %(default)s)")
+        verb.set_defaults(run=function)
+
+    run = verbs.add_parser("run", help="evaluate every interval until stopped")
+    run.add_argument("--once", action="store_true", help="evaluate once and print a table of the schools")
+    run.set_defaults(run=_run)
+
+    explain = verbs.add_parser("explain", help="one verdict in words, with its evidence")
+    explain.add_argument("subject", help="id of a device, room or unit; a device's code; a unit's issuer:value")
+    explain.add_argument("rule", help="id of the rule")
+    explain.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
+    explain.set_defaults(run=_explain)
+
+
+def _list(args: argparse.Namespace) -> int:
+    pack = load_pack(args.pack)
+    for rule in sorted(pack.rules.values(), key=lambda rule: rule.id):
+        print(f"{rule.id:<7}{rule.severity:<10}{rule.group:<12}{rule.number_from:<18}{rule.title.vi}")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    pack = load_pack(args.pack)
+    rule = _rule(pack, args.rule)
+    for line in _rule_lines(pack, rule):
+        print(line)
+    return 0
+
+
+def _rule(pack: Pack, rule_id: str) -> Rule:
+    if rule_id not in pack.rules:
+        raise OperatorError(f"pack {pack.id} has no rule {rule_id!r}; it has {', '.join(sorted(pack.rules))}")
+    return pack.rules[rule_id]
+
+
+def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
+    yield f"{rule.id}  {rule.title.vi}"
+    yield f"       {rule.title.en}"
+    yield f"severity     {rule.severity}; who must act: {', '.join(rule.who_must_act)}"
+    yield f"in force     {rule.valid_from} to {rule.valid_to or 'open'}"
+    document = pack.standard.documents.get(rule.duty)
+    yield f"duty         {document.number + ', ' + document.title.vi if document else 'no document demands it'}"
+    yield f"number from  {rule.number_from} ({origin_name(rule.number_from, 'vi')})"
+    if pack.inherited[rule.id]:
+        yield f"inherits     {', '.join(pack.inherited[rule.id])}"
+    for check in rule.check:
+        pairs = ((name, value) for name, value in check.model_dump(mode="json").items() if value not in (None, "", []))
+        yield "check        " + ", ".join(f"{name} = {value}" for name, value in pairs)
+        for value in check.model_dump(mode="json").values():
+            for name in value.values() if isinstance(value, dict) else (value,):
+                parameter = pack.standard.parameters.get(name) if isinstance(name, str) else None
+                if parameter is not None:
+                    yield (f"  {name} = {parameter.value} {parameter.unit} [{parameter.low} .. {parameter.high}], "
+                           f"{parameter.number_from}: {parameter.about.vi}")  # fmt: skip
+    for clause in (pack.clauses[clause] for clause in rule.clauses):
+        yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
+    yield f"hash         {pack.rule_hashes[rule.id]}"
+
+
+def _check(args: argparse.Namespace) -> int:
+    pack = load_pack(args.pack)
+    cases = sum(len(cases) for cases in pack.cases.values())
+    print(f"{pack.id} {pack.standard.version}: {len(pack.rules)} rules, {len(pack.clauses)} clauses, {cases} cases")
+    print(f"hash {pack.hash}")
+    return 0
+
+
+def _test(args: argparse.Namespace) -> int:
+    pack = load_pack(args.pack)
+    results = list(run_cases(pack))
+    wrong = [result for result in results if result.problem]
+    for result in wrong:
+        print(f"{result.rule_id} case '{result.case.name}': {result.problem}")
+    print(f"{pack.id}: {len(results) - len(wrong)} of {len(results)} cases are as expected")
+    return 1 if wrong else 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    pack = load_pack(settings.rules.pack)
+    register = open_register(settings.store.register_url)
+    require_current(register)
+    sessions = sessionmaker(register)
+    if args.once:
+        for line in _table(_evaluate(settings, sessions, pack), pack):
+            print(line)
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    _log.info("event=started pack=%s hash=%s interval_s=%g", pack.id, pack.hash[:12], settings.rules.interval_s)
+    _loop(settings, sessions, pack, stop)
+    _log.info("event=stopped")
+    return 0
+
+
+def _loop(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack, stop: threading.Event) -> None:
+    """Evaluate until told to stop; a store that cannot be used is told once, and once when it is back."""
+    away = False
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            result = _evaluate(settings, sessions, pack)
+        except StoreError as error:
+            if not away:
+                _log.warning('event=store_away detail="%s" next_try_s=%g', error, settings.rules.interval_s)
+            away = True
+        else:
+            if away:
+                _log.info("event=store_back")
+            away = False
+            _log.info(
+                "event=evaluated units=%d facts=%d verdicts=%d took_s=%.2f",
+                len(result.units), result.facts, result.changed, time.monotonic() - began,
+            )  # fmt: skip
+        stop.wait(max(0.0, settings.rules.interval_s - (time.monotonic() - began)))
+
+
+def _evaluate(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack) -> Evaluation:
+    with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
+        return evaluate(sessions, series, pack, interval_s=settings.rules.interval_s)
+
+
+def _table(result: Evaluation, pack: Pack) -> Iterator[str]:
+    """Give one table: a row a unit and group of rules, a column a state."""
+    heads = [state.value.replace("not_applicable", "n/a") for state in State]
+    yield _pad("Unit / group of rules", 46) + "".join(f"{head:>9}" for head in heads)
+    for unit in result.units:
+        yield unit.name
+        for group, states in unit.counts.items():
+            title = pack.standard.groups[group].title.en
+            yield _pad(f"  {title}", 46) + "".join(f"{states.get(state, 0):>9}" for state in State)
+    yield f"{result.facts} facts and {result.changed} verdicts written"
+
+
+def _pad(text: str, width: int) -> str:
+    """Pad to columns: composed letters first, so that one Vietnamese letter is one column."""
+    return unicodedata.normalize("NFC", text).ljust(width)
+
+
+def _explain(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    pack = load_pack(settings.rules.pack)
+    rule = _rule(pack, args.rule)
+    register = open_register(settings.store.register_url)
+    require_current(register)
+    with Session(register) as session:
+        found = session.scalar(
+            select(Verdict)
+            .join(CurrentVerdict, CurrentVerdict.verdict_id == Verdict.id)
+            .where(CurrentVerdict.subject_id.in_(_subjects(session, args.subject)), CurrentVerdict.rule_id == args.rule)
+        )
+        if found is None:
+            raise OperatorError(
+                f"there is no verdict of {args.rule} on {args.subject!r}; see 'phongmay rules list' and the register"
+            )
+        print(sentence(found, rule, args.lang))
+        for item in found.evidence:
+            if "name" in item:
+                sources = ", ".join(str(source) for source in item.get("sources", []))
+                print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
+                      f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
+            else:
+                print(
+                    f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {' '.join(item.get('rules', []))}"
+                )
+        print(
+            f"  judged {found.evaluated_at:%Y-%m-%d %H:%M:%SZ} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}"
+        )
+    return 0
+
+
+def _subjects(session: Session, name: str) -> set[str]:
+    """Give the ids that a name may mean: itself, devices of that code, the unit of that external id."""
+    ids = {name, *session.scalars(select(Device.id).where(Device.code == name, Device.holds()))}
+    issuer, _, value = name.partition(":")
+    ids |= set(
+        session.scalars(select(ExternalId.unit_id).where(ExternalId.issuer == issuer, ExternalId.value == value))
+    )
+    return ids

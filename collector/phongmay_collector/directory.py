@@ -1,0 +1,70 @@
+"""What the collector must know of the register: which devices exist, and whether one may speak for another.
+
+In: device ids. Out: kind and school, or None. A register that does not answer raises StoreError: then nothing is
+acknowledged, since a device that cannot be looked up is not an unknown one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from phongmay_store.errors import StoreError
+from phongmay_store.register.device import Device, DeviceKind
+
+
+class Entry(NamedTuple):
+    """A device of the register."""
+
+    kind: str
+    school_id: str
+
+
+class Directory:
+    """The devices of the register as of the last `load`; one that is missing is asked for by itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._entries: dict[str, Entry] = {}
+
+    def load(self) -> None:
+        """Read all devices anew: devices move, retire, and get another kind.
+
+        Raises:
+            StoreError: the register does not answer.
+        """
+        self._entries = self._read(None)
+
+    def find(self, device: str) -> Entry | None:
+        """Give a device, also one that was enrolled a moment ago.
+
+        Raises:
+            StoreError: the register does not answer.
+        """
+        if device not in self._entries:
+            self._entries |= self._read(device)
+        return self._entries.get(device)
+
+    def may_speak_for(self, sender: str, subject: str) -> bool:
+        """Tell whether a device may report what it saw of another: a gateway of the same school may."""
+        if subject in ("", sender):
+            return True
+        speaker, other = self.find(sender), self.find(subject)
+        return (
+            speaker is not None
+            and other is not None
+            and speaker.kind == DeviceKind.GATEWAY.value
+            and speaker.school_id == other.school_id
+        )
+
+    def _read(self, device: str | None) -> dict[str, Entry]:
+        query = select(Device.id, Device.kind, Device.school_id).where(Device.holds())
+        if device is not None:
+            query = query.where(Device.id == device)
+        try:
+            with self._engine.connect() as connection:
+                return {row.id: Entry(row.kind, row.school_id) for row in connection.execute(query)}
+        except SQLAlchemyError as error:
+            raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,138 @@
+"""From one MQTT message to what it says: a status, envelopes to store, refusals - or several of these.
+
+In: topic and payload. Out: a list of Heard, Accepted and Refused, in the order of the message. Nothing is remembered
+here, and a message can only be refused, never crash the collector; StoreError passes through when the register is away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phongmay_collector.directory import Directory
+from phongmay_contract import topics
+from phongmay_contract.checking import Checked, check
+from phongmay_contract.envelope import (
+    MAX_SEQ,
+    Envelope,
+    Status,
+    Transit,
+    decode_status,
+    load,
+    read_backfill,
+    read_envelope,
+    read_transit,
+)
+from phongmay_contract.errors import ContractError, Reason
+from phongmay_contract.topics import DOWN_KINDS, Kind, Topic
+from phongmay_store.series.interface import EnvelopeId
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A birth, goodbye or last will."""
+
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An envelope that may be stored."""
+
+    checked: Checked
+    transit: Transit
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message, or one envelope of a backfill, that becomes a dead letter.
+
+    Attributes:
+        id: identity, where it could be read and belongs to the topic's device: then the receipt names it, so that the
+            spool stops sending it.
+    """
+
+    topic: str
+    reason: Reason
+    detail: str
+    payload: bytes
+    id: EnvelopeId | None = None
+
+
+Outcome = Heard | Accepted | Refused
+
+
+def read(topic: str, payload: bytes, directory: Directory) -> list[Outcome]:
+    """Read one message.
+
+    Raises:
+        StoreError: the register does not answer, so nothing can be said about the message now.
+    """
+    message: Mapping[str, Any] = {}
+    try:
+        where = topics.parse(topic)
+        if where.kind in DOWN_KINDS:
+            raise ContractError(Reason.BAD_TOPIC, f"{where.kind} is published by the server, not by devices")
+        message = load(payload)
+        if directory.find(where.device) is None:
+            raise ContractError(Reason.UNKNOWN_DEVICE, f"the register has no device {where.device!r}")
+        if where.kind is Kind.STATUS:
+            status = decode_status(payload)
+            _same_sender(status.sender, where)
+            return [Heard(status)]
+        if where.kind is Kind.BACKFILL:
+            sender, transit, raws = read_backfill(message)
+            _same_sender(sender, where)
+            return [_past(raw, transit, topic, where, directory) for raw in raws]
+        checked = _check(message, where, directory)
+        if checked.envelope.kind is not where.kind:
+            raise ContractError(Reason.BAD_VALUE, f"kind {checked.envelope.kind} came under the topic of {where.kind}")
+        return [Accepted(checked, read_transit(message), live=True)]
+    except ContractError as error:
+        return [_refusal(topic, message, payload, error)]
+
+
+def _past(raw: Mapping[str, Any], transit: Transit, topic: str, where: Topic, directory: Directory) -> Outcome:
+    try:
+        return Accepted(_check(raw, where, directory), transit, live=False)
+    except ContractError as error:
+        return _refusal(topic, raw, json.dumps(raw, ensure_ascii=False).encode(), error)
+
+
+def _check(message: Mapping[str, Any], where: Topic, directory: Directory) -> Checked:
+    envelope: Envelope = read_envelope(message)
+    _same_sender(envelope.sender, where)
+    for group in envelope.body:
+        if not directory.may_speak_for(envelope.sender, group.subject):
+            raise ContractError(
+                Reason.FOREIGN_SUBJECT, f"{envelope.sender} is no gateway of the school of {group.subject!r}"
+            )
+    return check(envelope)
+
+
+def _same_sender(sender: str, where: Topic) -> None:
+    if sender != where.device:
+        raise ContractError(Reason.WRONG_SENDER, f"sender {sender!r} came under the topic of {where.device!r}")
+
+
+def _refusal(topic: str, message: Mapping[str, Any], payload: bytes, error: ContractError) -> Refused:
+    return Refused(topic, error.reason, error.detail, payload, _identity(topic, message, error))
+
+
+def _identity(topic: str, message: Mapping[str, Any], error: ContractError) -> EnvelopeId | None:
+    """Read as much identity as a receipt needs; whoever sent a message with a wrong sender is unknown and gets none."""
+    run, seq = message.get("run"), message.get("seq")
+    if error.reason is Reason.WRONG_SENDER or message.get("kind") == Kind.STATUS.value:
+        return None
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= MAX_SEQ:
+        return None
+    if not isinstance(run, str) or not 8 <= len(run) <= 64 or run.strip("0123456789abcdef"):
+        return None
+    try:
+        device = topics.parse(topic).device
+    except ContractError:
+        return None
+    return EnvelopeId(device, run, seq) if message.get("sender", device) == device else None

@@ -1,0 +1,23 @@
+"""A fact is one of some listed numbers or words."""
+
+from __future__ import annotations
+
+from phongmay_rules.checks.outcome import Context, Outcome, read
+from phongmay_rules.model import OneOf
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.compliance import State
+
+
+def one_of(check: OneOf, context: Context) -> Outcome:
+    """Look the value up in the list."""
+    required = {
+        "operator": "one_of", "values": list(check.values), "unit": check.unit.value,
+        "number_from": context.own_number.value,
+    }  # fmt: skip
+    value, reason, item = read(check.fact, context)
+    measured = {"fact": check.fact, "value": value, "unit": check.unit.value}
+    if value is None:
+        return Outcome(State.UNKNOWN, reason or Reason.NO_DATA, measured, required, (item,))
+    if value in check.values:
+        return Outcome(State.PASS, Reason.MET, measured, required, (item,))
+    return Outcome(State.FAIL, Reason.NOT_LISTED, measured, required, (item,))

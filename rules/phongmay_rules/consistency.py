@@ -1,0 +1,321 @@
+"""What one file of a pack alone cannot know: do references lead somewhere, do units agree, is nobody quoted wrongly.
+
+Parsed models go in; PackError with file, key and what was expected comes out, or nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from phongmay_contract.units import Unit
+from phongmay_rules.errors import PackError
+from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.model import (
+    KINDS_OF,
+    REQUIRED_CASES,
+    Assessment,
+    Bound,
+    Case,
+    CaseKind,
+    Check,
+    NumberFrom,
+    OneOf,
+    PerHead,
+    Presence,
+    Rule,
+    Share,
+    Standard,
+    Threshold,
+    Window,
+)
+from phongmay_store.register.compliance import State, SubjectKind
+
+_STRENGTH = tuple(NumberFrom)
+
+
+def check_standard(standard: Standard, file: Path) -> None:
+    """Check clauses and parameters among themselves."""
+    seen: set[str] = set()
+    for clause in standard.clause:
+        where = f"clause '{clause.id}'"
+        if clause.id in seen:
+            raise PackError(f"{file}: {where} stands there twice; expected: each id once")
+        seen.add(clause.id)
+        document = standard.documents.get(clause.document)
+        if document is None:
+            raise _unknown(file, f"{where}: document", clause.document, standard.documents)
+        if clause.wording == "verbatim" and not document.body_read:
+            raise PackError(
+                f"{file}: {where}: wording is 'verbatim', but nobody has read '{clause.document}' (body_read = false); "
+                "expected 'reported'"
+            )
+    for name, parameter in standard.parameters.items():
+        where = f"parameters.{name}"
+        if not parameter.low <= parameter.value <= parameter.high:
+            raise PackError(f"{file}: key '{where}.value' is {parameter.value}, expected: between low and high")
+        if parameter.clause and parameter.clause not in seen:
+            raise _unknown(file, f"{where}.clause", parameter.clause, seen)
+        if parameter.number_from in (NumberFrom.LAW, NumberFrom.PLAN) and not parameter.clause:
+            raise PackError(f"{file}: key '{where}.clause' is missing: a figure of a {parameter.number_from} cites it")
+
+
+def check_rules(standard: Standard, rules: Mapping[str, Rule], folder: Path) -> None:
+    """Check every rule against the standard, the catalogue of facts and the other rules."""
+    clauses = {clause.id: clause for clause in standard.clause}
+    if not rules:
+        raise PackError(f"{folder / 'rules'}: no rules; expected at least one <id>.toml")
+    for name, rule in rules.items():
+        file = folder / "rules" / f"{name}.toml"
+        if rule.id != name:
+            raise PackError(f"{file}: key 'id' is '{rule.id}', the file's name says '{name}'")
+        if rule.group not in standard.groups:
+            raise _unknown(file, "group", rule.group, standard.groups)
+        for clause in rule.clauses:
+            if clause not in clauses:
+                raise _unknown(file, "clauses", clause, clauses)
+        if rule.duty and rule.duty not in standard.documents:
+            raise _unknown(file, "duty", rule.duty, standard.documents)
+        if rule.duty and all(clauses[clause].document != rule.duty for clause in rule.clauses):
+            raise PackError(f"{file}: key 'duty' is '{rule.duty}', but no clause of that document stands in 'clauses'")
+        if rule.valid_to is not None and rule.valid_to < rule.valid_from:
+            raise PackError(f"{file}: key 'valid_to' is {rule.valid_to}, expected: not before {rule.valid_from}")
+        _check_subject(rule, file)
+        for index, check in enumerate(rule.check):
+            _Checker(rule, check, f"check.{index}", standard, rules, file).run()
+        _check_origin(rule, standard, file)
+    used = {bound for rule in rules.values() for check in rule.check for bound in _parameters(check)}
+    for parameter in standard.parameters:
+        if parameter not in used:
+            raise PackError(f"{folder / 'standard.toml'}: key 'parameters.{parameter}' is used by no rule; remove it")
+    _check_assessments(standard, {clause for rule in rules.values() for clause in rule.clauses}, folder)
+
+
+def _check_assessments(standard: Standard, cited: set[str], folder: Path) -> None:
+    """What a machine judges at least in part has a rule, and what it does not has none."""
+    for clause in standard.clause:
+        if (clause.assessment is Assessment.MANUAL) == (clause.id in cited):
+            expected = "no rule" if clause.assessment is Assessment.MANUAL else "at least one rule"
+            raise PackError(
+                f"{folder / 'standard.toml'}: clause '{clause.id}' is assessed '{clause.assessment}'; expected: cited "
+                f"by {expected}"
+            )
+
+
+def _check_subject(rule: Rule, file: Path) -> None:
+    subject = rule.subject
+    for kind in subject.of:
+        if kind not in KINDS_OF[subject.kind]:
+            raise _unknown(file, "subject.of", kind, KINDS_OF[subject.kind])
+    if subject.kind is not SubjectKind.DEVICE and (subject.states or subject.needs_agent):
+        raise PackError(f"{file}: keys 'subject.states' and 'subject.needs_agent' are for devices only")
+    if subject.kind is SubjectKind.DISTRICT and subject.levels:
+        raise PackError(f"{file}: key 'subject.levels' is not for districts; the schools' own rules know the levels")
+
+
+class _Checker:
+    """Checks one check of one rule."""
+
+    def __init__(
+        self, rule: Rule, check: Check, key: str, standard: Standard, rules: Mapping[str, Rule], file: Path
+    ) -> None:
+        self._rule, self._check, self._key = rule, check, key
+        self._standard, self._rules, self._file = standard, rules, file
+
+    def run(self) -> None:
+        """Check facts, units, parameters and rules that the check names."""
+        check = self._check
+        if isinstance(check, Threshold):
+            if (check.at_least is None) == (check.at_most is None):
+                raise PackError(f"{self._file}: key '{self._key}' needs exactly one of 'at_least' and 'at_most'")
+            unit = self._fact("fact", check.fact, check.unit)
+            self._bound("at_least" if check.at_most is None else "at_most", check.at_least or check.at_most or 0, unit)
+        elif isinstance(check, OneOf):
+            self._fact("fact", check.fact, check.unit)
+        elif isinstance(check, Presence):
+            self._fact("heard", check.heard, Unit.NONE)
+            self._bound("at_most", check.at_most, self._fact("silent", check.silent, check.unit))
+        elif isinstance(check, Window):
+            self._bound("at_least", check.at_least, self._fact("fact", check.fact, check.unit))
+            self._bound("known_min", check.known_min, self._fact("known", check.known, Unit.SECOND))
+            self._bound("coverage_min", check.coverage_min, self._fact("coverage", check.coverage, Unit.RATIO))
+        elif isinstance(check, PerHead):
+            self._members((SubjectKind.ROOM, SubjectKind.SCHOOL), check.of, check.rules)
+            self._bound("heads_per_device", check.heads_per_device, Unit.COUNT)
+            unit = self._fact("heads", check.heads, Unit.COUNT)
+            for level, parameter in check.heads_by_level.items():
+                self._bound(f"heads_by_level.{level}", parameter, unit)
+        else:
+            self._share(check)
+
+    def _share(self, check: Share) -> None:
+        if bool(check.rules) == bool(check.fact):
+            raise PackError(f"{self._file}: key '{self._key}' needs exactly one of 'rules' and 'fact'")
+        if check.members == "devices":
+            self._members((SubjectKind.ROOM, SubjectKind.SCHOOL), check.of, check.rules)
+        else:
+            self._members((SubjectKind.DISTRICT,), (), check.rules)
+            if check.of or check.states or check.with_agent or check.fact:
+                raise PackError(f"{self._file}: '{self._key}': of, states, with_agent and fact are for devices only")
+        if check.fact:
+            kind = FACTS.get(check.fact)
+            if kind is None or kind.subject is not SubjectKind.DEVICE or kind.unit is not Unit.NONE:
+                yes_no = [name for name, fact in FACTS.items() if fact.unit is Unit.NONE]
+                raise _unknown(self._file, f"{self._key}.fact", check.fact, yes_no)
+        self._bound("at_least", check.at_least, Unit.RATIO)
+
+    def _members(self, kinds: tuple[SubjectKind, ...], of: Iterable[str], rules: Iterable[str]) -> None:
+        if self._rule.subject.kind not in kinds:
+            raise PackError(
+                f"{self._file}: key '{self._key}' counts members; expected subject.kind: {' or '.join(kinds)}"
+            )
+        for kind in of:
+            if kind not in KINDS_OF[SubjectKind.DEVICE]:
+                raise _unknown(self._file, f"{self._key}.of", kind, KINDS_OF[SubjectKind.DEVICE])
+        for rule in rules:
+            if rule not in self._rules:
+                raise _unknown(self._file, f"{self._key}.rules", rule, self._rules)
+
+    def _fact(self, key: str, name: str, unit: Unit) -> Unit:
+        kind = FACTS.get(name)
+        if kind is None:
+            raise _unknown(self._file, f"{self._key}.{key}", name, FACTS)
+        if kind.subject is not self._rule.subject.kind:
+            raise PackError(
+                f"{self._file}: key '{self._key}.{key}': fact '{name}' is about a {kind.subject}, the rule judges a "
+                f"{self._rule.subject.kind}"
+            )
+        if kind.unit is not unit:
+            raise PackError(
+                f"{self._file}: key '{self._key}.unit' is '{unit}', expected '{kind.unit}': the unit of fact '{name}'"
+            )
+        return kind.unit
+
+    def _bound(self, key: str, bound: Bound, unit: Unit) -> None:
+        if not isinstance(bound, str):
+            return
+        parameter = self._standard.parameters.get(bound)
+        if parameter is None:
+            raise _unknown(self._file, f"{self._key}.{key}", bound, self._standard.parameters)
+        if parameter.unit is not unit:
+            raise PackError(
+                f"{self._file}: key '{self._key}.{key}': parameter '{bound}' has unit '{parameter.unit}', "
+                f"expected '{unit}'"
+            )
+
+
+def _bounds(check: Check) -> Iterator[Bound]:
+    if isinstance(check, Threshold):
+        yield from (bound for bound in (check.at_least, check.at_most) if bound is not None)
+    elif isinstance(check, Presence):
+        yield check.at_most
+    elif isinstance(check, Share):
+        yield check.at_least
+    elif isinstance(check, PerHead):
+        yield check.heads_per_device
+        yield from check.heads_by_level.values()
+    elif isinstance(check, Window):
+        yield from (check.at_least, check.known_min, check.coverage_min)
+
+
+def _parameters(check: Check) -> Iterator[str]:
+    return (bound for bound in _bounds(check) if isinstance(bound, str))
+
+
+def _check_origin(rule: Rule, standard: Standard, file: Path) -> None:
+    """A rule may not claim a stronger origin than its weakest parameter has."""
+    names = [name for check in rule.check for name in _parameters(check)]
+    origins = [standard.parameters[name].number_from for name in names]
+    weakest = max(origins, key=_STRENGTH.index, default=None)
+    if weakest is not None and _STRENGTH.index(rule.number_from) < _STRENGTH.index(weakest):
+        raise PackError(
+            f"{file}: key 'number_from' is '{rule.number_from}', expected '{weakest}': the weakest of its parameters "
+            f"({', '.join(names)})"
+        )
+
+
+def in_reading_order(rules: Mapping[str, Rule], folder: Path) -> dict[str, Rule]:
+    """Give the rules so that each comes after those it reads.
+
+    Raises:
+        PackError: they read each other in a ring.
+    """
+    ordered: dict[str, Rule] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise PackError(f"{folder / 'rules'}: rules read each other in a ring: {' > '.join((*path, name))}")
+        if name not in ordered:
+            for read in rules[name].reads_rules():
+                add(read, (*path, name))
+            ordered[name] = rules[name]
+
+    for name in sorted(rules):
+        add(name, ())
+    return ordered
+
+
+def inherited_origins(name: str, rules: Mapping[str, Rule], standard: Standard) -> tuple[NumberFrom, ...]:
+    """Give the origins of all figures that a rule takes over from the rules it aggregates, strongest first."""
+    found: set[NumberFrom] = set()
+    queue = list(rules[name].reads_rules())
+    while queue:
+        rule = rules[queue.pop()]
+        found.add(rule.number_from)
+        found |= {standard.parameters[p].number_from for check in rule.check for p in _parameters(check)}
+        queue += rule.reads_rules()
+    return tuple(sorted(found, key=_STRENGTH.index))
+
+
+def check_cases(
+    standard: Standard, rules: Mapping[str, Rule], cases: Mapping[str, tuple[Case, ...]], folder: Path
+) -> None:
+    """Check that every rule has its four cases, and that cases name what exists."""
+    for name in cases:
+        if name not in rules:
+            raise PackError(f"{folder / 'cases' / f'{name}.toml'}: there is no rule '{name}'")
+    for name, rule in rules.items():
+        file = folder / "cases" / f"{name}.toml"
+        present = {case.kind for case in cases.get(name, ())}
+        absent = [kind.value for kind in REQUIRED_CASES if kind not in present]
+        if absent:
+            raise PackError(f"{file}: rule {name} has no case of kind {', '.join(absent)}; every rule needs "
+                            f"{', '.join(kind.value for kind in REQUIRED_CASES)}")  # fmt: skip
+        for case in cases[name]:
+            where = f"case '{case.name}'"
+            for fact in (*case.facts, *(fact for member in case.members for fact in member.facts)):
+                if fact not in FACTS:
+                    raise _unknown(file, f"{where}: facts", fact, FACTS)
+            for parameter in case.parameters:
+                if parameter not in standard.parameters:
+                    raise _unknown(file, f"{where}: parameters", parameter, standard.parameters)
+            for member in case.members:
+                for read in member.rules:
+                    if read not in rule.reads_rules():
+                        raise _unknown(file, f"{where}: members.rules", read, rule.reads_rules())
+            _check_expectation(case, where, file)
+
+
+_EXPECTED: Mapping[CaseKind, tuple[State, ...]] = {
+    CaseKind.PASS: (State.PASS,),
+    CaseKind.FAIL: (State.FAIL,),
+    CaseKind.AT_LIMIT: (State.PASS,),
+    CaseKind.NO_DATA: (State.UNKNOWN,),
+    CaseKind.STALE: (State.UNKNOWN,),
+    CaseKind.NOT_APPLICABLE: (State.NOT_APPLICABLE,),
+}
+
+
+def _check_expectation(case: Case, where: str, file: Path) -> None:
+    allowed = _EXPECTED.get(case.kind, tuple(State))
+    if case.expect not in allowed:
+        raise PackError(f"{file}: {where}: a case of kind '{case.kind}' expects {' or '.join(allowed)}, "
+                        f"not '{case.expect}'")  # fmt: skip
+
+
+def _unknown(file: Path, key: str, value: str, known: Iterable[str]) -> PackError:
+    names = sorted(known)
+    close = difflib.get_close_matches(value, names, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"expected one of: {', '.join(names) or '(nothing)'}"
+    return PackError(f"{file}: key '{key}': unknown '{value}'; {hint}")

@@ -1,0 +1,194 @@
+"""One sentence about a verdict, in Vietnamese or English: what was measured, what is required, whose figure that is.
+
+A verdict row and its rule go in. Base units become marketed ones here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, Unit
+from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.model import NumberFrom, Rule
+from phongmay_rules.reasons import Reason, reason_text
+from phongmay_store.register.compliance import State
+
+_STATES: Mapping[str, tuple[str, str]] = {
+    State.PASS: ("Đạt", "Pass"),
+    State.FAIL: ("Không đạt", "Fail"),
+    State.UNKNOWN: ("Chưa rõ", "Unknown"),
+    State.NOT_APPLICABLE: ("Không áp dụng", "Not applicable"),
+    State.MANUAL: ("Xét thủ công", "Manual"),
+    State.WAIVED: ("Được miễn", "Waived"),
+    State.ERROR: ("Lỗi", "Error"),
+}
+_ORIGINS: Mapping[str, tuple[str, str]] = {
+    NumberFrom.LAW: ("mức theo văn bản pháp luật", "figure of the law"),
+    NumberFrom.PLAN: ("mức theo Kế hoạch", "figure of the plan"),
+    NumberFrom.GUIDANCE: ("mức theo văn bản hướng dẫn", "figure of guidance"),
+    NumberFrom.VENDOR: ("mức theo công bố của hãng", "figure of the maker"),
+    NumberFrom.DISTRICT_SETTING: ("mức do quận đặt", "district setting"),
+}
+_MEMBERS: Mapping[str, tuple[str, str]] = {"devices": ("máy", "devices"), "schools": ("trường", "schools")}
+_OPERATORS: Mapping[str, tuple[str, str]] = {
+    "at_least": ("tối thiểu", "at least"),
+    "at_most": ("tối đa", "at most"),
+    "one_of": ("phải là", "must be"),
+}
+
+
+class VerdictLike(Protocol):
+    """What `sentence` needs of a verdict row (or of a judgement that was not stored)."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def measured(self) -> dict[str, Any]: ...
+    @property
+    def required(self) -> dict[str, Any]: ...
+
+
+def state_name(state: str, language: str) -> str:
+    """Give the name of a verdict's state in 'vi' or 'en'."""
+    return _pick(_STATES.get(state), language) or state
+
+
+def origin_name(origin: str, language: str) -> str:
+    """Say whose figure a threshold is."""
+    return _pick(_ORIGINS.get(origin), language) or origin
+
+
+def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
+    """Explain a verdict.
+
+    Args:
+        verdict: row of the register.
+        rule: its rule; gives the title when there is nothing measured to tell.
+        language: "vi" or "en".
+    """
+    head = state_name(verdict.state, language)
+    measured, required = verdict.measured, verdict.required
+    if not required or "operator" not in required:
+        return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
+    parts = [_measured(measured, required, language), _required(required, language)]
+    if verdict.reason not in (Reason.MET, Reason.BELOW, Reason.ABOVE, Reason.NOT_LISTED):
+        why = reason_text(verdict.reason, language)
+        kind = FACTS.get(measured.get("fact", ""))
+        if kind is not None and measured.get("value") is None:
+            parts[0] = f"{kind.vi if language == 'vi' else kind.en}: {why}"
+        else:
+            parts.insert(0, why)
+    return f"{head}: {'; '.join(part for part in parts if part)}."
+
+
+def format_value(value: float | str | None, unit: str, language: str) -> str:
+    """Format a value of a base unit as people read it: GB, Mbit/s, %, minutes; decimal comma in Vietnamese."""
+    if value is None:
+        return "chưa rõ" if language == "vi" else "not known"
+    if isinstance(value, str):
+        return value
+    if unit == Unit.BYTE:
+        return _bytes(value, language)
+    if unit == Unit.BIT_PER_SECOND:
+        return f"{_number(value / MBIT_PER_SECOND, language)} Mbit/s"
+    if unit == Unit.RATIO:
+        return f"{_number(value * 100, language)}{'%' if language == 'vi' else ' %'}"
+    if unit == Unit.SECOND:
+        return _seconds(value, language)
+    if unit == Unit.DAY:
+        word = "ngày" if language == "vi" else "day" if abs(value) == 1 else "days"
+        if value < 0:
+            past = f"{_number(-value, language)} {word}"
+            return f"đã hết từ {past} trước" if language == "vi" else f"over since {past}"
+        return f"{_number(value, language)} {word}"
+    if unit == Unit.BIT:
+        return f"{_number(value, language)} bit"
+    if unit == Unit.NONE:
+        yes, no = ("có", "không") if language == "vi" else ("yes", "no")
+        return yes if value else no
+    return _number(value, language)
+
+
+def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language: str) -> str:
+    vi = language == "vi"
+    unit = measured.get("unit", "")
+    if "met" in measured:
+        met, perhaps, total = measured["met"], measured["perhaps"], measured["total"]
+        word = _pick(_MEMBERS[measured["members"]], language)
+        text = f"{met}/{total} {word} đạt" if vi else f"{met} of {total} {word} meet it"
+        if perhaps:
+            text += f", {perhaps} chưa rõ" if vi else f", {perhaps} not known"
+        return text
+    if required["operator"] == "per_head":
+        text = (
+            f"{measured['value']} máy hoạt động trên {measured['total']} máy"
+            if vi
+            else f"{measured['value']} of {measured['total']} PCs work"
+        )
+        for key, words in (
+            ("perhaps", ("chưa rõ", "not known")),
+            ("declared_only", ("chỉ khai báo", "declared only")),
+            ("in_repair", ("đang sửa chữa", "in repair")),
+        ):
+            if measured.get(key):
+                text += f", {measured[key]} {_pick(words, language)}"
+        return text
+    kind = FACTS.get(measured.get("fact", ""))
+    name = (kind.vi if vi else kind.en) if kind else ""
+    text = f"{name}: {format_value(measured.get('value'), unit, language)}"
+    if measured.get("known_s") is not None:
+        known = format_value(measured["known_s"], Unit.SECOND, language)
+        text += f" (có số liệu từ {known} trở lên)" if vi else f" (at least {known} known)"
+    return text
+
+
+def _required(required: Mapping[str, Any], language: str) -> str:
+    vi = language == "vi"
+    operator, unit = required["operator"], required.get("unit", "")
+    if operator == "per_head":
+        if required.get("value") is None:
+            return ""
+        text = (
+            f"cần {required['value']} máy cho {_number(required['heads'], language)} học sinh"
+            if vi
+            else f"{required['value']} needed for {_number(required['heads'], language)} pupils"
+        )
+        if required.get("heads_from") == "cap":
+            text += " (sĩ số tối đa của cấp học)" if vi else " (cap of the school level)"
+    elif operator == "one_of":
+        values = (" hoặc " if vi else " or ").join(format_value(value, unit, language) for value in required["values"])
+        text = f"{_pick(_OPERATORS[operator], language)} {values}"
+    else:
+        text = f"{_pick(_OPERATORS[operator], language)} {format_value(required['value'], unit, language)}"
+    origins = [required["number_from"], *(o for o in required.get("inherited", ()) if o != required["number_from"])]
+    names = ", ".join(origin_name(origin, language) for origin in origins)
+    return f"{text} ({names})"
+
+
+def _bytes(value: float, language: str) -> str:
+    """Memory is sold in binary gigabytes, disks in decimal ones; a whole number in one of them is that one."""
+    gigabytes = value / GB if value % GB == 0 else value / GIB if value % (GIB // 4) == 0 else value / GB
+    return f"{_number(gigabytes, language)} GB"
+
+
+def _seconds(value: float, language: str) -> str:
+    vi = language == "vi"
+    if value < 120:
+        return f"{_number(value, language)} {'giây' if vi else 's'}"
+    if value < 7200:
+        return f"{_number(value / 60, language)} {'phút' if vi else 'min'}"
+    if value < 2 * 86400:
+        return f"{_number(value / 3600, language)} {'giờ' if vi else 'h'}"
+    return f"{_number(value / 86400, language)} {'ngày' if vi else 'days'}"
+
+
+def _number(value: float, language: str) -> str:
+    text = f"{value:.1f}".removesuffix(".0")
+    return text.replace(".", ",") if language == "vi" else text
+
+
+def _pick(pair: tuple[str, str] | None, language: str) -> str:
+    return "" if pair is None else pair[1] if language == "en" else pair[0]

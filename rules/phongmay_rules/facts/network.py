@@ -1,0 +1,134 @@
+"""Facts about a machine's network: link rows and minute masks go in, link speed and Internet reach come out.
+
+Shares and times are rounded DOWN to declared steps, so that a healthy machine writes no new fact each minute and no
+rounding ever turns "not enough" into "enough" (`REACH_STEP`, `COVERAGE_STEP`, `KNOWN_STEPS_S`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.timetable import Timetable
+from phongmay_store.series.interface import Minutes, Row
+
+WINDOW_S = DAY
+"""The 24 hours that end with the newest moment in which the room was in use: on Sunday that is Friday's school day."""
+LOOK_BACK_S = 14 * DAY
+REACH_STEPS = 100
+COVERAGE_STEPS = 10
+KNOWN_STEPS_S = tuple(60 * minutes for minutes in (0, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The minutes of the last day in which a timetable expects the room to be in use.
+
+    Attributes:
+        masks: expected minutes by UTC hour (bit n = minute n).
+    """
+
+    start: float
+    end: float
+    masks: Mapping[int, int]
+
+
+def last_day(timetable: Timetable, at: float) -> Expected | None:
+    """Give the last day's expected minutes; None when the timetable expects nothing within the look-back."""
+    ends = [high for _, high in timetable.intervals(at - LOOK_BACK_S, at)]
+    if not ends:
+        return None
+    end = ends[-1] // 60 * 60
+    start = end - WINDOW_S
+    masks = {}
+    for hour in range(int(start // 3600) * 3600, int(end) + 1, 3600):
+        mask = timetable.minute_mask(hour) & _between(hour, start, end)
+        if mask:
+            masks[hour] = mask
+    return Expected(start, end, masks)
+
+
+def _between(hour: int, start: float, end: float) -> int:
+    """Give the whole minutes of an hour that lie in [start, end)."""
+    first = min(60, max(0, -int(-(start - hour) // 60)))
+    after = min(60, max(0, int((end - hour) // 60)))
+    return ((1 << after) - 1) & ~((1 << first) - 1) if after > first else 0
+
+
+def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: float, at: float) -> list[Found]:
+    """Give share, known time and coverage of Internet reach.
+
+    A minute is known when the Internet target was tried in it, and reached when it was reached and never missed.
+
+    Args:
+        hours: minute masks of the device.
+        expected: the last day, or None.
+        since: since when the agent is expected to report; minutes before are not expected.
+        at: time of the evaluation.
+    """
+    names = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio")
+    if expected is None or since >= expected.end:
+        return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
+    due = known = reached = 0
+    by_hour = {hour.hour: hour for hour in hours}
+    for start, mask in expected.masks.items():
+        wanted = mask if since <= start else mask & _between(start, since, expected.end)
+        due += wanted.bit_count()
+        hour = by_hour.get(start)
+        if hour is not None:
+            tried = (hour.reachable | hour.unreachable) & wanted
+            known += tried.bit_count()
+            reached += (tried & hour.reachable & ~hour.unreachable).bit_count()
+    detail = {
+        "minutes_expected": due, "minutes_known": known, "minutes_reached": reached,
+        "from": max(expected.start, since), "to": expected.end,
+    }  # fmt: skip
+    if not due:
+        return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
+    sources = (f"series:minutes/{int(max(expected.start, since))}-{int(expected.end)}",)
+    if known:
+        share = Found(names[0], reached * REACH_STEPS // known / REACH_STEPS, at, None, sources, detail)
+    else:
+        share = missing(names[0], Reason.NO_DATA, at, sources=sources, **detail)
+    known_s = KNOWN_STEPS_S[bisect_right(KNOWN_STEPS_S, known * 60) - 1]
+    coverage = known * COVERAGE_STEPS // due / COVERAGE_STEPS
+    return [
+        share,
+        Found(names[1], known_s, at, None, sources, detail),
+        Found(names[2], coverage, at, None, sources, detail),
+    ]
+
+
+def link_facts(rows: Sequence[Row], at: float) -> list[Found]:
+    """Give the speed of the wired interface that leads to the Internet.
+
+    Of several such interfaces the one that was reported last counts, then the fastest.
+    """
+    name = "link_speed_bps"
+    if not rows:
+        return [missing(name, Reason.NO_DATA, at)]
+    routes = [row for row in rows if row.values.get("is_default_route") is True]
+    if not routes:
+        newest = max(rows, key=lambda row: row.at)
+        return [missing(name, Reason.NO_DEFAULT_ROUTE, newest.at, sources=(str(newest.source),))]
+    row = max(routes, key=lambda row: (row.at, _speed(row) or 0, row.part))
+    medium, speed = row.values.get("medium", "unknown"), _speed(row)
+    sources = (str(row.source),)
+    detail = {"interface": row.part, "medium": str(medium)}
+    if row.values.get("is_up") is not True:
+        return [missing(name, Reason.LINK_DOWN, row.at, sources=sources, **detail)]
+    if medium == "wireless":
+        return [missing(name, Reason.WIRELESS, row.at, sources=sources, **detail)]
+    if medium != "wired":
+        return [missing(name, Reason.MEDIUM_NOT_TOLD, row.at, sources=sources, **detail)]
+    if speed is None:
+        return [missing(name, Reason.SPEED_NOT_TOLD, row.at, sources=sources, **detail)]
+    return [Found(name, speed, row.at, None, sources, detail)]
+
+
+def _speed(row: Row) -> int | None:
+    speed = row.values.get("speed_bps")
+    return speed if isinstance(speed, int) and speed > 0 else None

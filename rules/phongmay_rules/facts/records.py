@@ -1,0 +1,158 @@
+"""Fact rows: what was found goes in, and only what differs from the newest row is appended; rows are never changed.
+
+A row is written when the value, the reason or (where the catalogue says so) the detail differs, or when the old row
+is older than half of the fact's freshness. Times inside are float seconds UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
+
+from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
+from phongmay_rules.facts.schools import Subject
+from phongmay_store.register.compliance import CurrentFact, Fact
+
+_BLOCK = 400
+"""Ids in one IN list: SQLite and PostgreSQL both take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactValue:
+    """A fact row as rules read it.
+
+    Attributes:
+        id: row in the register; 0 in a case of a pack.
+        value: number or word; None with `missing` = why.
+        at: true time that it is about.
+    """
+
+    id: int
+    name: str
+    value: float | str | None
+    missing: str
+    at: float
+    source: str = ""
+    sources: Sequence[str] = ()
+    detail: Mapping[str, Any] | None = None
+
+
+Facts = dict[Subject, dict[str, FactValue]]
+
+
+def read_current(session: Session, units: Sequence[str]) -> Facts:
+    """Give the newest fact rows of all subjects of some units."""
+    out: Facts = {}
+    columns = (
+        Fact.id, Fact.subject_kind, Fact.subject_id, Fact.name, Fact.number, Fact.text, Fact.missing, Fact.valid_at,
+        Fact.source, Fact.sources, Fact.detail,
+    )  # fmt: skip
+    for block in _blocks(units):
+        rows = session.execute(
+            select(*columns).join(CurrentFact, CurrentFact.fact_id == Fact.id).where(CurrentFact.unit_id.in_(block))
+        )
+        for row, kind, subject, name, number, text, reason, at, source, sources, detail in rows:
+            value = number if number is not None else text
+            out.setdefault((kind, subject), {})[name] = FactValue(
+                row, name, value, reason, at.timestamp(), source, sources, detail
+            )
+    return out
+
+
+def write(
+    session: Session, found: Mapping[Subject, Iterable[Found]], units: Mapping[Subject, str], at: float
+) -> tuple[Facts, int]:
+    """Append what differs and point to it.
+
+    Args:
+        session: open transaction of the register; the caller commits.
+        found: facts by subject.
+        units: unit of each subject.
+        at: time of the evaluation.
+
+    Returns:
+        All facts as rows, and how many rows are new.
+    """
+    current = read_current(session, sorted(set(units.values())))
+    rows: list[dict[str, Any]] = []
+    targets: list[tuple[Subject, Found]] = []
+    recorded = datetime.fromtimestamp(at, UTC)
+    for subject, facts in found.items():
+        known = current.setdefault(subject, {})
+        for fact in facts:
+            kind = FACTS[fact.name]
+            if not _same(known.get(fact.name), fact, kind):
+                rows.append(_row(subject, units[subject], fact, kind, recorded))
+                targets.append((subject, fact))
+    if not rows:
+        return current, 0
+    ids = session.scalars(insert(Fact).returning(Fact.id, sort_by_parameter_order=True), rows).all()
+    moved: list[dict[str, Any]] = []
+    fresh: list[dict[str, Any]] = []
+    for row_id, (subject, fact) in zip(ids, targets, strict=True):
+        known = current[subject]
+        pointer = {"kind": subject[0], "subject": subject[1], "fact": fact.name, "row": row_id}
+        (moved if fact.name in known else fresh).append(pointer | {"unit": units[subject]})
+        reason = fact.missing or ""
+        known[fact.name] = FactValue(
+            row_id, fact.name, fact.value, reason, fact.at, FACTS[fact.name].source, fact.sources, fact.detail
+        )
+    _point(session, moved, fresh)
+    return current, len(rows)
+
+
+def _point(session: Session, moved: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> None:
+    if moved:
+        session.connection().execute(
+            update(CurrentFact)
+            .where(
+                CurrentFact.subject_kind == bindparam("kind"),
+                CurrentFact.subject_id == bindparam("subject"),
+                CurrentFact.name == bindparam("fact"),
+            )
+            .values(fact_id=bindparam("row")),
+            moved,
+        )
+    if fresh:
+        columns = {
+            "subject_kind": "kind", "subject_id": "subject", "name": "fact", "unit_id": "unit", "fact_id": "row",
+        }  # fmt: skip
+        session.connection().execute(
+            insert(CurrentFact), [{to: row[of] for to, of in columns.items()} for row in fresh]
+        )
+
+
+def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:
+    if known is None or known.missing != (fact.missing or "") or known.value != fact.value:
+        return False
+    if kind.detail_matters and known.detail != dict(fact.detail):
+        return False
+    return kind.freshness_s is None or fact.at - known.at <= kind.freshness_s / 2
+
+
+def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: datetime) -> dict[str, Any]:
+    word = isinstance(fact.value, str)
+    return {
+        "unit_id": unit,
+        "subject_kind": subject[0],
+        "subject_id": subject[1],
+        "name": fact.name,
+        "number": None if word else fact.value,
+        "text": fact.value if word else None,
+        "unit": kind.unit,
+        "missing": fact.missing or "",
+        "source": kind.source,
+        "sources": list(fact.sources),
+        "detail": dict(fact.detail),
+        "valid_at": datetime.fromtimestamp(fact.at, UTC),
+        "recorded_at": recorded,
+    }
+
+
+def _blocks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK))

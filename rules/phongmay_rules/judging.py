@@ -1,0 +1,123 @@
+"""The pure core: a rule, what its subject is, its facts, members and parameters go in, a judgement comes out.
+
+The cases of a pack and the engine call the same function; it reads no store and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phongmay_rules.checks.one_of import one_of
+from phongmay_rules.checks.outcome import BadParameterError, Context, Found, Member, Outcome, Setting
+from phongmay_rules.checks.per_head import per_head
+from phongmay_rules.checks.presence import presence
+from phongmay_rules.checks.share import share
+from phongmay_rules.checks.threshold import threshold
+from phongmay_rules.checks.window import window
+from phongmay_rules.model import Check, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.compliance import State
+from phongmay_store.register.device import DeviceState
+
+_WORST_FIRST = (State.ERROR, State.FAIL, State.UNKNOWN, State.PASS, State.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is judged.
+
+    Attributes:
+        unit_id: school (or district) that it belongs to.
+        sort: kind of device, room or unit.
+        level: level of the school.
+        state: of a device.
+        has_agent: of a device: an agent is expected to report.
+    """
+
+    kind: str
+    id: str
+    unit_id: str
+    sort: str = ""
+    level: str = ""
+    state: str = DeviceState.IN_SERVICE.value
+    has_agent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is stored as a verdict, without its bookkeeping."""
+
+    state: State
+    reason: Reason
+    measured: dict[str, Any]
+    required: dict[str, Any]
+    evidence: list[dict[str, Any]]
+
+
+def judges(rule: Rule, subject: Subject) -> bool:
+    """Tell whether the rule gives this subject a verdict at all (which may still be not_applicable)."""
+    return rule.subject.kind == subject.kind and (not rule.subject.of or subject.sort in rule.subject.of)
+
+
+def judge(
+    rule: Rule,
+    subject: Subject,
+    facts: Found,
+    members: Sequence[Member],
+    parameters: Mapping[str, Setting],
+    at: float,
+    inherited: Sequence[NumberFrom] = (),
+) -> Judgement:
+    """Judge one subject by one rule.
+
+    Args:
+        rule: the rule; the caller made sure that `judges(rule, subject)`.
+        subject: what is judged.
+        facts: its facts by name.
+        members: devices of a room or school, or schools of a district, for aggregates.
+        parameters: every parameter of the pack, as in force for the subject.
+        at: true time of the judgement: decides what is stale.
+        inherited: origins of figures that the rule takes over from those it aggregates.
+    """
+    reason = _not_applicable(rule, subject)
+    if reason is not None:
+        return Judgement(State.NOT_APPLICABLE, reason, {}, {}, [])
+    context = Context(facts, members, parameters, rule.number_from, subject.level, at)
+    try:
+        outcomes = [_run(check, context) for check in rule.check]
+    except BadParameterError as error:
+        measured = {"parameter": error.name, "value": error.setting.value, "unit": error.setting.unit.value}
+        return Judgement(State.ERROR, Reason.BAD_PARAMETER, measured, {"set_by": error.setting.set_by}, [])
+    deciding = min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.state))
+    required = deciding.required
+    if inherited:
+        required = required | {"inherited": [origin.value for origin in inherited]}
+    evidence = [item for outcome in outcomes for item in outcome.evidence]
+    return Judgement(deciding.state, deciding.reason, deciding.measured, required, evidence)
+
+
+def _not_applicable(rule: Rule, subject: Subject) -> Reason | None:
+    wanted = rule.subject
+    if wanted.levels and subject.level not in wanted.levels:
+        return Reason.NOT_THIS_LEVEL
+    if wanted.states and subject.state not in wanted.states:
+        return Reason.IN_REPAIR  # the only other state that is judged: retired devices are no subjects
+    if wanted.needs_agent and not subject.has_agent:
+        return Reason.NO_AGENT
+    return None
+
+
+def _run(check: Check, context: Context) -> Outcome:
+    if isinstance(check, Threshold):
+        return threshold(check, context)
+    if isinstance(check, OneOf):
+        return one_of(check, context)
+    if isinstance(check, Presence):
+        return presence(check, context)
+    if isinstance(check, Share):
+        return share(check, context)
+    if isinstance(check, PerHead):
+        return per_head(check, context)
+    return window(check, context)

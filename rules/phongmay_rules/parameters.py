@@ -1,0 +1,65 @@
+"""Which value of each parameter is in force for a unit: the pack's default, or what the nearest unit above set last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from phongmay_rules.checks.outcome import Setting
+from phongmay_rules.model import NumberFrom, Pack
+from phongmay_store.register.compliance import Parameter
+
+Overrides = Mapping[str, Mapping[str, float]]
+"""unit -> parameter -> value that the unit set last."""
+
+
+def read_overrides(session: Session, pack: Pack) -> Overrides:
+    """Give what every unit set for this pack; the newest row of a unit and name wins."""
+    out: dict[str, dict[str, float]] = {}
+    rows = session.execute(
+        select(Parameter.unit_id, Parameter.name, Parameter.value)
+        .where(Parameter.pack_id == pack.id)
+        .order_by(Parameter.number)
+    )
+    for unit, name, value in rows:
+        out.setdefault(unit, {})[name] = value
+    return out
+
+
+def in_force(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> dict[str, Setting]:
+    """Give the settings for a unit.
+
+    Args:
+        pack: declares the parameters; names that it does not have are left alone.
+        overrides: what units set.
+        ancestry: the unit and those above it, nearest first.
+    """
+    settings = defaults(pack)
+    for unit in reversed(list(ancestry)):
+        settings |= _overridden(pack, overrides.get(unit, {}), unit)
+    return settings
+
+
+def with_overrides(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[str, Setting]:
+    """Give the settings when one party sets some values."""
+    return defaults(pack) | _overridden(pack, values, set_by)
+
+
+def defaults(pack: Pack) -> dict[str, Setting]:
+    """Give the pack's own values."""
+    return {
+        name: Setting(parameter.value, parameter.unit, parameter.number_from)
+        for name, parameter in pack.standard.parameters.items()
+    }
+
+
+def _overridden(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[str, Setting]:
+    out = {}
+    for name, value in values.items():
+        parameter = pack.standard.parameters.get(name)
+        if parameter is not None:
+            inside = parameter.low <= value <= parameter.high
+            out[name] = Setting(value, parameter.unit, NumberFrom.DISTRICT_SETTING, set_by, inside)
+    return out

@@ -1,0 +1,170 @@
+"""What the register says stands where: units, rooms and devices of one instant go in, plain values come out.
+
+The engine reads the register once per evaluation through here, so that facts, rules and sums speak of one state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.device import Device, DeviceState, IdentityConflict
+from phongmay_store.register.organisation import Unit, UnitKind
+from phongmay_store.register.place import Room
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlace:
+    """A device that is not retired.
+
+    Attributes:
+        agent_since: true time since when an agent is expected to report; None = declared only.
+        in_conflict: two machines use its identity and nobody has decided yet.
+        timetable: text of its room's timetable ("" = the district's default).
+        row: version row in the register, as a source.
+    """
+
+    id: str
+    unit_id: str
+    room_id: str | None
+    kind: str
+    state: str
+    agent_since: float | None
+    in_conflict: bool
+    timetable: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlace:
+    """A room."""
+
+    id: str
+    unit_id: str
+    kind: str
+    class_size: int | None
+    timetable: str
+    row: str
+
+
+@dataclass(slots=True)
+class SchoolPlace:
+    """A school with what stands in it."""
+
+    id: str
+    name: str
+    level: str
+    rooms: list[RoomPlace] = field(default_factory=list)
+    devices: list[DevicePlace] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlace:
+    """A unit above schools, with the schools below it (through any levels)."""
+
+    id: str
+    name: str
+    kind: str
+    schools: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """The whole tree at one instant.
+
+    Attributes:
+        schools: by id.
+        units: units above schools, by id, children before parents.
+        parents: id of the unit above, for every unit.
+    """
+
+    schools: Mapping[str, SchoolPlace]
+    units: Mapping[str, UnitPlace]
+    parents: Mapping[str, str | None]
+
+    def ancestry(self, unit_id: str) -> Iterator[str]:
+        """Give a unit and those above it, nearest first; a ring in the tree ends the walk."""
+        seen: set[str] = set()
+        current: str | None = unit_id
+        while current is not None and current not in seen:
+            seen.add(current)
+            yield current
+            current = self.parents.get(current)
+
+    def homes(self) -> dict[tuple[str, str], str]:
+        """Give for every subject (kind, id) the unit that it belongs to now."""
+        return homes_in(self.schools.values()) | {(SubjectKind.DISTRICT, unit): unit for unit in self.units}
+
+
+def homes_in(schools: Iterable[SchoolPlace]) -> dict[tuple[str, str], str]:
+    """Give for every subject of some schools the school that it belongs to."""
+    out: dict[tuple[str, str], str] = {}
+    for school in schools:
+        out[SubjectKind.SCHOOL, school.id] = school.id
+        out |= {(SubjectKind.ROOM, room.id): school.id for room in school.rooms}
+        out |= {(SubjectKind.DEVICE, device.id): school.id for device in school.devices}
+    return out
+
+
+def read_organisation(session: Session, at: datetime) -> Organisation:
+    """Read units, rooms, devices and open identity conflicts as they hold at an instant."""
+    parents: dict[str, str | None] = {}
+    schools: dict[str, SchoolPlace] = {}
+    others: dict[str, tuple[str, str]] = {}
+    for unit, parent, kind, name, level in session.execute(
+        select(Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level).where(Unit.holds(at)).order_by(Unit.id)
+    ):
+        parents[unit] = parent
+        if kind == UnitKind.SCHOOL:
+            schools[unit] = SchoolPlace(unit, name, level)
+        else:
+            others[unit] = (name, kind)
+    timetables = _add_rooms(session, at, schools)
+    _add_devices(session, at, schools, timetables)
+    organisation = Organisation(schools, {}, parents)
+    below: dict[str, list[str]] = {unit: [] for unit in others}
+    depth: dict[str, int] = {unit: len(list(organisation.ancestry(unit))) for unit in others}
+    for school in schools:
+        for unit in organisation.ancestry(school):
+            if unit in below:
+                below[unit].append(school)
+    units = {
+        unit: UnitPlace(unit, *others[unit], tuple(below[unit])) for unit in sorted(others, key=lambda u: -depth[u])
+    }
+    return Organisation(schools, units, parents)
+
+
+def _add_rooms(session: Session, at: datetime, schools: Mapping[str, SchoolPlace]) -> dict[str, str]:
+    timetables: dict[str, str] = {}
+    columns = (Room.row_id, Room.id, Room.school_id, Room.kind, Room.class_size, Room.timetable)
+    for row, room, school, kind, size, timetable in session.execute(
+        select(*columns).where(Room.holds(at)).order_by(Room.id)
+    ):
+        timetables[room] = timetable
+        if school in schools:
+            schools[school].rooms.append(RoomPlace(room, school, kind, size, timetable, f"register:room/{row}"))
+    return timetables
+
+
+def _add_devices(
+    session: Session, at: datetime, schools: Mapping[str, SchoolPlace], timetables: Mapping[str, str]
+) -> None:
+    conflicts = set(session.scalars(select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))))
+    columns = (
+        Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
+    )  # fmt: skip
+    for row, device, school, room, kind, state, since in session.execute(
+        select(*columns).where(Device.holds(at), Device.state != DeviceState.RETIRED).order_by(Device.id)
+    ):
+        if school in schools:
+            schools[school].devices.append(
+                DevicePlace(
+                    device, school, room, kind, state, since.timestamp() if since else None, device in conflicts,
+                    timetables.get(room or "", ""), f"register:device/{row}",
+                )
+            )  # fmt: skip

@@ -1,0 +1,188 @@
+"""The pages: both languages, honest states, nothing inline, evidence on the school page and on the verdict page."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import phongmay_api.pages
+import pytest
+from fastapi.testclient import TestClient
+from phongmay_api.pages.texts import EN, SYMBOLS, VI
+from phongmay_store.register.access import Role
+from phongmay_store.register.compliance import EvaluationRun, State, Verdict
+from phongmay_store.register.device import Device
+from phongmay_store.register.organisation import Unit
+from phongmay_store.register.place import Seat
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+OWN, CHILD, PARENT = "zz-own-zz", "zz-child-zz", "zz-parent-zz"
+TEMPLATES = Path(phongmay_api.pages.__file__).parent / "templates"
+
+
+@pytest.fixture
+def reader(client: TestClient, key: Callable[..., dict[str, str]]) -> TestClient:
+    """A client that may look at the whole district."""
+    client.headers.update(key(Role.VIEWER, "parent"))
+    return client
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_texts() -> None:
+    """Each text exists in both languages, with the same values to put in."""
+    assert VI.keys() == EN.keys()
+    assert {key for key in VI if _fields(VI[key]) != _fields(EN[key])} == set()
+    assert SYMBOLS.keys() == {state.value for state in State}
+    assert len(set(SYMBOLS.values())) == len(SYMBOLS)
+
+
+def test_texts_and_templates_agree() -> None:
+    """Every text that a template names exists, and every text is used somewhere."""
+    source = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
+    code = "".join(path.read_text("utf-8") for path in TEMPLATES.parent.glob("*.py") if path.name != "texts.py")
+    named = set(re.findall(r"\bt\('([a-z_0-9]+)'[,)]", source)) | set(re.findall(r"words\(['\"]([a-z_0-9]+)['\"][,)]", code))
+    assert named - VI.keys() == set()
+    families = set(re.findall(r"\.word\(['\"]([a-z_]+)['\"]", source + code))
+    families |= {prefix.rstrip("_") for prefix in re.findall(r"['\"]([a-z]+_)['\"] [~+]", source + code)}
+    used = named | {key for key in VI for family in families if key.startswith(family + "_")}
+    quoted = set(re.findall(r"\"([a-z_0-9]+)\"", code))
+    assert VI.keys() - used - quoted == set()
+
+
+class _Inline(HTMLParser):
+    """Notes whatever the content policy would refuse, and addresses elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "style" or name.startswith("on"):
+                self.faults.append(f"<{tag} {name}>")
+            if name in ("src", "href", "action") and value and re.match(r"(?i)([a-z]+:)?//|javascript:|data:", value):
+                self.faults.append(f"<{tag} {name}={value}>")
+            if name == "id" and value:
+                self.ids.append(value)
+        if tag in ("script", "style") and "src" not in dict(attrs):
+            self.faults.append(f"<{tag}> inline")
+
+
+def _pages(client: TestClient) -> list[str]:
+    verdict = client.get("/api/v1/verdicts?state=fail").json()["items"][0]["id"]
+    return [
+        f"/units/unit-{PARENT}",
+        f"/schools/unit-{OWN}?subject=device:pc-{OWN}",
+        f"/schools/unit-{OWN}?subject=room:room-{OWN}",
+        f"/verdicts/{verdict}",
+        "/sign-in",
+        "/nowhere",
+    ]
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_pages_keep_to_the_content_policy(reader: TestClient, language: str) -> None:
+    """No inline script or style, nothing from elsewhere, no id twice, in either language."""
+    for path in _pages(reader):
+        answer = reader.get(path, params=None if "?" in path else {"lang": language})
+        parser = _Inline()
+        parser.feed(answer.text)
+        assert parser.faults == [], path
+        assert sorted(parser.ids) == sorted(set(parser.ids)), path
+
+
+def test_vietnamese_unless_switched(reader: TestClient) -> None:
+    """Pages are Vietnamese whatever the browser prefers; the switch lasts, for the pages that follow too."""
+    path = f"/units/unit-{PARENT}"
+    assert '<html lang="vi">' in reader.get(path, headers={"Accept-Language": "en"}).text
+    assert '<html lang="en">' in reader.get(path, params={"lang": "en"}).text
+    assert '<html lang="en">' in reader.get(path).text
+    assert '<html lang="vi">' in reader.get(path, params={"lang": "vi"}).text
+
+
+def test_evidence_of_a_failing_pc(reader: TestClient) -> None:
+    """The panel says what was measured, what is required, whose figure it is, and which envelope brought it."""
+    page = reader.get(f"/schools/unit-{OWN}?subject=device:pc-{OWN}").text
+    for piece in ("2 GB", "4 GB", "mức do quận đặt", f"pc-{OWN}/0a0b0c0d/7", "ma-zz-own-zz", "TB-01"):
+        assert piece in page
+    assert 'class="tile s-fail chosen"' in page
+
+
+def test_names_are_escaped(reader: TestClient, register: Engine) -> None:
+    """A name that looks like markup is shown as it is and never becomes markup."""
+    with Session(register) as session:
+        unit = session.scalars(Unit.at().where(Unit.id == f"unit-{OWN}")).one()
+        unit.name = "<script>alert(1)</script>"
+        session.commit()
+    for path in (f"/units/unit-{PARENT}", f"/schools/unit-{OWN}"):
+        page = reader.get(path).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert" in page
+
+
+def test_a_stopped_engine_is_seen(reader: TestClient, register: Engine) -> None:
+    """When nobody confirms verdicts any more, a pass or fail is shown as unknown, with a warning, and in the counts."""
+    with Session(register) as session:
+        for run in session.scalars(select(EvaluationRun)):
+            run.evaluated_at = datetime.now(UTC) - timedelta(hours=2)
+        session.commit()
+    page = reader.get(f"/schools/unit-{OWN}").text
+    assert VI["stale"] in page
+    assert "tile s-unknown" in page
+    assert "tile s-fail" not in page
+    assert {item["stale"] for item in reader.get("/api/v1/verdicts").json()["items"]} == {True}
+    shares = reader.get("/api/v1/compliance").json()["unit"]["shares"]
+    assert (shares["pass"], shares["fail"], shares["unknown"]) == (0, 0, shares["total"])
+
+
+def test_sample_data_is_marked(reader: TestClient, register: Engine) -> None:
+    """Invented schools carry the mark on every page that shows them, in both languages; real ones do not."""
+    path = f"/schools/unit-{OWN}"
+    assert "DỮ LIỆU MẪU" not in reader.get(path).text
+    with Session(register) as session:
+        session.scalars(Unit.at().where(Unit.id == f"unit-{OWN}")).one().is_sample = True
+        session.commit()
+        verdict = session.scalars(select(Verdict.id).where(Verdict.unit_id == f"unit-{OWN}")).first()
+    for shown in (path, f"/units/unit-{PARENT}", f"/verdicts/{verdict}"):
+        assert "DỮ LIỆU MẪU" in reader.get(shown).text
+        assert "SAMPLE DATA" in reader.get(shown, params={"lang": "en"}).text
+        reader.get(shown, params={"lang": "vi"})
+
+
+def test_an_unjudged_device_is_unknown(reader: TestClient, register: Engine) -> None:
+    """A PC without any verdict is drawn as unknown, never as a pass, and an empty seat is drawn as empty."""
+    with Session(register) as session:
+        for label, column in (("A2", 2), ("A4", 4)):
+            session.add(
+                Seat(id=f"seat-{label}", room_id=f"room-{OWN}", label=label, row=1, column=column,
+                     valid_from=datetime(2026, 1, 1, tzinfo=UTC))
+            )  # fmt: skip
+        session.add(
+            Device(id="pc-new", school_id=f"unit-{OWN}", room_id=f"room-{OWN}", seat_id="seat-A2", code="new",
+                   kind="pc", valid_from=datetime(2026, 1, 1, tzinfo=UTC))
+        )  # fmt: skip
+        session.commit()
+    page = reader.get(f"/schools/unit-{OWN}").text
+    row = re.search(r'<table class="seats">.*?<tr>(.*?)</tr>', page, re.DOTALL)
+    assert row
+    cells = re.findall(r"<td>(.*?)</td>", row[1], re.DOTALL)
+    kinds = [re.findall(r'class="tile (s-\w+|empty)', cell) for cell in cells]
+    assert kinds == [["s-fail"], ["s-unknown"], [], ["empty"]]
+
+
+def test_static_files(client: TestClient) -> None:
+    """Only the own files are given out, with their types; nothing else on the disk can be reached."""
+    page = client.get("/sign-in").text
+    for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+        assert client.get(path).status_code == 200
+    for name in ("texts.py", "..%2Ftexts.py", "%2e%2e/router.py"):
+        assert client.get(f"/static/{name}").status_code == 404
