@@ -157,6 +157,8 @@ class House:
     school_id: str
     processes: Processes
     embedded: bool = False
+    broker: subprocess.Popen[bytes] | None = None
+    collector: subprocess.Popen[bytes] | None = None
     senders: list[Sender] = field(default_factory=list)
 
     def enrol(self, kind: DeviceKind = DeviceKind.PC, school_id: str = "") -> Identity:
@@ -193,6 +195,7 @@ class House:
         embedded = ["--embedded"] if self.embedded else []
         process = self.processes.start("broker", ["phongmay", "--config", str(self.config), "broker", "run", *embedded])
         self.wait_for_port(process)
+        self.broker = process
         return process
 
     def wait_for_port(self, process: subprocess.Popen[bytes]) -> None:
@@ -216,6 +219,7 @@ class House:
             return self.log("collector").count(" connected user=") >= before + 2
 
         wait_until(stands, "the collector is connected")
+        self.collector = process
         return process
 
     def log(self, name: str) -> str:
@@ -330,7 +334,7 @@ class Sender:
         """Encode a status message of this run."""
         return encode_status(Status(self.device, self.run, session or self.session, state, self.instant(), "test"))
 
-    def connect(self, *, birth: bool = True) -> Sender:
+    def connect(self, *, birth: bool = True, patience_s: float = PATIENCE_S) -> Sender:
         """Open a session with a last will, subscribe to receipts and say the birth."""
         self.connected.clear()
         self.session = os.urandom(8).hex()
@@ -342,7 +346,7 @@ class Sender:
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         self._client = client
-        wait_until(self._try_to_connect, f"{self.device} is let in")
+        wait_until(self._try_to_connect, f"{self.device} is let in", patience_s)
         if birth:
             self.publish(self.topic(Kind.STATUS), self.status(ONLINE), retain=True)
         return self

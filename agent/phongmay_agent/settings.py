@@ -84,6 +84,7 @@ def load(path: Path) -> AgentSettings:
         text = getattr(settings.reach, target)
         if text not in ("", OFF) and parse_target(text) is None:
             raise SettingsError(
-                f"{path}: 'reach.{target}' is {text!r}; expected tcp://HOST:PORT, http(s)://HOST[:PORT][/PATH], dns://HOST or off"
+                f"{path}: 'reach.{target}' is {text!r}; "
+                f"expected tcp://HOST:PORT, http(s)://HOST[:PORT][/PATH], dns://HOST or {OFF}"
             )
     return settings

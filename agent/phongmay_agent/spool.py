@@ -78,8 +78,8 @@ class Spool:
             if "locked" in str(error):
                 raise SpoolError(f"{path}: another agent is using this spool; stop it first") from None
             raise SpoolError(f"{path}: cannot be used ({error}); set 'spool_file' to a local disk with space") from None
-        except (sqlite3.DatabaseError, ContractError):
-            self._begin_anew()
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
 
     # ---- the file -----------------------------------------------------------------------------------------------
 
@@ -110,8 +110,10 @@ class Spool:
         self._connection = connection
         self.count, self.size_bytes, self.dropped = int(count), int(size), int(dropped)
 
-    def _begin_anew(self) -> None:
-        """Set the broken file aside and open a new one; what was in it counts as set aside, not as dropped."""
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Set the broken file aside and open a new one; what was in it is not counted as dropped."""
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of wrong use, not of a broken file
+            raise error
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self._connection.close()
         try:
@@ -146,8 +148,8 @@ class Spool:
                 self._drop(max(1, self.count // 10))  # the disk is full: make room inside the file
             except sqlite3.IntegrityError:
                 return  # this very envelope is in it already
-            except sqlite3.DatabaseError:
-                self._begin_anew()
+            except sqlite3.DatabaseError as error:
+                self._begin_anew(error)
             else:
                 return
         raise SpoolError(f"{self.path}: cannot be written (no space left); free its disk")
@@ -189,8 +191,10 @@ class Spool:
             cursor.close()
             if unreadable:
                 self._drop_rows(unreadable)
-        except sqlite3.DatabaseError:
-            self._begin_anew()
+        except sqlite3.OperationalError:
+            return []  # a disk that fails to read now may read later
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
             return []
         return found
 
@@ -209,8 +213,8 @@ class Spool:
                         )
         except sqlite3.OperationalError:
             pass  # a full disk: they are sent once more, and that changes nothing
-        except sqlite3.DatabaseError:
-            self._begin_anew()
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
 
     # ---- inside -------------------------------------------------------------------------------------------------
 

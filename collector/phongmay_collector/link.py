@@ -26,6 +26,8 @@ SESSION_EXPIRY_S = 7 * 86400
 """How long the broker keeps our queue while we are away; what it drops is still in the agents' spools."""
 _CONNECT_TIMEOUT_S = 5.0
 _CONNACK_TIMEOUT_S = 10.0
+_FIRST_CONNACK_TIMEOUT_S = 2.0
+"""Before the first success: amqtt does not answer an MQTT 5 CONNECT at all, so the other version is tried soon."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _PACKETS_A_READ = 256
 _REFUSED_LOGIN = (4, 5, 134, 135)
@@ -135,6 +137,7 @@ class Link:
             if now >= self._retry_at:
                 self._connect(now)
         elif not self.connected and now > self._connect_by:
+            self._other_protocol()
             self._lost("no answer to CONNECT")
         elif self.client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lost("no answer to PINGREQ")
@@ -180,7 +183,7 @@ class Link:
         client.on_message = self._on_packet
         client.on_disconnect = self._on_disconnect
         self.client = client
-        self._connect_by = now + _CONNACK_TIMEOUT_S
+        self._connect_by = now + (_CONNACK_TIMEOUT_S if self._ever_connected else _FIRST_CONNACK_TIMEOUT_S)
         host, port = self._address
         try:
             if five:
@@ -217,6 +220,7 @@ class Link:
         self._lost(f"refused: {reason}")
 
     def _other_protocol(self) -> None:
+        """Try the other version next time; once one has worked, that stays."""
         if not self._ever_connected:
             five = self._protocol is MQTTProtocolVersion.MQTTv5
             self._protocol = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5

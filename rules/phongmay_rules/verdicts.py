@@ -214,12 +214,13 @@ def _point(
             "verdict_id": "verdict", "confirmed_run_id": "run",
         }  # fmt: skip
         connection.execute(insert(CurrentVerdict), [{to: row[of] for to, of in columns.items()} for row in fresh])
-    connection.execute(
-        update(CurrentVerdict)
-        .where(CurrentVerdict.unit_id == bindparam("unit"))
-        .values(confirmed_run_id=bindparam("run")),
-        [{"unit": run.unit_id, "run": run.run_id} for run in runs],
-    )
+    if runs:
+        connection.execute(
+            update(CurrentVerdict)
+            .where(CurrentVerdict.unit_id == bindparam("unit"))
+            .values(confirmed_run_id=bindparam("run")),
+            [{"unit": run.unit_id, "run": run.run_id} for run in runs],
+        )
 
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

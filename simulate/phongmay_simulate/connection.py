@@ -172,6 +172,10 @@ class Connection:
             self.sent.add(envelope.seq)
             self._publish(kind, encode_live(envelope, self._transit()))
 
+    def forget(self) -> None:
+        """Give up waiting for receipts of what was sent so far."""
+        self._waiting.clear()
+
     def remember(self, body: tuple[Group, ...], at: float) -> None:
         """Keep a round of the past; it goes out as backfill once the run is known to the collector."""
         self._past.append(self._envelope(Kind.ROUND, body, at))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
 from phongmay.main import main
 from phongmay_api.access.passwords import password_matches
 from phongmay_store.register.access import Account, ApiKey
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
 
 UNIT = "unit-zz-own-zz"
 
@@ -67,7 +68,10 @@ def test_account_from_the_command_line(config: Path, register: Engine, tmp_path:
         (("access", "key", "add", "x", "--unit", "moet:none", "--role", "viewer"), "--unit moet:none"),
         (("access", "key", "revoke", "key-none"), "no API key"),
         (("access", "user", "disable", "nobody"), "no login"),
-        (("access", "user", "add", "a1", "--unit", UNIT, "--role", "viewer", "--password-file", "/nowhere"), "/nowhere"),
+        (
+            ("access", "user", "add", "a1", "--unit", UNIT, "--role", "viewer", "--password-file", "/nowhere"),
+            "/nowhere",
+        ),
     ],
 )
 def test_refusals(config: Path, words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:

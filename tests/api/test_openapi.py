@@ -50,7 +50,9 @@ def test_every_route_is_described(description: dict[str, Any], app: FastAPI) -> 
             if not complete:
                 lacking.append(f"{method} {path}")
     assert lacking == []
-    ids = [operation["operationId"] for operations in description["paths"].values() for operation in operations.values()]
+    ids = [
+        operation["operationId"] for operations in description["paths"].values() for operation in operations.values()
+    ]
     assert len(ids) == len(set(ids))
 
 

@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
-import phongmay_api.pages
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+import phongmay_api.pages
 from phongmay_api.pages.texts import EN, SYMBOLS, VI
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import EvaluationRun, State, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Seat
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
 
 OWN, CHILD, PARENT = "zz-own-zz", "zz-child-zz", "zz-parent-zz"
 TEMPLATES = Path(phongmay_api.pages.__file__).parent / "templates"
@@ -48,7 +49,9 @@ def test_texts_and_templates_agree() -> None:
     """Every text that a template names exists, and every text is used somewhere."""
     source = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
     code = "".join(path.read_text("utf-8") for path in TEMPLATES.parent.glob("*.py") if path.name != "texts.py")
-    named = set(re.findall(r"\bt\('([a-z_0-9]+)'[,)]", source)) | set(re.findall(r"words\(['\"]([a-z_0-9]+)['\"][,)]", code))
+    named = set(re.findall(r"\bt\('([a-z_0-9]+)'[,)]", source)) | set(
+        re.findall(r"words\(['\"]([a-z_0-9]+)['\"][,)]", code)
+    )
     assert named - VI.keys() == set()
     families = set(re.findall(r"\.word\(['\"]([a-z_]+)['\"]", source + code))
     families |= {prefix.rstrip("_") for prefix in re.findall(r"['\"]([a-z]+_)['\"] [~+]", source + code)}

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, sessionmaker
+
 from phongmay_api.access.accounts import add_account
 from phongmay_contract.envelope import GOODBYE, LOST, ONLINE, Envelope
 from phongmay_contract.topics import Kind
@@ -34,8 +37,6 @@ from phongmay_store.register.importing import import_files
 from phongmay_store.register.organisation import find_external
 from phongmay_store.series.interface import Arrival, Presence, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, sessionmaker
 
 LOGIN, PASSWORD = "quan", "mật khẩu của quận"
 CHROMIUM = Path("/usr/bin/chromium")

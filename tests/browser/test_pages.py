@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from phongmay_simulate.district import DISTRICT, ISSUER
 from phongmay_simulate.district import Role as Fault
 

@@ -116,7 +116,7 @@ def plain(path: str) -> str:
     return re.sub(r"\{\w+\}", "{}", path)
 
 
-@pytest.mark.parametrize("route", sorted(route for route in ROUTES if route[1].startswith("/api/v1/")))
+@pytest.mark.parametrize("route", sorted(r for r in ROUTES if r[1].startswith("/api/v1/")), ids=" ".join)
 def test_every_route_is_described(route: tuple[str, str]) -> None:
     """docs/api.md names each method and path, with or without /api/v1."""
     method, path = route

@@ -25,7 +25,7 @@ class DistrictView:
         judged: verdicts on the unit as a whole.
         units: units right below that are no schools.
         failing: schools with something failing.
-        unclear: schools with nothing failing, but something unknown.
+        unclear: schools with something unknown, whether or not something fails too: no figure hides what is missing.
         clear: schools in which every rule that applies passes.
     """
 
@@ -60,20 +60,24 @@ def district_view(scope: Scope, pack: Pack, unit: Unit, words: Texts) -> Distric
         (shares[found.id] for found in units if found.parent_id == unit.id and found.kind != UnitKind.SCHOOL),
         key=_urgency,
     )
-    kinds = [_kind(school) for school in schools]
     return DistrictView(
         unit=unit,
         crumbs=crumbs(scope, unit),
-        groups=groups(pack, words.language),
+        groups=used_groups(pack, [*schools, *below], words),
         own=shares[unit.id],
         judged=worst_first(judged),
         units=below,
         schools=schools,
-        failing=kinds.count(State.FAIL),
-        unclear=kinds.count(State.UNKNOWN),
-        clear=kinds.count(State.PASS),
+        failing=sum(_bad(school) > 0 for school in schools),
+        unclear=sum(_is_unclear(school) for school in schools),
+        clear=sum(not _bad(school) and not _is_unclear(school) for school in schools),
         sample=any(found.is_sample for found in units),
     )
+
+
+def used_groups(pack: Pack, shown: Sequence[UnitShares], words: Texts) -> list[Group]:
+    """Give the groups of rules that have any verdict among the rows to show: an empty column says nothing."""
+    return [group for group in groups(pack, words.language) if any(sum(row.groups[group.id].values()) for row in shown)]
 
 
 def _bad(shares: UnitShares) -> int:
@@ -84,10 +88,6 @@ def _urgency(shares: UnitShares) -> tuple[int, int, str]:
     return -_bad(shares), -shares.total[State.UNKNOWN], shares.unit.name
 
 
-def _kind(shares: UnitShares) -> State:
-    """Tell a school's place among the three figures; a school without any pass is not clear but unknown."""
-    if _bad(shares):
-        return State.FAIL
-    if shares.total[State.UNKNOWN] or not shares.total[State.PASS]:
-        return State.UNKNOWN
-    return State.PASS
+def _is_unclear(shares: UnitShares) -> bool:
+    """Tell whether something is unknown; a school without any pass was not judged yet, which is unknown too."""
+    return shares.total[State.UNKNOWN] > 0 or not shares.total[State.PASS]

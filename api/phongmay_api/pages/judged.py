@@ -18,6 +18,8 @@ from phongmay_store.register.compliance import State
 _RANK = {state.value: rank for rank, state in enumerate(ORDER)}
 _SEVERITY = {severity.value: rank for rank, severity in enumerate(Severity)}
 _MOST_SOURCES = 8
+PLACE_MARK = " · "
+"""Stands between a room and a seat in the name of a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], 
 
 def _duty(document: Document, words: Texts) -> str:
     title = document.title.in_(words.language)
-    return f"{document.number} – {title}" if document.number else title
+    known = document.number and not document.number.startswith("(")  # "(the copy gives no number)" is no number
+    return f"{document.number} – {title}" if known else title
 
 
 def worst_first(items: list[Item]) -> list[Item]:
@@ -123,7 +126,15 @@ class Cause:
     subject_kind: str
     count: int
     shown: tuple[Item, ...]
-    remediation: str
+
+    @property
+    def places(self) -> list[tuple[str, list[tuple[str, Item]]]]:
+        """Give the shown subjects by room: its name once, then short labels of seats."""
+        out: dict[str, list[tuple[str, Item]]] = {}
+        for entry in self.shown:
+            room, _, label = entry.name.rpartition(PLACE_MARK)
+            out.setdefault(room, []).append((label, entry))
+        return list(out.items())
 
 
 def causes(items: list[Item], states: set[str], most: int = 12) -> list[Cause]:
@@ -140,4 +151,4 @@ def _causes(items: list[Item], most: int) -> Iterator[Cause]:
     for (rule_id, state), members in by_rule.items():
         first = members[0]
         shown = tuple(sorted(members, key=lambda entry: entry.name)[:most])
-        yield Cause(rule_id, first.title, state, first.subject_kind, len(members), shown, first.remediation)
+        yield Cause(rule_id, first.title, state, first.subject_kind, len(members), shown)

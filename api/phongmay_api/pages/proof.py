@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from phongmay_api.access.scope import Scope
 from phongmay_api.pages.district import crumbs
-from phongmay_api.pages.judged import Item, item
+from phongmay_api.pages.judged import PLACE_MARK, Item, item
 from phongmay_api.pages.texts import Texts
 from phongmay_api.rules import queries as rules
 from phongmay_api.rules.schemas import RuleDetail
@@ -95,7 +95,7 @@ def subject_names(scope: Scope, unit: Unit) -> dict[tuple[str, str], str]:
     for device in scope.session.scalars(scope.select(Device, [unit.id])):
         seat = seats.get(device.seat_id or "")
         place = [rooms.get(device.room_id or "", ""), seat or ""]
-        out[SubjectKind.DEVICE.value, device.id] = " · ".join(filter(None, place)) if seat else device.code
+        out[SubjectKind.DEVICE.value, device.id] = PLACE_MARK.join(filter(None, place)) if seat else device.code
     return out
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from phongmay_api.access.scope import Scope
-from phongmay_api.compliance.queries import Group, UnitShares, groups, shares_of
+from phongmay_api.compliance.queries import Group, UnitShares, shares_of
 from phongmay_api.context import SeriesOpener
-from phongmay_api.pages.district import crumbs
+from phongmay_api.pages.district import crumbs, used_groups
 from phongmay_api.pages.judged import Cause, Item, causes, item, worst_first, worst_state
 from phongmay_api.pages.panel import Panel, subject_panel
 from phongmay_api.pages.proof import subject_names
@@ -95,6 +95,7 @@ def school_view(
         of.setdefault((entry.subject_kind, entry.subject_id), []).append(entry)
     tiles = {device.id: _tile(device, seats, of.get((SubjectKind.DEVICE, device.id), []), words) for device in stock}
     room_ids = {room.id for room in rooms}
+    own = shares_of(scope, pack, [unit])[0]
     unclear = causes(items, {State.UNKNOWN})
     panel = None
     if subject is not None and subject in names:
@@ -102,8 +103,8 @@ def school_view(
     return SchoolView(
         unit=unit,
         crumbs=crumbs(scope, unit),
-        groups=groups(pack, words.language),
-        own=shares_of(scope, pack, [unit])[0],
+        groups=used_groups(pack, [own], words),
+        own=own,
         judged=worst_first(of.get((SubjectKind.SCHOOL, unit.id), [])),
         broken=causes(items, {State.FAIL, State.ERROR}),
         unclear=unclear,

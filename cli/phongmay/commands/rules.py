@@ -210,12 +210,10 @@ def _explain(args: argparse.Namespace) -> int:
                 print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
                       f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
             else:
-                print(
-                    f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {' '.join(item.get('rules', []))}"
-                )
-        print(
-            f"  judged {found.evaluated_at:%Y-%m-%d %H:%M:%SZ} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}"
-        )
+                rules = " ".join(item.get("rules", []))
+                print(f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {rules}")
+        when = f"{found.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
+        print(f"  judged {when} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}")
     return 0
 
 

@@ -106,17 +106,18 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "internet_reach_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
-            "Tỉ lệ thời gian truy cập được Internet trong giờ sử dụng của ngày gần nhất",
-            "Share of the known time in use of the last day in which the Internet was reached",
+            "Tỉ lệ thời gian truy cập được Internet trong giờ sử dụng của ngày học gần nhất",
+            "Share of the known time in use of the last school day in which the Internet was reached",
         ),
         FactKind(
             "internet_known_s", Unit.SECOND, _DEVICE, Source.DERIVED, None,
-            "Thời gian có số liệu truy cập Internet trong giờ sử dụng của ngày gần nhất",
+            "Thời gian có số liệu truy cập Internet trong giờ sử dụng của ngày học gần nhất",
             "Time in use of the last day about which something is known",
         ),
         FactKind(
             "internet_coverage_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
-            "Tỉ lệ giờ sử dụng của ngày gần nhất có số liệu", "Known share of the time in use of the last day",
+            "Tỉ lệ giờ sử dụng của ngày học gần nhất có số liệu",
+            "Known part of the time in use of the last school day",
         ),
         FactKind(
             "heard", Unit.NONE, _DEVICE, Source.DERIVED, None,

@@ -9,15 +9,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from phongmay_rules.facts.catalogue import DAY, Found, missing
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.timetable import Timetable
+from phongmay_store.register.timetable import LOCAL, Timetable
 from phongmay_store.series.interface import Minutes, Row
 
-WINDOW_S = DAY
-"""The 24 hours that end with the newest moment in which the room was in use: on Sunday that is Friday's school day."""
-LOOK_BACK_S = 14 * DAY
+LOOK_BACK_DAYS = 14
 REACH_STEPS = 100
 COVERAGE_STEPS = 10
 KNOWN_STEPS_S = tuple(60 * minutes for minutes in (0, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440))
@@ -37,12 +36,18 @@ class Expected:
 
 
 def last_day(timetable: Timetable, at: float) -> Expected | None:
-    """Give the last day's expected minutes; None when the timetable expects nothing within the look-back."""
-    ends = [high for _, high in timetable.intervals(at - LOOK_BACK_S, at)]
+    """Give the last day's expected minutes; None when the timetable expects nothing within the look-back.
+
+    The day ends with the newest moment in use and begins at the same time of the day in use before: on Sunday it is
+    Thursday 17:00 to Friday 17:00, on Monday at 10:00 it is Friday 10:00 to Monday 10:00.
+    """
+    ends = [high for _, high in timetable.intervals(at - LOOK_BACK_DAYS * DAY, at)]
     if not ends:
         return None
     end = ends[-1] // 60 * 60
-    start = end - WINDOW_S
+    today = datetime.fromtimestamp(end - 1, LOCAL).weekday()
+    back = next((days for days in range(1, 8) if timetable.week[(today - days) % 7]), 1)
+    start = end - back * DAY
     masks = {}
     for hour in range(int(start // 3600) * 3600, int(end) + 1, 3600):
         mask = timetable.minute_mask(hour) & _between(hour, start, end)

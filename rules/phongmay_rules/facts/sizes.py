@@ -3,9 +3,9 @@
 A size goes in, the size sold comes out, or the very same size when none explains it. Nothing can go wrong.
 
 Why rounding up claims nothing that is not there: a system never reports more than is installed. So the smallest step
-that is not below the report is at most what is installed, as long as the machine's real size is a step itself. The
-tolerance guards the other case (odd sums of modules such as 7 GiB): a report too far below the next step is no
-machine of that step, and stays as it is.
+that is not below the report is at most what is installed, as long as the machine's real size is a step itself. A
+report too far below the next step is no machine of that step, and stays as it is. What remains is an odd sum of
+modules just below a step (3.5 or 7 GiB): it counts as that step, unless firmware tells the modules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MEMORY_STEPS = tuple(
     for size in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128, 192, 256,
                  384, 512, 768, 1024)
 )  # fmt: skip
-MEMORY_TOLERANCE = 0.15
+MEMORY_TOLERANCE = 0.16
 """Shared graphics take up to 0.6 GiB of 4 GiB (a "4 GB" PC reports 3.4 to 3.9 GiB: standards.md section 7). 3 GiB or
 less never becomes 4: the step of 3 is nearer."""
 

@@ -94,7 +94,7 @@ class EvaluationRun(Base):
     changed: Mapped[int]
     """Verdicts that differ from the run before (and so got a row)."""
     valid_for_s: Mapped[float] = mapped_column(default=180.0)
-    """Seconds for which this run vouches for its verdicts (three intervals); later, unless run again, they are unknown."""
+    """Seconds for which this run vouches for its verdicts (three intervals); later, unless run again: unknown."""
 
 
 class Verdict(Base):

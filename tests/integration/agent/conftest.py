@@ -1,7 +1,8 @@
-"""A throw-away Mosquitto on a free loopback port, an enrolled agent for it, and a collector that a test plays itself."""
+"""A throw-away Mosquitto on a free loopback port, an enrolled agent for it, and a collector that a test plays."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import queue
@@ -28,6 +29,7 @@ from phongmay_contract import keys
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_contract.topics import Kind, build, parse
 
+UP = ("status", "round", "inventory", "event", "backfill")
 DEVICE, SECRET = "pc-agenttest", "7" * 64
 PATIENCE_S = 20
 
@@ -66,7 +68,7 @@ class Broker:
         self.let_in({DEVICE: keys.mqtt_password(SECRET)})
         (folder / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\nuse_username_as_clientid true\n"
-            f"password_file {folder}/passwords\nacl_file {folder}/acl\npersistence false\n"
+            f"user {getpass.getuser()}\npassword_file {folder}/passwords\nacl_file {folder}/acl\npersistence false\n"
         )
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -81,20 +83,18 @@ class Broker:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        self.process = subprocess.Popen(
-            [self.program, "-c", str(self.folder / "mosquitto.conf")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        command = [self.program, "-c", str(self.folder / "mosquitto.conf")]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
                 time.sleep(0.02)
             else:
                 return
-        raise AssertionError("mosquitto does not listen")
+        raise AssertionError(f"mosquitto does not listen: {(self.folder / 'log').read_text()}")
 
     def kill(self) -> None:
         """End it with kill -9: it forgets all."""
@@ -186,14 +186,19 @@ class Running:
     """An agent in a thread of this process, driven by its real select."""
 
     def __init__(self, settings: AgentSettings, port: int) -> None:
-        self.agent = Agent(settings, Identity(DEVICE, SECRET, "127.0.0.1", port))
+        self.settings = settings
         self.stopper = Stopper()
-        self.thread = threading.Thread(target=self._run, daemon=True)
         self.failure: BaseException | None = None
+        self._identity = Identity(DEVICE, SECRET, "127.0.0.1", port)
+        self._made = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+        assert self._made.wait(PATIENCE_S)
 
     def _run(self) -> None:
         try:
+            self.agent = Agent(self.settings, self._identity)
+            self._made.set()
             self.agent.run(self.stopper)
         except BaseException as failure:
             self.failure = failure

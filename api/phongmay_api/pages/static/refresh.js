@@ -1,5 +1,5 @@
-// Fetches the page that is shown every few seconds and puts its new content in place; open evidence, focus and
-// scroll position stay. Without JavaScript the page reloads itself (meta refresh in <noscript>).
+// Fetches the page that is shown every few seconds and puts its new content in place; open evidence and focus
+// stay. Without JavaScript the page reloads itself (meta refresh in <noscript>).
 "use strict";
 (function () {
   var live = document.getElementById("live");
@@ -8,10 +8,8 @@
   var interval = Number(live.dataset.seconds) * 1000;
 
   function remember() {
-    var state = { open: {}, scroll: 0, focus: document.activeElement && document.activeElement.id };
+    var state = { open: {}, focus: document.activeElement && document.activeElement.id };
     live.querySelectorAll("details[id]").forEach(function (item) { state.open[item.id] = item.open; });
-    var panel = document.getElementById("evidence");
-    state.scroll = panel ? panel.scrollTop : 0;
     return state;
   }
 
@@ -19,8 +17,6 @@
     live.querySelectorAll("details[id]").forEach(function (item) {
       if (item.id in state.open) { item.open = state.open[item.id]; }
     });
-    var panel = document.getElementById("evidence");
-    if (panel) { panel.scrollTop = state.scroll; }
     var focus = state.focus && document.getElementById(state.focus);
     if (focus && live.contains(focus)) { focus.focus({ preventScroll: true }); }
   }

@@ -140,7 +140,7 @@ def upgrade() -> None:
         sa.Column("pack_hash", sa.String(), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
         sa.Column("changed", sa.Integer(), nullable=False),
-        sa.Column("valid_for_s", sa.Float(), nullable=False),
+        sa.Column("valid_for_s", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evaluation_run")),
     )
     with op.batch_alter_table("evaluation_run", schema=None) as batch_op:

@@ -1,0 +1,85 @@
+"""`phongmay rules`: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phongmay.main import main
+
+
+def test_pack_verbs_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """check, test, list and show work on a fresh checkout."""
+    assert main(["rules", "check"]) == 0
+    assert "12 rules" in capsys.readouterr().out
+    assert main(["rules", "test"]) == 0
+    assert "cases are as expected" in capsys.readouterr().out
+    assert main(["rules", "list"]) == 0
+    assert "district_setting" in capsys.readouterr().out
+    assert main(["rules", "show", "TB-01"]) == 0
+    assert "ram_min = 4294967296 B" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["check", "nowhere"], ["show", "TB-99"]])
+def test_what_does_not_exist_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence, exit code 2."""
+    assert main(["rules", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert arguments[1] in error
+
+
+def _settings(house: Any, folder: Path) -> Path:
+    path = folder / "phongmay.toml"
+    path.write_text(
+        f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n'
+        "[rules]\ninterval_s = 1\n",
+        "utf-8",
+    )
+    return path
+
+
+def test_run_once_and_explain(house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One evaluation prints a table; a verdict can then be explained with the envelope that it rests on."""
+    config = str(_settings(house, tmp_path))
+    assert main(["--config", config, "rules", "run", "--once"]) == 0
+    table = capsys.readouterr().out
+    assert "Computer rooms" in table
+    assert "unknown" in table
+    assert main(["--config", config, "rules", "explain", "cs-0", "TB-01"]) == 0
+    assert f"cs-0/{'ab' * 8}/0" in capsys.readouterr().out
+    assert main(["--config", config, "rules", "explain", "nobody", "TB-01"]) == 2
+
+
+def test_loop_survives_an_absent_store_and_ends_on_sigterm(house: Any, tmp_path: Path) -> None:
+    """A store that is away is told once, evaluation goes on when it is back, SIGTERM ends it with code 0."""
+    config = _settings(house, tmp_path)
+    series, hidden = tmp_path / "series.db", tmp_path / "hidden"
+    house.series.close()
+    series.rename(hidden)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phongmay", "--config", str(config), "rules", "run"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stderr is not None
+    try:
+        lines = iter(process.stderr)
+        assert "event=started" in next(lines)
+        assert "event=store_away" in next(lines)
+        hidden.rename(series)
+        assert "event=store_back" in next(lines)
+        assert "event=evaluated" in next(lines)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -1,0 +1,83 @@
+"""Sentences: marketed units, whose figure, and both languages for whatever a case can come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from phongmay_rules.cases import run_cases
+from phongmay_rules.explain import format_value, sentence, state_name
+from phongmay_rules.loader import load_pack
+from phongmay_rules.model import CaseKind
+from phongmay_store.register.compliance import State
+
+PACK = load_pack("tanbinh-2023")
+RESULTS = {(result.rule_id, result.case.name): result for result in run_cases(PACK)}
+
+
+def _say(rule: str, case: str, language: str) -> str:
+    return sentence(RESULTS[rule, case].judgement, PACK.rules[rule], language)
+
+
+def test_what_was_measured_what_is_required_and_whose_figure() -> None:
+    """A failing PC reads as a technician would say it, and the figure is the district's, not 762's."""
+    assert _say("TB-01", "2 GB", "vi") == (
+        "Không đạt: Dung lượng RAM theo cỡ bán trên thị trường: 2 GB; tối thiểu 4 GB (mức do quận đặt)."
+    )
+    assert _say("TB-01", "2 GB", "en") == "Fail: Memory as marketed: 2 GB; at least 4 GB (district setting)."
+    assert _say("PH-01", "20 working PCs for 45 pupils", "en") == (
+        "Fail: 20 of 20 PCs work; 23 needed for 45 pupils (district setting)."
+    )
+
+
+def test_unknown_says_why() -> None:
+    """An unknown verdict gives its reason in place of a value."""
+    assert _say("TB-07", "wireless", "en").startswith(
+        "Unknown: Speed of the wired interface that leads to the Internet: wireless"
+    )
+    assert "có thể làm thay đổi kết luận" in _say("PH-02", "one of thirty is not known", "vi")
+
+
+def test_inherited_origin_is_told() -> None:
+    """A target of the plan that rests on district settings says both."""
+    text = _say("QU-01", "one school lacks PCs", "vi")
+    assert "mức theo Kế hoạch" in text
+    assert "mức do quận đặt" in text
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_case_has_a_sentence(language: str) -> None:
+    """Whatever a rule can come to can be said, in one sentence that begins with the state."""
+    for result in RESULTS.values():
+        text = sentence(result.judgement, PACK.rules[result.rule_id], language)
+        assert text.startswith(state_name(result.judgement.state, language) + ": ")
+        assert text.endswith(".")
+        assert "None" not in text
+        if result.case.kind is CaseKind.PASS:
+            assert len(text) > 20
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "vi", "en"),
+    [
+        (4 * 1024**3, "B", "4 GB", "4 GB"),
+        (1.5 * 1024**3, "B", "1,5 GB", "1.5 GB"),
+        (64 * 10**9, "B", "64 GB", "64 GB"),
+        (100e6, "bit/s", "100 Mbit/s", "100 Mbit/s"),
+        (0.955, "ratio", "95,5%", "95.5 %"),
+        (900, "s", "15 phút", "15 min"),
+        (10, "s", "10 giây", "10 s"),
+        (-40, "d", "đã hết từ 40 ngày trước", "over since 40 days"),
+        (None, "B", "chưa rõ", "not known"),
+    ],
+)
+def test_values_as_people_read_them(value: float | None, unit: str, vi: str, en: str) -> None:
+    """Base units become marketed ones, with the decimal sign of the language."""
+    assert format_value(value, unit, "vi") == vi
+    assert format_value(value, unit, "en") == en
+
+
+def test_every_state_has_a_name() -> None:
+    """No state shows up as its code."""
+    for state in State:
+        assert state_name(state, "vi") != state.value
+        assert state_name(state, "en") != state.value

@@ -1,0 +1,119 @@
+"""A pack that is wrong is refused with file, key and what was expected; a right one has a hash of its content."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from phongmay_rules.errors import PackError
+from phongmay_rules.loader import PACKS, load_pack
+
+Change = Callable[[str, str, str], Path]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """Copy the shipped pack and replace one text in one of its files."""
+
+    def changed(file: str, old: str, new: str) -> Path:
+        folder = tmp_path / "pack"
+        if not folder.exists():
+            shutil.copytree(PACKS / "tanbinh-2023", folder)
+        path = folder / file
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), "utf-8")
+        return folder
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("rules/TB-01.toml", "severity", "severty", ["TB-01.toml", "'severty'", "did you mean 'severity'"]),
+        ("rules/TB-01.toml", 'fact = "', 'fakt = "', ["TB-01.toml", "'check.0.fakt'", "did you mean 'fact'"]),
+        ("rules/TB-01.toml", 'unit = "B"', 'unit = "GB"', ["TB-01.toml", "'check.0.unit'"]),
+        ("rules/TB-01.toml", 'unit = "B"', 'unit = "s"', ["TB-01.toml", "expected 'B'", "ram_marketed_bytes"]),
+        ("rules/TB-01.toml", "ram_marketed_bytes", "ram_bytes", ["TB-01.toml", "check.0.fact", "'ram_marketed_bytes'"]),
+        ("rules/TB-01.toml", "ram_marketed_bytes", "computer_rooms", ["TB-01.toml", "about a school"]),
+        ("rules/TB-01.toml", '"ram_min"', '"ram_mim"', ["TB-01.toml", "check.0.at_least", "did you mean 'ram_min'"]),
+        ("rules/TB-01.toml", '"ram_min"', '"disk_min"', ["standard.toml", "ram_min", "used by no rule"]),
+        ("rules/TB-03.toml", '"disk_min"', '"link_min"', ["TB-03.toml", "unit 'bit/s'", "expected 'B'"]),
+        ("rules/TB-01.toml", "KH-I.1-2", "KH-I.1-9", ["TB-01.toml", "'clauses'", "did you mean 'KH-I.1-"]),
+        ("rules/TB-01.toml", 'group = "computers"', 'group = "pcs"', ["TB-01.toml", "'group'", "computers, "]),
+        ("rules/TB-01.toml", 'id = "TB-01"', 'id = "TB-11"', ["TB-01.toml", "'TB-11'", "'TB-01'"]),
+        ("rules/TB-01.toml", "2023-01-01", '"2023-13-01"', ["TB-01.toml", "'valid_from'"]),
+        ("rules/TB-01.toml", "valid_from = 2023-01-01", "valid_from = 2023-01-01\nvalid_to = 2022-01-01",
+         ["TB-01.toml", "'valid_to'", "not before 2023-01-01"]),
+        ("rules/TB-01.toml", '"district_setting"', '"law"', ["TB-01.toml", "'number_from'", "'district_setting'"]),
+        ("rules/TB-01.toml", 'duty = "kh-tanbinh-2023"', 'duty = "qd-762-2021"', ["TB-01.toml", "'duty'", "no clause"]),
+        ("rules/TB-01.toml", '"teacher_pc"', '"teachers_pc"', ["TB-01.toml", "'subject.of'", "'teacher_pc'"]),
+        ("rules/PH-02.toml", '"TB-03"]', '"TB-04"]', ["PH-02.toml", "check.0.rules", "'TB-04'"]),
+        ("rules/PH-02.toml", 'kind = "share"', 'kind = "expression"', ["PH-02.toml", "'check.0'", "'per_head'"]),
+        ("rules/PH-02.toml", "at_least = 1.0", 'at_least = 1.0\nfact = "heard"', ["PH-02.toml", "exactly one of"]),
+        ("rules/TB-05.toml", "at_least = 0", "at_least = 0\nat_most = 5", ["TB-05.toml", "exactly one of"]),
+        ("standard.toml", "schema_version = 1", "schema_version = 2", ["standard.toml", "'schema_version'"]),
+        ("standard.toml", "value = 4_294_967_296", "value = 4", ["standard.toml", "parameters.ram_min.value"]),
+        ("standard.toml", 'document = "qd-762-2021"', 'document = "qd-762"', ["standard.toml", "'qd-762-2021'"]),
+        ("standard.toml", 'wording = "reported"', 'wording = "verbatim"', ["standard.toml", "nobody has read"]),
+        ("standard.toml", 'assessment = "manual"', 'assessment = "partial"', ["standard.toml", "at least one rule"]),
+        ("cases/TB-01.toml", 'kind = "at_limit"', 'kind = "other"', ["TB-01.toml", "no case of kind at_limit"]),
+        ("cases/TB-01.toml", 'kind = "fail"\nexpect = "fail"', 'kind = "fail"\nexpect = "pass"',
+         ["TB-01.toml", "case '2 GB'", "expects fail"]),
+        ("cases/TB-01.toml", "ram_marketed_bytes", "ram_bytes", ["TB-01.toml", "case '8 GB'", "'ram_bytes'"]),
+        ("cases/TB-01.toml", 'rule = "TB-01"', 'rule = "TB-02"', ["TB-01.toml", "'TB-02'", "'TB-01'"]),
+        ("cases/PH-02.toml", "TB-01 = ", "TB-09 = ", ["PH-02.toml", "members.rules", "'TB-09'"]),
+        ("rules/TB-01.toml", "[subject]", "[subject", ["TB-01.toml", "is not TOML"]),
+    ],
+)  # fmt: skip
+def test_refused(change: Change, file: str, old: str, new: str, named: list[str]) -> None:
+    """Whatever is misspelt, unknown, dangling or contradictory is refused when the pack is loaded."""
+    with pytest.raises(PackError) as error:
+        load_pack(str(change(file, old, new)))
+    for text in named:
+        assert text in str(error.value)
+
+
+def test_missing_case_file(change: Change) -> None:
+    """A rule without its cases is refused."""
+    folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
+    (folder / "cases" / "TB-07.toml").unlink()
+    with pytest.raises(PackError, match=r"TB-07.*pass, fail, at_limit, no_data"):
+        load_pack(str(folder))
+
+
+def test_foreign_file(change: Change) -> None:
+    """A file in the wrong place would silently judge nothing, so it is refused."""
+    folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
+    (folder / "TB-99.toml").write_text("", "utf-8")
+    with pytest.raises(PackError, match=r"TB-99\.toml: does not belong"):
+        load_pack(str(folder))
+
+
+def test_ring(change: Change) -> None:
+    """Rules that aggregate each other in a ring have no bottom to begin at."""
+    folder = change("rules/PH-02.toml", '"TB-03"]', '"TB-03", "PH-02"]')
+    with pytest.raises(PackError, match=r"ring: PH-02 > PH-02"):
+        load_pack(str(folder))
+
+
+def test_absent_pack_names_the_shipped_ones() -> None:
+    """An operator who misspells the pack learns which there are."""
+    with pytest.raises(PackError, match="tanbinh-2023"):
+        load_pack("tanbinh-2032")
+
+
+def test_hash_is_of_the_content(change: Change) -> None:
+    """Comments and line ends leave the hash; any value of any file changes it, and a rule's own hash is its own."""
+    shipped = load_pack("tanbinh-2023")
+    folder = change("rules/TB-01.toml", 'id = "TB-01"', '# a remark\r\nid   =   "TB-01"')
+    assert load_pack(str(folder)).hash == shipped.hash
+    change("rules/TB-01.toml", 'severity = "major"', 'severity = "minor"')
+    changed = load_pack(str(folder))
+    assert changed.hash != shipped.hash
+    assert changed.rule_hashes["TB-01"] != shipped.rule_hashes["TB-01"]
+    assert changed.rule_hashes["TB-02"] == shipped.rule_hashes["TB-02"]
