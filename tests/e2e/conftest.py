@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,11 +33,17 @@ class Agent:
         return self
 
     def waiting(self) -> set[tuple[str, int]]:
-        """Give (run, seq) of what lies in the spool."""
+        """Give (run, seq) of what lies in the spool; from a copy, since a running agent lets nobody else read it."""
         if not self.spool.exists():
             return set()
-        with closing(sqlite3.connect(f"{self.spool.as_uri()}?mode=ro", uri=True, timeout=15)) as connection:
-            return set(connection.execute("SELECT run, seq FROM envelope"))
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "spool"
+            self.keep_spool(copy)
+            with closing(sqlite3.connect(copy / self.spool.name)) as connection:
+                try:
+                    return set(connection.execute("SELECT run, seq FROM envelope"))
+                except sqlite3.OperationalError:  # copied before the agent had made its table
+                    return set()
 
     def stored(self) -> set[tuple[str, int]]:
         """Give (run, seq) of what the server has stored of this device, by its own file."""
@@ -48,7 +55,8 @@ class Agent:
         """Copy the spool's files, as a frozen disk keeps them."""
         folder.mkdir()
         for path in self.spool.parent.glob(self.spool.name + "*"):
-            shutil.copy2(path, folder)
+            if not path.name.endswith("-shm"):
+                shutil.copy2(path, folder)
 
     def restore_spool(self, folder: Path) -> None:
         """Put the kept files back in place of what has been written since."""
@@ -74,7 +82,8 @@ def new_agent(house: Any) -> Callable[[], Agent]:
         )
         config = folder / "agent.toml"
         config.write_text(
-            f'identity_file = "{state}"\nspool_file = "{folder}/spool.db"\ninterval_s = 1\nprobes = ["usage", "state"]\n'
+            f'identity_file = "{state}"\nspool_file = "{folder}/spool.db"\n'
+            'interval_s = 1\nprobes = ["usage", "state"]\n'
         )
         return Agent(house, identity.device_id, config, folder / "spool.db")
 

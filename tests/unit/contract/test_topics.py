@@ -17,10 +17,10 @@ def test_a_topic_is_root_device_kind() -> None:
 @pytest.mark.parametrize(
     "topic",
     [
-        "", "phongmay", "phongmay/v1/pc-abc", "phongmay/v2/pc-abc/round", "phongmay/v1/pc-abc/round/", "x/phongmay/v1/pc-abc/round",
-        "phongmay/v1//round", "phongmay/v1/+/round", "phongmay/v1/PC/round", "phongmay/v1/-pc/round", "phongmay/v1/pc/round",
-        "phongmay/v1/pc-abc/rounds", "phongmay/v1/pc-abc/x/round", "phongmay/v1/" + "a" * 41 + "/round",
-        "phongmay/v1/pc-abc\n/round",
+        "", "phongmay", "phongmay/v1/pc-abc", "phongmay/v2/pc-abc/round", "phongmay/v1/pc-abc/round/",
+        "x/phongmay/v1/pc-abc/round", "phongmay/v1//round", "phongmay/v1/+/round", "phongmay/v1/PC/round",
+        "phongmay/v1/-pc/round", "phongmay/v1/pc/round", "phongmay/v1/pc-abc/rounds", "phongmay/v1/pc-abc/x/round",
+        "phongmay/v1/" + "a" * 41 + "/round", "phongmay/v1/pc-abc\n/round",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(topic: str) -> None:
