@@ -1,7 +1,8 @@
 """What tests share: free ports, a sample school, real brokers and collectors as processes, devices on the wire.
 
-Nothing here is a mock. What needs an outside program is skipped with its reason where the program is missing, and fails
-instead when PHONGMAY_REQUIRE_ALL=1 is set. Only processes that were started here are ever ended.
+Long because pytest shares fixtures through this one file. Nothing here is a mock. What needs an outside program is
+skipped with its reason where the program is missing, and fails instead when PHONGMAY_REQUIRE_ALL=1 is set. Only
+processes that were started here are ever ended.
 """
 
 from __future__ import annotations

@@ -71,6 +71,7 @@ class Agent:
         self._dropped = self._spool.dropped
         self._set_aside = 0
         self._spool_fails = False
+        self._told_memory = False
 
     def run(self, stop: Stopper) -> None:
         """Run until told to stop; then say goodbye and close."""
@@ -144,6 +145,10 @@ class Agent:
         self._last = at
         if abs(drift) > CLOCK_JUMP_S:
             self._tell(at, "clock_jumped", 1)
+        if self._spool.in_memory and not self._told_memory:
+            self._told_memory = True
+            _log.error("the spool broke and its disk takes no new one: until a restart envelopes wait in memory only")
+            self._tell(at, "spool_in_memory", 1)
         if self._spool.set_aside > self._set_aside:
             _log.error("the spool was broken and has been set aside as %s.broken", self._spool.path)
             self._tell(at, "spool_set_aside", self._spool.set_aside - self._set_aside)

@@ -1,9 +1,10 @@
 """The disk spool: envelopes wait here until the server's receipt, also through kill -9 and power cuts.
 
 An envelope goes in before it is sent; only a receipt takes it out. The size is bounded: a full spool drops its oldest
-envelope and counts it. A broken file is set aside (one such file is kept) and a new one begun. A place that cannot be
-written, another agent on the same file, or somebody else's database raises SpoolError. One SQLite file in WAL mode,
-locked for this process; every append is on the disk when it returns.
+envelope and counts it. A broken file is set aside (one such file is kept) and a new one begun; where not even that can
+be done in mid-run, envelopes wait in memory. At the start a place that cannot be written, another agent on the same
+file, or somebody else's database raises SpoolError. One SQLite file in WAL mode, locked for this process; every append
+is on the disk when it returns.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from pathlib import Path
 
 from phongmay_contract.envelope import Envelope, Receipt, decode_stored, encode_stored
 from phongmay_contract.errors import ContractError, OperatorError
+from phongmay_contract.units import MIB
 
 _APPLICATION_ID = 0x504D5350  # "PMSP"
 _ROW_BYTES = 96
 """What a row costs beside its payload: record, index entry and their share of page space."""
+_MEMORY_BYTES = 4 * MIB
+"""Bound of a spool that has to live in memory."""
 _SETUP = """
 CREATE TABLE envelope (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,6 +56,7 @@ class Spool:
         size_bytes: what they take.
         dropped: envelopes lost because it was full or broken, since the file was made.
         set_aside: how many broken files this object has set aside.
+        in_memory: the disk failed in mid-run; what waits now is lost when the agent ends.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -63,6 +68,7 @@ class Spool:
         self.path = path
         self.max_bytes = max_bytes
         self.set_aside = 0
+        self.in_memory = False
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -71,20 +77,20 @@ class Spool:
                 f"{path}: cannot be written ({error.strerror}); set 'spool_file' to a place that the agent may write"
             ) from None
         try:
-            self._open()
+            self._open(str(path))
         except _NotASpool:
             raise SpoolError(f"{path}: is another program's database; set 'spool_file' to a file of its own") from None
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise SpoolError(f"{path}: another agent is using this spool; stop it first") from None
             raise SpoolError(f"{path}: cannot be used ({error}); set 'spool_file' to a local disk with space") from None
-        except sqlite3.DatabaseError as error:
-            self._begin_anew(error)
+        except sqlite3.DatabaseError:
+            self._set_aside()
 
     # ---- the file -----------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        connection = sqlite3.connect(self.path, timeout=0.5, isolation_level=None)
+    def _open(self, where: str) -> None:
+        connection = sqlite3.connect(where, timeout=0.5, isolation_level=None)
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA cache_size = -256")
@@ -110,10 +116,8 @@ class Spool:
         self._connection = connection
         self.count, self.size_bytes, self.dropped = int(count), int(size), int(dropped)
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        """Set the broken file aside and open a new one; what was in it is not counted as dropped."""
-        if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of wrong use, not of a broken file
-            raise error
+    def _set_aside(self) -> None:
+        """Put the broken file aside and open a new one; what was in it is not counted as dropped."""
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self._connection.close()
         try:
@@ -121,10 +125,21 @@ class Spool:
             for suffix in ("-wal", "-shm", "-journal"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._open()
+            self._open(str(self.path))
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{self.path}: is broken and cannot be replaced ({error}); free its disk") from None
         self.set_aside += 1
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Go on after the file broke in mid-run: with a new one, or in memory where the disk takes none."""
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of wrong use, not of a broken file
+            raise error
+        try:
+            self._set_aside()
+        except SpoolError:
+            self.max_bytes = min(self.max_bytes, _MEMORY_BYTES)
+            self.in_memory = True
+            self._open(":memory:")
 
     def close(self) -> None:
         """Close the file; what is in it stays."""

@@ -237,6 +237,8 @@ class Link:
             self._lost("the broker closed the connection")
 
     def _lost(self, reason: str) -> None:
+        if self.client is None:
+            return  # paho has told us already, by on_disconnect
         sock = self.socket()
         if sock is not None:
             sock.close()

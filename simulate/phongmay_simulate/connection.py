@@ -7,6 +7,7 @@ driven by the fleet's one select loop (no threads).
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import socket
 import time
@@ -63,7 +64,7 @@ class Connection:
         self._unacknowledged = 0
         self._waiting: dict[int, tuple[Envelope, float]] = {}
         self._past: list[Envelope] = []
-        self._retry_at = 0.0
+        self._retry_at = math.inf  # until the fleet lets it connect for the first time
         self._client: mqtt.Client | None = None
 
     # ---- life of the session ------------------------------------------------------------------------------------

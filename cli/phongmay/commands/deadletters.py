@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     listing.add_argument("--limit", type=int, default=100, help="at most so many (default: %(default)s)")
     listing.set_defaults(run=_list)
     showing = verbs.add_parser("show", help="one message whole")
-    showing.add_argument("id", type=int, metavar="ID")
+    showing.add_argument("id", type=int, metavar="ID", help="number in the list")
     showing.set_defaults(run=_show)
 
 

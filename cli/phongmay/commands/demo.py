@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from phongmay.commands import Commands
 from phongmay.demo import comparison, tables
 from phongmay.demo.preparation import INTERVAL_S, Prepared, agent_settings_text, prepare
-from phongmay.demo.processes import Child, Children, free_port, wait_for_port, wait_for_url
+from phongmay.demo.processes import Child, Children, free_port, tail, wait_for_port, wait_for_url
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import load_pack
 from phongmay_simulate.district import REAL_CODE
@@ -162,7 +162,7 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
             ):
                 print(line)
         children.stop(simulator)
-        ledger: list[dict[str, Any]] = json.loads((folder / "ledger.json").read_text("utf-8"))
+        ledger = _ledger(folder, simulator)
         lost = comparison.losses(series, ledger)
         letters = series.dead_letters()
     print(f"\nSimulated machines: {sum(entry['sent'] for entry in ledger)} envelopes sent, "
@@ -174,6 +174,15 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
         return 1
     print(f"All {len(expected)} verdicts are as the simulator expects.")
     return 0
+
+
+def _ledger(folder: Path, simulator: Child) -> list[dict[str, Any]]:
+    """Read what the simulator wrote when it ended."""
+    try:
+        ledger: list[dict[str, Any]] = json.loads((folder / "ledger.json").read_text("utf-8"))
+    except OSError as error:
+        raise OperatorError(f"the simulator ended without its ledger; its last words:\n{tail(simulator)}") from error
+    return ledger
 
 
 def _until_empty(compare: Callable[[], list[str]], children: Children, stop: threading.Event) -> list[str]:

@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         fleet.run_until(min(end, time.monotonic() + 1.0), stop)
         if sys.stdout.isatty():
             print("\r{} connected, {} sent, {} receipts ".format(*fleet.progress()), end="", flush=True)
-    fleet.finish(patience_s=10.0)
+    fleet.finish(patience_s=5.0)
     if args.ledger:
         _write_json(args.ledger, fleet.ledger())
     return 0

@@ -248,3 +248,26 @@ def test_the_inventory_is_sent_on_change_only(collector: Any, start: Any, monkey
     disks.append("b")
     body = collector.wait_kind(Kind.INVENTORY).message["body"]
     assert [g["part"] for g in body if g["measurement"] == "disk"] == ["a", "b"]
+
+
+def test_a_spool_that_breaks_is_an_event(collector: Any, start: Any, tmp_path: Path) -> None:
+    """A broken file at the start costs what it held; the district hears of it, and measuring goes on."""
+    (tmp_path / "spool.db").write_bytes(b"rubbish" * 1000)
+    start()
+    body = collector.wait_kind(Kind.EVENT).message["body"]
+    assert body == [{"measurement": "event", "values": {"code": "spool_set_aside", "count": 1}}]
+    collector.wait_kind(Kind.ROUND)
+    assert (tmp_path / "spool.db.broken").exists()
+
+
+def test_a_full_spool_tells_how_much_it_lost(collector: Any, start: Any, tmp_path: Path) -> None:
+    """What was dropped while there was nobody to tell is told once, with the number."""
+    old_envelopes(tmp_path / "spool.db", 10)
+    running = start()
+    collector.wait_kind(Kind.ROUND, seq=1)
+    running.agent._spool.dropped += 7  # as if a long silence had overflowed it
+    told = collector.wait_kind(Kind.EVENT).message["body"][0]["values"]
+    assert told == {"code": "spool_dropped", "count": 7}
+    collector.wait_kind(Kind.ROUND)
+    collector.wait_kind(Kind.ROUND)
+    assert len([h for h in collector.log if h.kind is Kind.EVENT]) == 1

@@ -148,19 +148,50 @@ def test_a_broken_file_is_set_aside(path: Path, rubbish: bytes) -> None:
     assert keys(spool) == [(RUN, 1)]
 
 
-def test_a_spool_that_rots_in_use_is_set_aside_and_measuring_goes_on(path: Path) -> None:
-    """Pages that turn to rubbish under the running agent cost what they held, not the agent."""
-    spool = Spool(path, MAX)
-    for seq in range(1, 300):
-        spool.append(envelope(seq, filling=1000))
-    spool.close()
+def rot(path: Path) -> None:
+    """Turn every page but the first into rubbish, under a running agent."""
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (path.stat().st_size - 4096))
-    spool = Spool(path, MAX)
-    spool.append(envelope(300))
-    assert spool.set_aside == 1
-    assert keys(spool) == [(RUN, 300)]
+
+
+def filled(path: Path) -> Spool:
+    """Give an open spool that is larger than SQLite's cache."""
+    spool = Spool(path, 1 << 24)
+    for seq in range(1, 1001):
+        spool.append(envelope(seq, filling=2000))
+    return spool
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_spool_that_rots_is_set_aside_and_measuring_goes_on(path: Path, reopened: bool) -> None:
+    """Pages that turn to rubbish, in use or while the PC was off, cost what they held, not the agent."""
+    spool = filled(path)
+    if reopened:
+        spool.close()
+    rot(path)
+    if reopened:
+        spool = Spool(path, 1 << 24)
+    assert keys(spool) == []
+    spool.append(envelope(1001))
+    assert (spool.set_aside, spool.in_memory) == (1, False)
+    assert keys(spool) == [(RUN, 1001)]
+
+
+def test_a_spool_that_can_not_even_be_replaced_goes_on_in_memory(path: Path) -> None:
+    """The disk is gone in mid-run: what is measured from now on still waits for its receipt, within a bound."""
+    spool = filled(path)
+    rot(path)
+    path.with_name("spool.db.broken").mkdir()
+    (path.with_name("spool.db.broken") / "in-the-way").touch()
+    assert keys(spool) == []
+    for seq in range(1001, 4001):
+        spool.append(envelope(seq, filling=2000))
+    assert spool.in_memory
+    assert spool.size_bytes <= 4 << 20
+    assert keys(spool)[-1] == (RUN, 4000)
+    spool.forget([Receipt(RUN, ((1, 4000),))])
+    assert spool.count == 0
 
 
 def test_a_rotten_envelope_does_not_stop_the_others(path: Path) -> None:

@@ -1,0 +1,78 @@
+"""The order of the collector's work: the living first, and nothing of a dead connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from phongmay_collector.broker_files import LIVE_USER, PAST_USER, write_all
+from phongmay_collector.link import Inbound
+from phongmay_collector.service import Collector
+from phongmay_collector.settings import BrokerSettings, CollectorSettings
+from phongmay_contract.errors import OperatorError
+from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.series.sqlite import SqliteSeries
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    """A collector with a real store and register that has not been told to connect."""
+    engine = open_register(f"sqlite:///{tmp_path}/register.db")
+    migrate(engine)
+    broker = BrokerSettings(directory=tmp_path / "broker")
+    write_all(broker, engine)
+    with closing(SqliteSeries.open(tmp_path / "series.db")) as series:
+        yield Collector(broker, CollectorSettings(batch_size=500), series, engine)
+    engine.dispose()
+
+
+def fill(collector: Collector, user: str, count: int, client: mqtt.Client) -> None:
+    """Put messages into a queue as a connection brings them."""
+    link = collector._live if user == LIVE_USER else collector._past
+    link.client = client
+    kind = "round" if user == LIVE_USER else "backfill"
+    for number in range(count):
+        collector._queues[user].append(
+            Inbound(client, number, 1, f"phongmay/v1/pc-one/{kind}", b"{}", False, 0.0, 0.0, 0.0)
+        )
+
+
+def kinds(messages: list[Inbound]) -> list[str]:
+    return [message.topic.rpartition("/")[2] for message in messages]
+
+
+def client() -> mqtt.Client:
+    return mqtt.Client(CallbackAPIVersion.VERSION2)
+
+
+def test_the_living_come_first_and_the_past_fills_the_rest(collector: Collector) -> None:
+    """A day's backlog must never delay what happens now; a backfill counts with all that it can hold."""
+    fill(collector, PAST_USER, 20, client())
+    fill(collector, LIVE_USER, 260, client())
+    assert kinds(collector._next_messages()) == ["round"] * 260 + ["backfill"] * 4
+    fill(collector, LIVE_USER, 700, collector._live.client or client())
+    assert kinds(collector._next_messages()) == ["round"] * 500
+    assert kinds(collector._next_messages()) == ["round"] * 200 + ["backfill"] * 5
+
+
+def test_what_a_dead_connection_brought_is_dropped(collector: Collector) -> None:
+    """Its packet ids mean nothing any more; the broker delivers those messages again."""
+    fill(collector, LIVE_USER, 3, client())
+    fill(collector, LIVE_USER, 2, client())
+    assert len(collector._next_messages()) == 2
+
+
+def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: Path) -> None:
+    """It must not connect without one, nor make one that the broker does not know."""
+    engine = open_register(f"sqlite:///{tmp_path}/register.db")
+    migrate(engine)
+    with (
+        closing(SqliteSeries.open(tmp_path / "series.db")) as series,
+        pytest.raises(OperatorError, match=r"collector\.password.*phongmay broker files"),
+    ):
+        Collector(BrokerSettings(directory=tmp_path / "broker"), CollectorSettings(), series, engine)
