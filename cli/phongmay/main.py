@@ -14,19 +14,43 @@ from phongmay.settings import DEFAULT_PATH
 from phongmay_contract.errors import OperatorError
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Make the parser with every verb that `commands` holds."""
+def build_parser(only: str = "") -> argparse.ArgumentParser:
+    """Make the parser.
+
+    Args:
+        only: a verb that is known to be meant; the others, and all that they import, are left out. "" takes all.
+    """
     parser = argparse.ArgumentParser(prog="phongmay", description="Evidence for the computer rooms of a district.")
     parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="settings file (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda info: info.name):
-        importlib.import_module(f"{commands.__name__}.{module.name}").add(verbs)
+    names = verb_names()
+    for name in [only] if only in names else names:
+        importlib.import_module(f"{commands.__name__}.{name}").add(verbs)
     return parser
+
+
+def verb_names() -> list[str]:
+    """Give every verb: the modules of `commands`."""
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def named_verb(argv: Sequence[str]) -> str:
+    """Find the verb among arguments that are not parsed yet; "" when it cannot be told, or help is wanted."""
+    rest = iter(argv)
+    for argument in rest:
+        if argument == "--config":
+            next(rest, None)
+        elif not argument.startswith("-"):
+            return argument
+        elif not argument.startswith("--config="):
+            return ""
+    return ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
-    args = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    args = build_parser(named_verb(arguments)).parse_args(arguments)
     try:
         code: int = args.run(args)
     except OperatorError as error:
