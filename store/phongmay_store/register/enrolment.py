@@ -98,6 +98,7 @@ def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = ""
             broker_hash=broker_hash(keys.mqtt_password(secret)),
             fingerprint=fingerprint,
             created_at=utc_now(),
+            revoked_at=None,  # said aloud: merge would keep the old one's
         )
     )
     return Identity(device, secret)
