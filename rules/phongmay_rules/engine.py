@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from phongmay_rules import verdicts
+from phongmay_rules.chain import archive
 from phongmay_rules.checks.outcome import Member, Setting
 from phongmay_rules.facts import records
 from phongmay_rules.facts.records import Facts
@@ -117,6 +118,7 @@ class _Engine:
         with self._open() as session:
             organisation = read_organisation(session, self._report.at)
             overrides = read_overrides(session, self._pack)
+            archive.keep(session, self._pack)
             self._report.ended = verdicts.sweep(session, organisation.homes(), self._at)
             session.commit()
         maker = FactMaker(self._at)

@@ -22,6 +22,7 @@ from phongmay_rules.errors import PackError
 from phongmay_rules.model import Case, CaseFile, Pack, Rule, Standard
 
 PACKS = Path(__file__).with_name("packs")
+_ARCHIVE = "archived pack"
 _T = TypeVar("_T", bound=BaseModel)
 _KEYS = sorted(
     {
@@ -49,7 +50,20 @@ def load_pack(pack: str | Path) -> Pack:
         PackError: names file, key and what was expected.
     """
     folder = _folder(pack)
-    tables = {path.relative_to(folder).as_posix(): _table(path) for path in _files(folder)}
+    return _assemble({path.relative_to(folder).as_posix(): _table(path) for path in _files(folder)}, folder)
+
+
+def restore_pack(content: str) -> Pack:
+    """Make a pack from its archived content (`Pack.content`); it has the same hash.
+
+    Raises:
+        PackError: this version of the program does not understand it.
+    """
+    return _assemble(json.loads(content), Path(_ARCHIVE))
+
+
+def _assemble(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> Pack:
+    """Check the tables of all files together and make the pack; `folder` only serves the sentences of errors."""
     standard_file = folder / "standard.toml"
     standard = _parse(Standard, tables["standard.toml"], standard_file)
     check_standard(standard, standard_file)
@@ -73,6 +87,7 @@ def load_pack(pack: str | Path) -> Pack:
         _hash(tables),
         {rule: _hash(tables[f"rules/{rule}.toml"]) for rule in rules},
         {rule: inherited_origins(rule, rules, standard) for rule in rules},
+        _canonical(tables),
     )
 
 
@@ -107,7 +122,8 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _parse(kind: type[_T], table: Mapping[str, Any], path: Path) -> _T:
     try:
-        return kind.model_validate(table)
+        # In the archive dates are texts; in a file they must be dates.
+        return kind.model_validate_json(_canonical(table)) if path.parts[0] == _ARCHIVE else kind.model_validate(table)
     except ValidationError as error:
         raise PackError(f"{path}: {_sentence(error)}") from error
 
@@ -128,5 +144,8 @@ def _sentence(error: ValidationError) -> str:
 
 def _hash(content: Any) -> str:
     """SHA-256 over the canonical JSON of the parsed TOML: comments, blanks and line ends change nothing."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def _canonical(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -378,6 +378,7 @@ class Pack:
         hash: SHA-256 over the canonical bytes of all files.
         rule_hashes: SHA-256 of each rule's own file.
         inherited: for each rule the figures' origins that it takes over from the rules it aggregates.
+        content: canonical JSON of all files, file -> tables; `hash` is its SHA-256.
     """
 
     standard: Standard
@@ -386,6 +387,7 @@ class Pack:
     hash: str
     rule_hashes: Mapping[str, str]
     inherited: Mapping[str, tuple[NumberFrom, ...]]
+    content: str
     clauses: Mapping[str, Clause] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     BAD_PARAMETER = "bad_parameter"
     ENGINE_STOPPED = "engine_stopped"
     GONE = "gone"
+    # people
+    WAIVED = "waived"
 
 
 TEXTS: dict[Reason, tuple[str, str]] = {
@@ -88,6 +90,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
     Reason.BAD_PARAMETER: ("tham số đặt ngoài giới hạn cho phép", "a parameter is set outside its bounds"),
     Reason.ENGINE_STOPPED: ("hệ thống đánh giá đã ngừng", "the evaluation has stopped"),
+    Reason.WAIVED: ("được miễn theo quyết định của quận", "lifted by a decision of the district"),
     Reason.GONE: ("không còn thuộc đơn vị này", "no longer belongs to this unit"),
 }
 

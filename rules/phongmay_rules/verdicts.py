@@ -1,12 +1,13 @@
 """Verdict rows: judgements of a unit go in; a row is appended where anything but the time differs, and pointed to.
 
-A subject that is gone gets a last row (not_applicable, reason "gone") and loses its pointer, so that neither the
-present nor a look at the past shows it as standing. Rows are never changed.
+Every row, also that of a run, becomes a link of its unit's chain. A subject that is gone gets a last row
+(not_applicable, reason "gone") and loses its pointer, so that neither the present nor a look at the past shows it as
+standing. Rows are never changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from phongmay_rules.chain import links
+from phongmay_rules.chain.links import Entry
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, State, Verdict
 
 Key = tuple[str, str, str]
@@ -43,6 +47,7 @@ def record(
     judged: Mapping[str, Mapping[Key, Judgement]],
     at: float,
     valid_for_s: float,
+    known_at: datetime | None = None,
 ) -> list[Recorded]:
     """Write runs, verdicts and pointers of some units; the caller commits.
 
@@ -52,11 +57,13 @@ def record(
         judged: unit -> key -> judgement; a present verdict of the unit that is not in it is gone.
         at: true time of the evaluation.
         valid_for_s: how long the run vouches for its verdicts.
+        known_at: knowledge of the register that the judgements rest on; default: `at`.
     """
     moment = datetime.fromtimestamp(at, UTC)
     present = _present(session, list(judged))
     newest_fact = session.scalar(select(func.max(Fact.id))) or 0
     out: list[Recorded] = []
+    runs: list[EvaluationRun] = []
     rows: list[dict[str, Any]] = []
     known: list[bool] = []
     gone: list[dict[str, Any]] = []
@@ -73,7 +80,9 @@ def record(
             counts=_counts(pack, judgements),
             changed=len(changes) + len(lost),
             valid_for_s=valid_for_s,
+            known_at=known_at or moment,
         )
+        runs.append(run)
         session.add(run)
         session.flush()
         out.append(Recorded(unit, run.id, run.counts, run.changed))
@@ -86,6 +95,8 @@ def record(
     _append(session, gone)
     _forget(session, gone)
     _point(session, pointers, known, out)
+    entries = [Entry(run.unit_id, LinkKind.RUN, links.as_mapping(LinkKind.RUN, run)) for run in runs]
+    links.append(session, entries + _entries(rows) + _entries(gone))
     return out
 
 
@@ -121,6 +132,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
             rows.append(base | _ended(key, verdict.rule_hash))
     _append(session, rows)
     _forget(session, rows)
+    links.append(session, _entries(rows))
     facts = (CurrentFact.subject_kind, CurrentFact.subject_id, CurrentFact.unit_id)
     strays = [
         {"kind": kind, "subject": subject}
@@ -182,9 +194,17 @@ def _ended(key: Key, rule_hash: str) -> dict[str, Any]:
 
 
 def _append(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+    """Store rows; each gets its `id`."""
     if not rows:
         return []
-    return list(session.scalars(insert(Verdict).returning(Verdict.id, sort_by_parameter_order=True), rows))
+    ids = list(session.scalars(insert(Verdict).returning(Verdict.id, sort_by_parameter_order=True), rows))
+    for row, row_id in zip(rows, ids, strict=True):
+        row["id"] = row_id
+    return ids
+
+
+def _entries(rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    return [Entry(row["unit_id"], LinkKind.VERDICT, row) for row in rows]
 
 
 def _pointer(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class EvaluationRun(Base):
     """Verdicts that differ from the run before (and so got a row)."""
     valid_for_s: Mapped[float] = mapped_column(default=180.0)
     """Seconds for which this run vouches for its verdicts (three intervals); later, unless run again: unknown."""
+    known_at: Mapped[datetime | None]
+    """The register as known at this time is what the run judged by; None = a run before the chain."""
 
 
 class Verdict(Base):

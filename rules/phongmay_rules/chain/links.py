@@ -1,0 +1,146 @@
+"""Writes links: rows that were just stored go in, each becomes the next link of its unit's chain.
+
+A link's hash covers the hash before it, its place in the chain and the canonical JSON of the whole row, so a row cannot
+be changed, taken out or put in without every later link failing. Two writers that saw the same head cannot both
+succeed: the key (unit, sequence) refuses the second one (IntegrityError, which the callers turn into a sentence).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Float, String, Table, column, func, insert, select, values
+from sqlalchemy.orm import Session, aliased
+
+from phongmay_store.register.base import Base
+from phongmay_store.register.chain import ChainLink, LinkKind
+from phongmay_store.register.compliance import EvaluationRun, Verdict
+from phongmay_store.register.decisions import Attestation, Dispute, Waiver
+
+MODELS: Mapping[LinkKind, type[Base]] = {
+    LinkKind.RUN: EvaluationRun,
+    LinkKind.VERDICT: Verdict,
+    LinkKind.WAIVER: Waiver,
+    LinkKind.ATTESTATION: Attestation,
+    LinkKind.DISPUTE: Dispute,
+}
+"""Which rows are links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last link of a unit's chain; sequence 0 = the chain is empty."""
+
+    unit_id: str
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored row that is to become a link; `row` holds every column."""
+
+    unit_id: str
+    kind: LinkKind
+    row: Mapping[str, Any]
+
+
+def table_of(kind: LinkKind) -> Table:
+    """Give the table whose rows are links of this kind."""
+    table = MODELS[kind].__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{kind} is not stored in a table")
+    return table
+
+
+_COLUMNS = {
+    kind: tuple((item.name, isinstance(item.type, Float)) for item in table_of(kind).columns) for kind in LinkKind
+}
+_KEYS = {kind: next(iter(table_of(kind).primary_key.columns)).name for kind in LinkKind}
+
+
+def key_name(kind: LinkKind) -> str:
+    """Give the name of the column that a link's `row_id` refers to."""
+    return _KEYS[kind]
+
+
+def genesis(unit_id: str) -> bytes:
+    """Give what stands for the hash before the first link."""
+    return hashlib.sha256(f"phongmay chain v1\n{unit_id}".encode()).digest()
+
+
+def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: Mapping[str, Any]) -> bytes:
+    """Hash one link.
+
+    Columns without a value are left out, so that a column of a later version changes no old hash.
+    """
+    content: dict[str, Any] = {}
+    for name, is_float in _COLUMNS[kind]:
+        value = row[name]
+        if value is None:
+            continue
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC).isoformat(timespec="microseconds")
+        content[name] = float(value) if is_float else value
+    text = json.dumps(
+        [unit_id, sequence, kind.value, content], sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+    return hashlib.sha256(before + text.encode()).digest()
+
+
+def heads(session: Session, units: Iterable[str]) -> dict[str, Head]:
+    """Give the last link of some units; the work does not grow with the length of the chains."""
+    wanted = sorted(set(units))
+    out = {unit: Head(unit, 0, genesis(unit)) for unit in wanted}
+    if not wanted:
+        return out
+    asked = values(column("unit_id", String), name="asked").data([(unit,) for unit in wanted]).cte()
+    every = aliased(ChainLink)
+    last = select(func.max(every.sequence)).where(every.unit_id == asked.c.unit_id).correlate(asked).scalar_subquery()
+    rows = session.execute(
+        select(ChainLink.unit_id, ChainLink.sequence, ChainLink.hash).join_from(
+            asked, ChainLink, (ChainLink.unit_id == asked.c.unit_id) & (ChainLink.sequence == last)
+        )
+    )
+    return out | {unit: Head(unit, sequence, digest) for unit, sequence, digest in rows}
+
+
+def append(session: Session, entries: Sequence[Entry]) -> None:
+    """Make stored rows the next links of their units' chains, in the order given; the caller commits.
+
+    Raises:
+        IntegrityError: another writer lengthened one of these chains at the same time; nothing may be committed.
+    """
+    if not entries:
+        return
+    ends = heads(session, (entry.unit_id for entry in entries))
+    links: list[dict[str, Any]] = []
+    for entry in entries:
+        end = ends[entry.unit_id]
+        sequence = end.sequence + 1
+        digest = link_hash(end.hash, entry.unit_id, sequence, entry.kind, entry.row)
+        ends[entry.unit_id] = Head(entry.unit_id, sequence, digest)
+        links.append(
+            {
+                "unit_id": entry.unit_id, "sequence": sequence, "kind": entry.kind.value,
+                "row_id": entry.row[_KEYS[entry.kind]], "hash": digest,
+            }
+        )  # fmt: skip
+    session.execute(insert(ChainLink), links)
+
+
+def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:
+    """Flush one mapped row and make it a link."""
+    session.add(stored)
+    session.flush()
+    append(session, [Entry(unit_id, kind, as_mapping(kind, stored))])
+
+
+def as_mapping(kind: LinkKind, stored: Base) -> dict[str, Any]:
+    """Give all columns of a mapped row."""
+    return {name: getattr(stored, name) for name, _ in _COLUMNS[kind]}

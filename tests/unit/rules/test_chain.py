@@ -1,0 +1,478 @@
+"""The hash chain of a unit: every kind of tampering, at every place, is found and named; what is sound stays sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from phongmay_rules.chain import links
+from phongmay_rules.chain.heads import ChainError, add_lines, make_key, read_key, read_lines, read_public_key, sign
+from phongmay_rules.chain.links import Entry, Head, heads
+from phongmay_rules.chain.verifying import Report, Tampering, units_with_chain, verify
+from phongmay_rules.engine import evaluate
+from phongmay_rules.loader import load_pack
+from phongmay_rules.model import Pack
+from phongmay_store.errors import StoreError
+from phongmay_store.register.chain import ChainLink, LinkKind
+from phongmay_store.register.compliance import EvaluationRun, Parameter
+from phongmay_store.register.device import Device
+from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.register.organisation import Unit
+from phongmay_store.register.place import Room
+from phongmay_store.series.sqlite import SqliteSeries
+
+AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+LONG_AGO = AT - timedelta(days=60)
+PACK = load_pack("tanbinh-2023")
+
+
+@dataclass
+class Chained:
+    """A copy of a register with a chain that one may tamper with."""
+
+    path: Path
+    series: SqliteSeries
+
+    def sql(self, statement: str, *values: object) -> None:
+        """Do what somebody with the database, but without the key, can do."""
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+
+    def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """Read directly."""
+        connection = sqlite3.connect(self.path)
+        rows = connection.execute(statement, values).fetchall()
+        connection.close()
+        return rows
+
+    def verify(self, unit: str = "cs", signed: tuple[Head, ...] = (), pack: Pack | None = PACK) -> Report:
+        """Verify one unit."""
+        with self.session() as session:
+            return verify(session, unit, signed, pack)
+
+    def session(self) -> Session:
+        """Open a session."""
+        return Session(open_register(f"sqlite:///{self.path}"))
+
+    def heads(self, *units: str) -> tuple[Head, ...]:
+        """Give the heads as they are."""
+        with self.session() as session:
+            return tuple(heads(session, units or ("cs",)).values())
+
+    def evaluate(self, at: datetime, pack: Pack = PACK) -> None:
+        """Evaluate as the engine does."""
+        evaluate(self.session, self.series, pack, at=at)
+
+    def places(self, kind: str) -> dict[str, tuple[int, int]]:
+        """Give (link, row) of the first, a middle and the last link of a kind."""
+        rows = self.ask("SELECT sequence, row_id FROM chain_link WHERE unit_id = 'cs' AND kind = ? ORDER BY 1", kind)
+        assert len(rows) >= 3
+        chosen = {"first": rows[0], "middle": rows[len(rows) // 2], "last": rows[-1]}
+        return {name: (int(str(link)), int(str(row))) for name, (link, row) in chosen.items()}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A school with a room and two PCs, judged three times: at first, with a new limit, and after a PC left."""
+    folder = tmp_path_factory.mktemp("chain")
+    engine = open_register(f"sqlite:///{folder / 'register.db'}")
+    migrate(engine)
+    rows = [
+        Unit(id="quan", parent_id=None, kind="district", name="Quận", level="", is_sample=True),
+        Unit(id="cs", parent_id="quan", kind="school", name="THCS", level="thcs", is_sample=True),
+        Room(id="room", school_id="cs", name="1", kind="computer_room", class_size=4, timetable="always"),
+        *(
+            Device(id=name, school_id="cs", room_id="room", code=name, kind="pc", state="in_service", agent_since=AT)
+            for name in ("a", "b")
+        ),
+    ]
+    with Session(engine) as session:
+        for row in rows:
+            row.valid_from = row.recorded_at = LONG_AGO
+        session.add_all(rows)
+        session.commit()
+    series = SqliteSeries.open(folder / "series.db")
+    chained = Chained(folder / "register.db", series)
+    chained.evaluate(AT)
+    with Session(engine) as session:
+        session.add(
+            Parameter(unit_id="quan", pack_id=PACK.id, name="stale_after", value=60, set_by="q", reason="r",
+                      recorded_at=AT)
+        )  # fmt: skip
+        session.commit()
+    chained.evaluate(AT + timedelta(seconds=90))
+    with Session(engine) as session:
+        device = session.scalars(select(Device).where(Device.id == "b")).one()
+        device.revise(session, {"state": "retired"}, since=AT + timedelta(seconds=120))
+        session.commit()
+    chained.evaluate(AT + timedelta(seconds=150))
+    series.close()
+    engine.dispose()
+    connection = sqlite3.connect(folder / "register.db")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return folder
+
+
+@pytest.fixture
+def chained(original: Path, tmp_path: Path) -> Iterator[Chained]:
+    """A fresh copy."""
+    for name in ("register.db", "series.db"):
+        shutil.copy(original / name, tmp_path / name)
+    series = SqliteSeries.open(tmp_path / "series.db")
+    yield Chained(tmp_path / "register.db", series)
+    series.close()
+
+
+PLACES = ("first", "middle", "last")
+
+
+def test_an_untouched_chain_is_sound(chained: Chained) -> None:
+    """Nobody is accused: all links hold, and heads signed before and now agree."""
+    before = chained.heads("cs", "quan")
+    chained.evaluate(AT + timedelta(seconds=210))
+    for unit, head in zip(("cs", "quan"), before, strict=True):
+        report = chained.verify(unit, (head, *chained.heads(unit)))
+        assert report.breaks == ()
+        assert report.links == chained.heads(unit)[0].sequence > head.sequence
+    with chained.session() as session:
+        assert units_with_chain(session) == ["cs", "quan"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("kind", "table", "column", "value"),
+    [
+        ("verdict", "verdict", "state", "pass"),
+        ("verdict", "verdict", "measured", '{"value":8589934592}'),
+        ("verdict", "verdict", "evaluated_at", "2026-11-22 03:00:00.000000"),
+        ("run", "evaluation_run", "counts", "{}"),
+        ("run", "evaluation_run", "valid_for_s", 1e9),
+    ],
+)
+def test_a_changed_row_is_found(
+    chained: Chained, kind: str, table: str, column: str, value: object, place: str
+) -> None:
+    """Whatever column is changed in whatever row: exactly this link is named, with its row."""
+    link, row = chained.places(kind)[place]
+    chained.sql(f"UPDATE {table} SET {column} = ? WHERE id = ?", value, row)
+    (found,) = chained.verify().breaks
+    assert (found.tampering, found.sequence) == (Tampering.CHANGED, link)
+    assert f"{kind} row {row}" in found.sentence
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("kind", "table"), [("verdict", "verdict"), ("run", "evaluation_run")])
+def test_a_removed_row_is_found(chained: Chained, kind: str, table: str, place: str) -> None:
+    """A row that is gone is named by its link."""
+    link, row = chained.places(kind)[place]
+    chained.sql(f"DELETE FROM {table} WHERE id = ?", row)
+    first = chained.verify().breaks[0]
+    assert (first.tampering, first.sequence) == (Tampering.REMOVED_ROW, link)
+
+
+@pytest.mark.parametrize("place", ["first", "middle"])
+@pytest.mark.parametrize(("kind", "table"), [("verdict", "verdict"), ("run", "evaluation_run")])
+def test_a_row_removed_with_its_link_is_found(chained: Chained, kind: str, table: str, place: str) -> None:
+    """Taking the link along leaves a hole in the numbers, and the hole is named."""
+    link, row = chained.places(kind)[place]
+    chained.sql(f"DELETE FROM {table} WHERE id = ?", row)
+    chained.sql("DELETE FROM chain_link WHERE unit_id = 'cs' AND sequence = ?", link)
+    first = chained.verify().breaks[0]
+    assert (first.tampering, first.sequence) == (Tampering.REMOVED_LINK, link)
+
+
+@pytest.mark.parametrize("place", ["first", "middle"])
+def test_a_closed_gap_is_found(chained: Chained, place: str) -> None:
+    """Renumbering the links behind a removed one does not help: the next link fails."""
+    link, row = chained.places("verdict")[place]
+    chained.sql("DELETE FROM verdict WHERE id = ?", row)
+    chained.sql("DELETE FROM chain_link WHERE unit_id = 'cs' AND sequence = ?", link)
+    last = chained.heads()[0].sequence
+    for sequence in range(link + 1, last + 1):
+        chained.sql(
+            "UPDATE chain_link SET sequence = ? WHERE unit_id = 'cs' AND sequence = ?", sequence - 1, sequence
+        )  # fmt: skip
+    first = chained.verify().breaks[0]
+    assert (first.tampering, first.sequence) == (Tampering.CHANGED, link)
+
+
+def _cut(chained: Chained, keep: int) -> None:
+    """Cut the chain behind a link: links, rows and pointers, without a trace inside the database."""
+    for kind, table in (("verdict", "verdict"), ("run", "evaluation_run")):
+        chained.sql(
+            f"DELETE FROM {table} WHERE unit_id = 'cs' AND id NOT IN "
+            "(SELECT row_id FROM chain_link WHERE unit_id = 'cs' AND kind = ? AND sequence <= ?)", kind, keep,
+        )  # fmt: skip
+    chained.sql("DELETE FROM chain_link WHERE unit_id = 'cs' AND sequence > ?", keep)
+    chained.sql("DELETE FROM current_verdict WHERE unit_id = 'cs'")
+    chained.sql(
+        "INSERT INTO current_verdict SELECT subject_kind, subject_id, rule_id, unit_id, max(id), max(run_id) "
+        "FROM verdict WHERE unit_id = 'cs' GROUP BY 1, 2, 3"
+    )
+    chained.sql(
+        "DELETE FROM current_verdict WHERE verdict_id IN (SELECT id FROM verdict WHERE reason = 'gone')"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("cut", [1, "half", "all"])
+def test_a_cut_tail_is_found_by_a_signed_head(chained: Chained, cut: int | str) -> None:
+    """A chain that was cut agrees with itself; a head that was signed before tells how long it was."""
+    (head,) = chained.heads()
+    keep = {1: head.sequence - 1, "half": head.sequence // 2, "all": 0}[cut]
+    _cut(chained, keep)
+    assert chained.verify().breaks == ()
+    (found,) = chained.verify(signed=(head,)).breaks
+    assert (found.tampering, found.sequence) == (Tampering.CUT_TAIL, keep + 1)
+    assert str(head.sequence) in found.sentence
+
+
+def _rewrite(chained: Chained, start: int) -> None:
+    """Make all hashes from a link on fit the rows again."""
+    connection = open_register(f"sqlite:///{chained.path}")
+    with Session(connection) as session:
+        rows = session.scalars(select(ChainLink).where(ChainLink.unit_id == "cs").order_by(ChainLink.sequence)).all()
+        before = links.genesis("cs")
+        for link in rows:
+            kind = LinkKind(link.kind)
+            if link.sequence >= start:
+                row = session.get(links.MODELS[kind], link.row_id)
+                assert row is not None
+                link.hash = links.link_hash(before, "cs", link.sequence, kind, links.as_mapping(kind, row))
+            before = link.hash
+        session.commit()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_rewritten_chain_is_found_by_a_signed_head(chained: Chained, place: str) -> None:
+    """Who changes a row and computes all later hashes anew is betrayed by the first head signed behind that row."""
+    link, row = chained.places("verdict")[place]
+    with chained.session() as session:
+        known = tuple(
+            Head("cs", sequence, digest)
+            for sequence, digest in session.execute(
+                select(ChainLink.sequence, ChainLink.hash).where(ChainLink.unit_id == "cs")
+            )
+        )
+    chained.sql("UPDATE verdict SET state = 'pass' WHERE id = ?", row)
+    _rewrite(chained, link)
+    assert chained.verify().breaks == ()
+    (found,) = chained.verify(signed=known).breaks
+    assert (found.tampering, found.sequence) == (Tampering.REWRITTEN, link)
+    (found,) = chained.verify(signed=(known[-1],)).breaks
+    assert (found.tampering, found.sequence) == (Tampering.REWRITTEN, 1)
+
+
+def test_a_row_put_in_by_hand_is_found(chained: Chained) -> None:
+    """A verdict that the engine did not write is in no link."""
+    columns = ", ".join(
+        str(row[1]) for row in chained.ask("PRAGMA table_info(verdict)") if row[1] not in ("id", "state")
+    )  # fmt: skip
+    chained.sql(
+        f"INSERT INTO verdict (state, {columns}) SELECT 'pass', {columns} FROM verdict WHERE unit_id = 'cs' LIMIT 1"
+    )
+    assert Tampering.NOT_LINKED in {found.tampering for found in chained.verify().breaks}
+
+
+def test_a_turned_pointer_is_found(chained: Chained) -> None:
+    """Showing an older verdict as the current one changes no row of the chain, and is found all the same."""
+    (key,) = chained.ask(
+        "SELECT subject_id, rule_id, min(id) FROM verdict WHERE subject_id = 'a' "
+        "GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 1"
+    )
+    chained.sql("UPDATE current_verdict SET verdict_id = ? WHERE subject_id = ? AND rule_id = ?", key[2], *key[:2])
+    (found,) = chained.verify().breaks
+    assert found.tampering is Tampering.POINTER
+    assert str(key[1]) in found.sentence
+
+
+def test_a_changed_archived_pack_is_found(chained: Chained) -> None:
+    """The text of an old rule cannot be changed afterwards."""
+    chained.sql("UPDATE archived_pack SET content = replace(content, 'TB-01', 'TB-77')")
+    (found,) = chained.verify().breaks
+    assert found.tampering is Tampering.PACK
+    chained.sql("DELETE FROM archived_pack")
+    assert "removed from the archive" in chained.verify().breaks[0].sentence
+
+
+def _changed_pack(folder: Path, version: str | None = None) -> Pack:
+    """Copy the pack and make TB-01 lighter."""
+    source = Path(__import__("phongmay_rules").__file__).parent / "packs" / PACK.id
+    shutil.copytree(source, folder / "pack")
+    rule = folder / "pack" / "rules" / "TB-01.toml"
+    rule.write_text(
+        rule.read_text("utf-8").replace("[subject]", "[subject]\nneeds_agent = true"),
+        "utf-8",
+    )
+    if version:
+        standard = folder / "pack" / "standard.toml"
+        standard.write_text(
+            standard.read_text("utf-8").replace(f'version = "{PACK.standard.version}"', f'version = "{version}"'),
+            "utf-8",
+        )
+    return load_pack(folder / "pack")
+
+
+def test_a_changed_pack_file_is_found(chained: Chained, tmp_path: Path) -> None:
+    """A rule that was changed under an old version number is found before and after it judged, by its file."""
+    pack = _changed_pack(tmp_path)
+    (found,) = chained.verify(pack=pack).breaks
+    assert (found.tampering, "rules/TB-01.toml" in found.sentence) == (Tampering.PACK, True)
+    chained.evaluate(AT + timedelta(seconds=300), pack)
+    (found,) = chained.verify(pack=pack).breaks
+    assert "rules/TB-01.toml" in found.sentence
+
+
+def test_a_new_version_of_a_pack_is_no_tampering(chained: Chained, tmp_path: Path) -> None:
+    """Publishing a changed pack under a new version leaves the chain sound, and both are archived."""
+    pack = _changed_pack(tmp_path, "2030-01")
+    chained.evaluate(AT + timedelta(seconds=300), pack)
+    assert chained.verify(pack=pack).breaks == ()
+    assert len(chained.ask("SELECT 1 FROM archived_pack")) == 2
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_change_of_any_cell_is_found(chained: Chained, data: st.DataObject) -> None:
+    """Whatever cell of a verdict, run or link is changed to whatever else: the unit is not sound any more."""
+    table = data.draw(st.sampled_from(["verdict", "evaluation_run", "chain_link"]))
+    columns = [str(row[1]) for row in chained.ask(f"PRAGMA table_info({table})")]
+    column = data.draw(st.sampled_from([name for name in columns if name != "unit_id"]))
+    rowids = [row[0] for row in chained.ask(f"SELECT rowid FROM {table} WHERE unit_id = 'cs' ORDER BY rowid")]
+    rowid = data.draw(st.sampled_from(rowids))
+    ((before,),) = chained.ask(f"SELECT {column} FROM {table} WHERE rowid = ?", rowid)
+    if isinstance(before, bytes):
+        after: object = bytes([before[0] ^ 1]) + before[1:]
+    elif isinstance(before, str) and before[:1] in "[{":
+        after = '{"tampered":1}'
+    elif isinstance(before, str) and column.endswith("_at"):
+        after = "2020-01-01 00:00:00.000000"
+    elif isinstance(before, str):
+        after = "run" if column == "kind" and before == "verdict" else "verdict" if column == "kind" else before + "x"
+    else:
+        after = 1_000_000 + data.draw(st.integers(0, 1000))
+    try:
+        chained.sql(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", after, rowid)
+    except sqlite3.IntegrityError:
+        return  # the database itself refuses it
+    try:
+        assert not chained.verify().is_sound, (table, column, rowid)
+    finally:
+        key = "id" if table != "chain_link" and column == "id" else "rowid"
+        where = after if key == "id" else rowid
+        chained.sql(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", before, where)
+    assert chained.verify().is_sound
+
+
+# -- writers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_cannot_fork(chained: Chained) -> None:
+    """Of two writers that saw the same head one is refused, and what is stored stays one sound chain."""
+    (head,) = chained.heads()
+    with chained.session() as session:
+        run = session.scalars(select(EvaluationRun).where(EvaluationRun.unit_id == "cs")).first()
+        assert run is not None
+        row = links.as_mapping(LinkKind.RUN, run)
+    stale = ChainLink(unit_id="cs", sequence=head.sequence, kind="run", row_id=1, hash=b"x")
+    with chained.session() as session:
+        session.add(stale)
+        with pytest.raises(IntegrityError):
+            session.flush()
+    with chained.session() as session:
+        links.append(session, [Entry("cs", LinkKind.RUN, row)])
+        assert heads(session, ["cs"])["cs"].sequence == head.sequence + 1
+        session.rollback()
+    assert chained.verify().is_sound
+
+
+def test_two_engines_at_once_leave_one_chain(chained: Chained) -> None:
+    """Engines that run against each other may be refused, never fork a chain or leave it broken."""
+
+    def work(offset: int) -> None:
+        for number in range(4):
+            try:
+                chained.evaluate(AT + timedelta(seconds=300 + 60 * number + offset))
+            except StoreError:
+                refused.append(offset)
+
+    refused: list[int] = []
+    before = chained.heads()[0].sequence
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in (0, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report = chained.verify()
+    assert report.breaks == ()
+    assert report.links > before
+    assert len(refused) < 8
+
+
+# -- signed heads -----------------------------------------------------------------------------------------------------
+
+
+def test_signed_heads_come_back_from_the_file(chained: Chained, tmp_path: Path) -> None:
+    """What was signed and written is read again, and holds by the public key alone."""
+    public = make_key(tmp_path / "key")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    signed = sign([*chained.heads("cs", "quan"), Head("empty", 0, b"")], read_key(tmp_path / "key"), AT)
+    add_lines(tmp_path / "heads", signed[:1])
+    add_lines(tmp_path / "heads", signed[1:])
+    again = list(read_lines(tmp_path / "heads"))
+    assert again == signed
+    assert [head.head.unit_id for head in again] == ["cs", "quan"]
+    assert all(head.holds(read_public_key(public)) for head in again)
+
+
+@pytest.mark.parametrize("change", ["unit", "sequence", "hash", "at", "key", "signature", "other key"])
+def test_a_changed_head_does_not_hold(chained: Chained, change: str) -> None:
+    """Every part of a signed head is signed, and only by this key."""
+    key = Ed25519PrivateKey.generate()
+    (signed,) = sign(chained.heads(), key, AT)
+    other = {
+        "unit": dataclasses.replace(signed, head=dataclasses.replace(signed.head, unit_id="th")),
+        "sequence": dataclasses.replace(signed, head=dataclasses.replace(signed.head, sequence=1)),
+        "hash": dataclasses.replace(signed, head=dataclasses.replace(signed.head, hash=b"y" * 32)),
+        "at": dataclasses.replace(signed, at=AT + timedelta(microseconds=1)),
+        "key": dataclasses.replace(signed, key="0" * 16),
+        "signature": dataclasses.replace(signed, signature=signed.signature[:-1] + bytes([signed.signature[-1] ^ 1])),
+        "other key": signed,
+    }[change]
+    public = (Ed25519PrivateKey.generate() if change == "other key" else key).public_key()
+    assert signed.holds(key.public_key())
+    assert not other.holds(public)
+
+
+def test_wrong_keys_and_files_are_one_sentence(tmp_path: Path) -> None:
+    """Missing, open to others, of another kind, already there: each is told with the file's name."""
+    make_key(tmp_path / "key")
+    with pytest.raises(ChainError, match="there is a key already"):
+        make_key(tmp_path / "key")
+    (tmp_path / "key").chmod(0o644)
+    with pytest.raises(ChainError, match="chmod 600"):
+        read_key(tmp_path / "key")
+    with pytest.raises(ChainError, match="verdicts key"):
+        read_key(tmp_path / "none")
+    (tmp_path / "text").write_text("no key\n")
+    (tmp_path / "text").chmod(0o600)
+    with pytest.raises(ChainError, match="cannot be read as a key"):
+        read_key(tmp_path / "text")
+    with pytest.raises(ChainError, match="line 1 is not a signed head"):
+        list(read_lines(tmp_path / "text"))
