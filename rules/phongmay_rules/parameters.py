@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,14 +16,13 @@ Overrides = Mapping[str, Mapping[str, float]]
 """unit -> parameter -> value that the unit set last."""
 
 
-def read_overrides(session: Session, pack: Pack) -> Overrides:
-    """Give what every unit set for this pack; the newest row of a unit and name wins."""
+def read_overrides(session: Session, pack: Pack, known_at: datetime | None = None) -> Overrides:
+    """Give what every unit set for this pack, as known at an instant; the newest row of a unit and name wins."""
     out: dict[str, dict[str, float]] = {}
-    rows = session.execute(
-        select(Parameter.unit_id, Parameter.name, Parameter.value)
-        .where(Parameter.pack_id == pack.id)
-        .order_by(Parameter.number)
-    )
+    statement = select(Parameter.unit_id, Parameter.name, Parameter.value).where(Parameter.pack_id == pack.id)
+    if known_at is not None:
+        statement = statement.where(Parameter.recorded_at <= known_at)
+    rows = session.execute(statement.order_by(Parameter.number))
     for unit, name, value in rows:
         out.setdefault(unit, {})[name] = value
     return out

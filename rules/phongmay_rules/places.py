@@ -111,21 +111,23 @@ def homes_in(schools: Iterable[SchoolPlace]) -> dict[tuple[str, str], str]:
     return out
 
 
-def read_organisation(session: Session, at: datetime) -> Organisation:
-    """Read units, rooms, devices and open identity conflicts as they hold at an instant."""
+def read_organisation(session: Session, at: datetime, known_at: datetime | None = None) -> Organisation:
+    """Read units, rooms, devices and open identity conflicts as they hold at an instant, as known at another."""
     parents: dict[str, str | None] = {}
     schools: dict[str, SchoolPlace] = {}
     others: dict[str, tuple[str, str]] = {}
     for unit, parent, kind, name, level in session.execute(
-        select(Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level).where(Unit.holds(at)).order_by(Unit.id)
+        select(Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level)
+        .where(Unit.holds(at, known_at))
+        .order_by(Unit.id)
     ):
         parents[unit] = parent
         if kind == UnitKind.SCHOOL:
             schools[unit] = SchoolPlace(unit, name, level)
         else:
             others[unit] = (name, kind)
-    timetables = _add_rooms(session, at, schools)
-    _add_devices(session, at, schools, timetables)
+    timetables = _add_rooms(session, at, known_at, schools)
+    _add_devices(session, at, known_at, schools, timetables)
     organisation = Organisation(schools, {}, parents)
     below: dict[str, list[str]] = {unit: [] for unit in others}
     depth: dict[str, int] = {unit: len(list(organisation.ancestry(unit))) for unit in others}
@@ -139,11 +141,13 @@ def read_organisation(session: Session, at: datetime) -> Organisation:
     return Organisation(schools, units, parents)
 
 
-def _add_rooms(session: Session, at: datetime, schools: Mapping[str, SchoolPlace]) -> dict[str, str]:
+def _add_rooms(
+    session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]
+) -> dict[str, str]:
     timetables: dict[str, str] = {}
     columns = (Room.row_id, Room.id, Room.school_id, Room.kind, Room.class_size, Room.timetable)
     for row, room, school, kind, size, timetable in session.execute(
-        select(*columns).where(Room.holds(at)).order_by(Room.id)
+        select(*columns).where(Room.holds(at, known_at)).order_by(Room.id)
     ):
         timetables[room] = timetable
         if school in schools:
@@ -152,14 +156,18 @@ def _add_rooms(session: Session, at: datetime, schools: Mapping[str, SchoolPlace
 
 
 def _add_devices(
-    session: Session, at: datetime, schools: Mapping[str, SchoolPlace], timetables: Mapping[str, str]
+    session: Session,
+    at: datetime,
+    known_at: datetime | None,
+    schools: Mapping[str, SchoolPlace],
+    timetables: Mapping[str, str],
 ) -> None:
     conflicts = set(session.scalars(select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))))
     columns = (
         Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
     )  # fmt: skip
     for row, device, school, room, kind, state, since in session.execute(
-        select(*columns).where(Device.holds(at), Device.state != DeviceState.RETIRED).order_by(Device.id)
+        select(*columns).where(Device.holds(at, known_at), Device.state != DeviceState.RETIRED).order_by(Device.id)
     ):
         if school in schools:
             schools[school].devices.append(

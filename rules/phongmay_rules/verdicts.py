@@ -18,14 +18,11 @@ from sqlalchemy.orm import Session
 from phongmay_rules.chain import links
 from phongmay_rules.chain.links import Entry
 from phongmay_rules.judging import Judgement
+from phongmay_rules.judging_units import Key
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, State, Verdict
-
-Key = tuple[str, str, str]
-"""(kind of subject, id of subject, rule)."""
-
 
 _Content = tuple[str, str, dict[str, Any], dict[str, Any], list[Any], str, str]
 """State, reason, measured, required, evidence, rule hash, pack hash: all that makes a verdict differ."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
@@ -43,25 +43,49 @@ class FactValue:
 
 
 Facts = dict[Subject, dict[str, FactValue]]
+_COLUMNS = (
+    Fact.id, Fact.subject_kind, Fact.subject_id, Fact.name, Fact.number, Fact.text, Fact.missing, Fact.valid_at,
+    Fact.source, Fact.sources, Fact.detail,
+)  # fmt: skip
 
 
 def read_current(session: Session, units: Sequence[str]) -> Facts:
     """Give the newest fact rows of all subjects of some units."""
     out: Facts = {}
-    columns = (
-        Fact.id, Fact.subject_kind, Fact.subject_id, Fact.name, Fact.number, Fact.text, Fact.missing, Fact.valid_at,
-        Fact.source, Fact.sources, Fact.detail,
-    )  # fmt: skip
     for block in _blocks(units):
-        rows = session.execute(
-            select(*columns).join(CurrentFact, CurrentFact.fact_id == Fact.id).where(CurrentFact.unit_id.in_(block))
-        )
-        for row, kind, subject, name, number, text, reason, at, source, sources, detail in rows:
-            value = number if number is not None else text
-            out.setdefault((kind, subject), {})[name] = FactValue(
-                row, name, value, reason, at.timestamp(), source, sources, detail
-            )
+        current = select(*_COLUMNS).join(CurrentFact, CurrentFact.fact_id == Fact.id)
+        out |= _by_subject(session.execute(current.where(CurrentFact.unit_id.in_(block))))
     return out
+
+
+def _by_subject(rows: Iterable[Sequence[Any]]) -> Facts:
+    out: Facts = {}
+    for row, kind, subject, name, number, text, reason, at, source, sources, detail in rows:
+        value = number if number is not None else text
+        out.setdefault((kind, subject), {})[name] = FactValue(
+            row, name, value, reason, at.timestamp(), source, sources, detail
+        )
+    return out
+
+
+def read_past(session: Session, unit_id: str, newest_fact_id: int) -> Facts:
+    """Give the facts of a unit's subjects as they were current when `newest_fact_id` was the newest row."""
+    newest = (
+        select(func.max(Fact.id))
+        .where(Fact.unit_id == unit_id, Fact.id <= newest_fact_id)
+        .group_by(Fact.subject_kind, Fact.subject_id, Fact.name)
+    )
+    return _by_subject(session.execute(select(*_COLUMNS).where(Fact.id.in_(newest))))
+
+
+def read_known(session: Session, unit_id: str, valid_at: datetime, known_at: datetime) -> Facts:
+    """Give the facts about an instant as far as they were recorded by another, the newest of each name."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(Fact.unit_id == unit_id, Fact.valid_at <= valid_at, Fact.recorded_at <= known_at)
+        .order_by(Fact.valid_at, Fact.id)
+    )
+    return _by_subject(rows)
 
 
 def write(
@@ -100,7 +124,14 @@ def write(
         (moved if fact.name in known else fresh).append(pointer | {"unit": units[subject]})
         reason = fact.missing or ""
         known[fact.name] = FactValue(
-            row_id, fact.name, fact.value, reason, fact.at, FACTS[fact.name].source, fact.sources, fact.detail
+            row_id,
+            fact.name,
+            fact.value,
+            reason,
+            _stored(fact.at).timestamp(),
+            FACTS[fact.name].source,
+            fact.sources,
+            fact.detail,
         )
     _point(session, moved, fresh)
     return current, len(rows)
@@ -149,9 +180,14 @@ def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: dat
         "source": kind.source,
         "sources": list(fact.sources),
         "detail": dict(fact.detail),
-        "valid_at": datetime.fromtimestamp(fact.at, UTC),
+        "valid_at": _stored(fact.at),
         "recorded_at": recorded,
     }
+
+
+def _stored(at: float) -> datetime:
+    """Give a time as the register keeps it, in whole microseconds: rules must read the same time later."""
+    return datetime.fromtimestamp(at, UTC)
 
 
 def _blocks(items: Sequence[str]) -> Iterable[Sequence[str]]:

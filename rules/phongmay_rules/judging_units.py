@@ -1,0 +1,185 @@
+"""Judges a whole school, or a unit above schools: places, facts, settings and waivers go in, judgements come out.
+
+The engine calls it with facts that were just stored, `replay` with facts of the past; both get the same judgements from
+the same rows, because there is nothing else to judge by. Only `sit` reads the register, and nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from phongmay_rules.checks.outcome import Member, Setting
+from phongmay_rules.facts.records import Facts, FactValue
+from phongmay_rules.judging import Judgement, Subject, judge, judges
+from phongmay_rules.model import Pack, Rule
+from phongmay_rules.parameters import Overrides, in_force, read_overrides
+from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, UnitPlace, read_organisation
+from phongmay_rules.waiving import Waivers, excuse, read_waivers
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.timetable import LOCAL
+
+Key = tuple[str, str, str]
+"""(kind of subject, id of subject, rule)."""
+States = Mapping[str, Sequence[str]]
+"""rule -> states of its verdicts in a school."""
+
+
+class Judge:
+    """Judges by one pack at one instant.
+
+    Attributes:
+        rules: those in force on that day, in reading order.
+    """
+
+    def __init__(self, pack: Pack, at: datetime, waivers: Waivers) -> None:
+        self._pack, self._at, self._waivers = pack, at.timestamp(), waivers
+        day = at.astimezone(LOCAL).date()
+        self.rules = tuple(rule for rule in pack.rules.values() if rule.in_force(day))
+
+    def school(
+        self, school: SchoolPlace, facts: Facts, settings: Mapping[str, Setting], ancestry: Sequence[str]
+    ) -> dict[Key, Judgement]:
+        """Judge a school's devices, rooms and itself.
+
+        Args:
+            school: what stands in it.
+            facts: facts by subject; others than the school's are not looked at.
+            settings: parameters in force for the school.
+            ancestry: the school and the units above it, nearest first.
+        """
+        rooms = {device.id: device.room_id for device in school.devices}
+        judged: dict[Key, Judgement] = {}
+        subjects = {
+            SubjectKind.DEVICE: [_device_subject(device, school) for device in school.devices],
+            SubjectKind.ROOM: [
+                Subject(SubjectKind.ROOM, room.id, school.id, room.kind, school.level) for room in school.rooms
+            ],
+            SubjectKind.SCHOOL: [Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)],
+        }
+        for rule in self.rules:
+            for subject in subjects.get(rule.subject.kind, ()):
+                if judges(rule, subject):
+                    own = facts.get((subject.kind, subject.id), {})
+                    members = _devices(school, subject, facts, judged, rule)
+                    room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
+                    lineage = (subject.id, *([room] if room else ()), *ancestry)
+                    key = (subject.kind, subject.id, rule.id)
+                    judged[key] = self._judge(rule, subject, own, members, settings, lineage)
+        return judged
+
+    def unit(
+        self,
+        place: UnitPlace,
+        schools: Mapping[str, States],
+        settings: Mapping[str, Setting],
+        ancestry: Sequence[str],
+    ) -> dict[Key, Judgement]:
+        """Judge the own targets of a unit above schools, from the states in its schools."""
+        subject = self._of_unit(place)
+        members = [Member(SubjectKind.SCHOOL, school, states=schools[school]) for school in place.schools]
+        return {
+            (subject.kind, subject.id, rule.id): self._judge(rule, subject, {}, members, settings, ancestry)
+            for rule in self.rules
+            if judges(rule, subject)
+        }
+
+    def has_targets(self, place: UnitPlace) -> bool:
+        """Tell whether any rule judges the unit itself."""
+        return any(judges(rule, self._of_unit(place)) for rule in self.rules)
+
+    def states(self, judged: Mapping[Key, Judgement]) -> dict[str, list[str]]:
+        """Give the states of every rule in a school; a rule that had nothing to judge has none."""
+        states: dict[str, list[str]] = {rule.id: [] for rule in self.rules}
+        for (_, _, rule), judgement in judged.items():
+            states[rule].append(judgement.state.value)
+        return states
+
+    def _of_unit(self, place: UnitPlace) -> Subject:
+        return Subject(SubjectKind.DISTRICT, place.id, place.id, place.kind)
+
+    def _judge(
+        self,
+        rule: Rule,
+        subject: Subject,
+        facts: Mapping[str, FactValue],
+        members: Sequence[Member],
+        settings: Mapping[str, Setting],
+        lineage: Sequence[str],
+    ) -> Judgement:
+        judgement = judge(rule, subject, facts, members, settings, self._at, self._pack.inherited[rule.id])
+        return excuse(judgement, rule.id, lineage, self._waivers)
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """Everything of the register that one evaluation judges by, read once and as known at one time.
+
+    Attributes:
+        known_at: rows recorded later were not seen.
+    """
+
+    pack: Pack
+    judge: Judge
+    organisation: Organisation
+    overrides: Overrides
+    known_at: datetime
+
+    def school(self, school: SchoolPlace, facts: Facts) -> dict[Key, Judgement]:
+        """Judge a school by the settings in force for it."""
+        ancestry = list(self.organisation.ancestry(school.id))
+        return self.judge.school(school, facts, in_force(self.pack, self.overrides, ancestry), ancestry)
+
+    def unit(self, place: UnitPlace, schools: Mapping[str, States]) -> dict[Key, Judgement]:
+        """Judge the own targets of a unit above schools."""
+        if not self.judge.has_targets(place):
+            return {}
+        ancestry = list(self.organisation.ancestry(place.id))
+        return self.judge.unit(place, schools, in_force(self.pack, self.overrides, ancestry), ancestry)
+
+
+def sit(session: Session, pack: Pack, at: datetime, known_at: datetime) -> Sitting:
+    """Read from the register what holds at an instant, as known at another."""
+    return Sitting(
+        pack,
+        Judge(pack, at, read_waivers(session, at, known_at)),
+        read_organisation(session, at, known_at),
+        read_overrides(session, pack, known_at),
+        known_at,
+    )
+
+
+def _device_subject(device: DevicePlace, school: SchoolPlace) -> Subject:
+    return Subject(
+        SubjectKind.DEVICE, device.id, school.id, device.kind, school.level, device.state,
+        device.agent_since is not None,
+    )  # fmt: skip
+
+
+def _devices(
+    school: SchoolPlace, subject: Subject, facts: Facts, judged: Mapping[Key, Judgement], rule: Rule
+) -> list[Member]:
+    """Give the devices of a room or school as members, with the states of the rules that the aggregate reads."""
+    if subject.kind == SubjectKind.DEVICE:
+        return []
+    reads = rule.reads_rules()
+    return [
+        Member(
+            SubjectKind.DEVICE,
+            device.id,
+            device.kind,
+            device.state,
+            device.agent_since is not None,
+            {
+                read: [judged[key].state.value]
+                for read in reads
+                if (key := (SubjectKind.DEVICE.value, device.id, read)) in judged
+            },
+            facts.get((SubjectKind.DEVICE, device.id), {}),
+        )
+        for device in school.devices
+        if subject.kind == SubjectKind.SCHOOL or device.room_id == subject.id
+    ]
