@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from phongmay_contract.settings import setting
 
@@ -13,3 +14,14 @@ class RulesSettings:
 
     interval_s: float = setting(60, about="Seconds between evaluations.", low=1, high=86400)
     pack: str = setting("tanbinh-2023", about="Rule pack in force: the name of a shipped pack or a directory.")
+    key_file: Path = setting(
+        Path("/var/lib/phongmay/heads.key"),
+        about="Key that signs heads of verdict chains; 'phongmay verdicts key' makes it, and its public half (.pub).",
+    )
+    heads_file: Path = setting(
+        Path("/var/lib/phongmay/heads.jsonl"),
+        about="Signed heads, one a line; keep copies of it where nobody who can write the register can write.",
+    )
+    heads_interval_s: float = setting(
+        21600, about="Seconds after which 'phongmay rules run' signs the heads again.", low=60, high=604800
+    )

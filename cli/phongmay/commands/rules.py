@@ -13,12 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.cases import run_cases
+from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.explain import origin_name, sentence
 from phongmay_rules.loader import load_pack
@@ -146,6 +148,7 @@ def _run(args: argparse.Namespace) -> int:
 def _loop(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack, stop: threading.Event) -> None:
     """Evaluate until told to stop; a store that cannot be used is told once, and once when it is back."""
     away = False
+    signing_due = time.monotonic()
     while not stop.is_set():
         began = time.monotonic()
         try:
@@ -162,7 +165,22 @@ def _loop(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack,
                 "event=evaluated units=%d facts=%d verdicts=%d took_s=%.2f",
                 len(result.units), result.facts, result.changed, time.monotonic() - began,
             )  # fmt: skip
+            if time.monotonic() >= signing_due:
+                _sign_heads(settings, sessions)
+                signing_due = time.monotonic() + settings.rules.heads_interval_s
         stop.wait(max(0.0, settings.rules.interval_s - (time.monotonic() - began)))
+
+
+def _sign_heads(settings: ServerSettings, sessions: sessionmaker[Session]) -> None:
+    """Add the signed heads of all chains to the heads file; a missing key is told, and stops nothing."""
+    try:
+        with sessions() as session:
+            signed = sign_all(session, read_key(settings.rules.key_file))
+        add_lines(settings.rules.heads_file, signed)
+    except (ChainError, SQLAlchemyError) as error:
+        _log.warning('event=heads_not_signed detail="%s"', error)
+    else:
+        _log.info("event=heads_signed units=%d", len(signed))
 
 
 def _evaluate(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack) -> Evaluation:

@@ -25,9 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.chain.links import Head
+from phongmay_rules.chain.links import Head, heads
+from phongmay_rules.chain.verifying import units_with_chain
+from phongmay_store.register.base import utc_now
 
 _PURPOSE = b"phongmay head v1\n"
 
@@ -123,15 +126,20 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
-def sign(heads: Iterable[Head], key: Ed25519PrivateKey, at: datetime) -> list[SignedHead]:
+def sign(ends: Iterable[Head], key: Ed25519PrivateKey, at: datetime) -> list[SignedHead]:
     """Sign heads of chains that have a link."""
     name = _key_name(key.public_key())
     return [
-        SignedHead(head, at, name, key.sign(_signed_bytes(head, at, name))) for head in heads if head.sequence > 0
+        SignedHead(head, at, name, key.sign(_signed_bytes(head, at, name))) for head in ends if head.sequence > 0
     ]  # fmt: skip
 
 
-def add_lines(path: Path, heads: Iterable[SignedHead]) -> None:
+def sign_all(session: Session, key: Ed25519PrivateKey) -> list[SignedHead]:
+    """Sign the present head of every chain."""
+    return sign(heads(session, units_with_chain(session)).values(), key, utc_now())
+
+
+def add_lines(path: Path, signed: Iterable[SignedHead]) -> None:
     """Append signed heads to a file and see them safely on disk.
 
     Raises:
@@ -139,7 +147,7 @@ def add_lines(path: Path, heads: Iterable[SignedHead]) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.writelines(head.line() + "\n" for head in heads)
+            file.writelines(head.line() + "\n" for head in signed)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

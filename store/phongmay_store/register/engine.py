@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from phongmay_store.errors import StoreError
 
@@ -94,6 +97,16 @@ def require_current(engine: Engine) -> None:
         raise StoreError(
             f"register has revision {current or 'none'}, this program needs {newest}: run 'phongmay register migrate'"
         )
+
+
+@contextmanager
+def reading_one_state(engine: Engine) -> Iterator[Session]:
+    """Give a session whose reads all see one state of the register, whatever others write meanwhile."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    with Session(engine if is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")) as session:
+        if is_sqlite:  # its driver would begin a transaction at the first write only
+            session.connection().exec_driver_sql("BEGIN")
+        yield session
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,196 @@
+"""Makes the facts of a past run anew from the series store and says which differ from the stored ones, and why.
+
+Nothing is written: stored facts stand, whatever the series says today. Differences are to be expected, because data
+arrive late, raw series are dropped after their time, and the register (timetables, agents) is corrected for the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from phongmay_rules.facts.catalogue import FACTS, Found
+from phongmay_rules.facts.records import FactValue, read_past
+from phongmay_rules.facts.schools import FactMaker, Subject
+from phongmay_rules.places import homes_in, read_organisation
+from phongmay_rules.replaying import run_at
+from phongmay_store.series.interface import DeadLetter, Minutes, Presence, Row, SeriesReader, TimeBasis
+
+_WINDOWS_S = (7200.0, 2 * 86400.0, 60 * 86400.0)
+"""How far back the newest row of a device is looked for; mostly the first is enough."""
+_PAGE = 5000
+_SIGNS_OF_LIFE = {"heard": 1, "reported_7d": 1, "silent_expected_s": -1}
+"""Facts about signs of life: whether more signs make them greater or smaller."""
+_JUST_AFTER = 1e-6
+
+
+class Why(StrEnum):
+    """Why a fact comes out differently."""
+
+    DROPPED = "dropped"
+    """The series does not hold the data any more."""
+    LATE = "late"
+    """Data about that time arrived after the run."""
+    OTHER = "other"
+    """The same data give another value: register, calendar or program have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactDifference:
+    """One fact that comes out differently."""
+
+    subject: Subject
+    name: str
+    stored: FactValue | None
+    made: Found | None
+    why: Why
+
+    def sentence(self) -> str:
+        """Say it to a person."""
+        texts = {
+            Why.DROPPED: "the series no longer holds the data",
+            Why.LATE: "data about that time arrived after the run",
+            Why.OTHER: "the same data give another value: the register, a calendar or the program has changed",
+        }
+        stored = _shown(self.stored.value, self.stored.missing) if self.stored else "nothing"
+        made = _shown(self.made.value, self.made.missing or "") if self.made else "nothing"
+        return f"{self.subject[0]} {self.subject[1]} {self.name}: stored {stored}, now {made}: {texts[self.why]}"
+
+
+def recompute(session: Session, series: SeriesReader, unit_id: str, at: datetime) -> list[FactDifference]:
+    """Compare the facts that the last run at or before an instant judged by with what the series gives today.
+
+    Args:
+        session: the register; its present knowledge of that instant is used.
+        series: the series store.
+        unit_id: a school, or a unit above: all schools below it.
+        at: the instant.
+
+    Raises:
+        ReplayError: no run at that time.
+    """
+    run = run_at(session, unit_id, at)
+    moment = run.evaluated_at.timestamp()
+    organisation = read_organisation(session, run.evaluated_at)
+    schools = [school for school in organisation.schools.values() if unit_id in organisation.ancestry(school.id)]
+    made = FactMaker(moment).make(schools, _PastSeries(series, moment))
+    out: list[FactDifference] = []
+    for school in schools:
+        stored = read_past(session, school.id, run.newest_fact_id)
+        for subject in sorted({*stored, *homes_in([school])}):
+            out += _differences(subject, stored.get(subject, {}), {fact.name: fact for fact in made.get(subject, ())})
+    return out
+
+
+def _differences(
+    subject: Subject, stored: Mapping[str, FactValue], made: Mapping[str, Found]
+) -> Iterator[FactDifference]:
+    known, amount = stored.get("internet_known_s"), made.get("internet_known_s")
+    more = _more(known, amount) if known and amount else 0.0
+    for name in FACTS:
+        old, new = stored.get(name), made.get(name)
+        if (old is None and new is None) or (old is not None and new is not None and _same(old, new)):
+            continue
+        by_minutes = name.startswith("internet_") and more != 0
+        why = (Why.LATE if more > 0 else Why.DROPPED) if by_minutes else _why(old, new)
+        yield FactDifference(subject, name, old, new, why)
+
+
+def _same(old: FactValue, new: Found) -> bool:
+    if (old.value, old.missing) != (new.value, new.missing or ""):
+        return False
+    return not FACTS[new.name].detail_matters or old.detail == dict(new.detail)
+
+
+def _why(old: FactValue | None, new: Found | None) -> Why:
+    had, has = old is not None and not old.missing, new is not None and not new.missing
+    if had != has:
+        return Why.DROPPED if had else Why.LATE
+    if old is None or new is None or not had:
+        return Why.OTHER
+    if old.name in _SIGNS_OF_LIFE:
+        more = _more(old, new) * _SIGNS_OF_LIFE[old.name]
+        return Why.LATE if more > 0 else Why.DROPPED
+    if set(new.sources) != set(old.sources) and new.at != old.at:
+        return Why.LATE if new.at > old.at else Why.DROPPED
+    return Why.OTHER
+
+
+def _more(old: FactValue, new: Found) -> float:
+    """Tell by how much a number grew; words and missing values do not."""
+    both = isinstance(old.value, int | float) and isinstance(new.value, int | float)
+    return float(new.value) - float(old.value) if both else 0.0  # type: ignore[arg-type] # both are numbers
+
+
+def _shown(value: float | str | None, missing: str) -> str:
+    return missing or (f"{value:g}" if isinstance(value, int | float) else str(value))
+
+
+class _PastSeries:
+    """A series store as it looks at an instant, from the rows that it holds today."""
+
+    def __init__(self, series: SeriesReader, at: float) -> None:
+        self._series, self._at = series, at
+
+    def latest(self, measurement: str, devices: Collection[str] | None = None) -> Iterator[Row]:
+        """Give the newest row of each (device, part) up to the instant."""
+        for device in devices or ():
+            yield from self._newest(device, measurement).values()
+
+    def _newest(self, device: str, measurement: str) -> dict[str, Row]:
+        end, newest = self._at + _JUST_AFTER, dict[str, Row]()
+        for window in _WINDOWS_S:
+            start = self._at - window
+            after: tuple[float, str] | None = None
+            while page := self._series.range(device, measurement, start, end, limit=_PAGE, after=after):
+                newest |= {row.part: row for row in page if row.basis is not TimeBasis.GUESS}
+                after = (page[-1].at, page[-1].part)
+            if newest:
+                break
+            end = start
+        return newest
+
+    def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
+        """Give the minute masks; facts ask for no time after the instant."""
+        return self._series.minutes(start, end, devices)
+
+    def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
+        """Give the last sign of life of each device up to the instant, from its rounds."""
+        known = {presence.device: presence for presence in self._series.presence(devices)}
+        for device, presence in known.items():
+            if presence.last_seen <= self._at:
+                yield presence
+                continue
+            for row in self._newest(device, "agent").values():
+                yield Presence(device, presence.state, "", row.source.run, row.at, row.at, presence.agent)
+
+    def range(
+        self,
+        device: str,
+        measurement: str,
+        start: float,
+        end: float,
+        *,
+        part: str | None = None,
+        limit: int = 1000,
+        after: tuple[float, str] | None = None,
+    ) -> Sequence[Row]:
+        """Give rows up to the instant."""
+        until = min(end, self._at + _JUST_AFTER)
+        return self._series.range(device, measurement, start, until, part=part, limit=limit, after=after)
+
+    def envelope_count(self, device: str | None = None) -> int:
+        """Count stored envelopes of today."""
+        return self._series.envelope_count(device)
+
+    def dead_letters(self, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
+        """Give the dead letters of today."""
+        return self._series.dead_letters(limit, after)
+
+    def unknown_names(self) -> Mapping[str, int]:
+        """Give the unknown names of today."""
+        return self._series.unknown_names()
