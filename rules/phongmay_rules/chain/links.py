@@ -58,6 +58,7 @@ def table_of(kind: LinkKind) -> Table:
     return table
 
 
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _COLUMNS = {
     kind: tuple((item.name, isinstance(item.type, Float)) for item in table_of(kind).columns) for kind in LinkKind
 }
@@ -87,9 +88,7 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
         if isinstance(value, datetime):
             value = value.astimezone(UTC).isoformat(timespec="microseconds")
         content[name] = float(value) if is_float else value
-    text = json.dumps(
-        [unit_id, sequence, kind.value, content], sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
+    text = _canonical([unit_id, sequence, kind.value, content])
     return hashlib.sha256(before + text.encode()).digest()
 
 
@@ -131,7 +130,7 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
                 "row_id": entry.row[_KEYS[entry.kind]], "hash": digest,
             }
         )  # fmt: skip
-    session.execute(insert(ChainLink), links)
+    session.connection().execute(insert(ChainLink), links)
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:
