@@ -227,6 +227,9 @@ def _explain(args: argparse.Namespace) -> int:
                 sources = ", ".join(str(source) for source in item.get("sources", []))
                 print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
                       f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
+            elif "waiver" in item:
+                print(f"  waiver {item['waiver']} by {item['signed_by']} until {item['until']} ({item['why']}) excuses"
+                      f" {item['state']} {item['reason']}")  # fmt: skip
             else:
                 rules = " ".join(item.get("rules", []))
                 print(f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {rules}")

@@ -30,7 +30,7 @@ from phongmay_store.errors import StoreError
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Parameter
 from phongmay_store.register.device import Device
-from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.register.engine import migrate, open_register, reading_one_state
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
 from phongmay_store.series.sqlite import SqliteSeries
@@ -417,6 +417,11 @@ def test_two_engines_at_once_leave_one_chain(chained: Chained) -> None:
     threads = [threading.Thread(target=work, args=(offset,)) for offset in (0, 7)]
     for thread in threads:
         thread.start()
+    seen = 0
+    while any(thread.is_alive() for thread in threads) or not seen:
+        with reading_one_state(open_register(f"sqlite:///{chained.path}")) as session:
+            assert verify(session, "cs", (), PACK).breaks == ()  # also in the midst of their writing
+        seen += 1
     for thread in threads:
         thread.join()
     report = chained.verify()

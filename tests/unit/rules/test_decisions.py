@@ -266,11 +266,18 @@ def test_the_past_from_the_command_line(signers: Any, command: Any) -> None:
     assert (code, "cpu_threads: stored 1, now 4" in text) == (1, True)
 
 
-def test_decisions_from_the_command_line(signers: Any, command: Any, tmp_path: Path) -> None:
+def test_decisions_from_the_command_line(
+    signers: Any, command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every decision can be made and listed; a wrong one is a sentence and code 2."""
     signers.evaluate(NOW)
     by = ("--by", "quan")
-    assert command("waive", "odd", "TB-01", "--reason", "r", "--until", "2099-01-01", *by)[0] == 0
+    assert command("waive", "odd", "TB-01", "--reason", "chờ máy mới", "--until", "2099-01-01", *by)[0] == 0
+    signers.evaluate(utc_now())
+    assert main(["--config", str(tmp_path / "phongmay.toml"), "rules", "explain", "odd", "TB-01"]) == 0
+    assert (
+        "waiver 1 by quan until 2098-12-31T17:00:00+00:00 (chờ máy mới) excuses fail below" in capsys.readouterr().out
+    )
     assert command("withdraw", "1", "--reason", "r", *by)[0] == 0
     assert command("waive", "odd", "TB-99", "--reason", "r", "--until", "2099-01-01", *by)[0] == 2
     manual = next(clause.id for clause in signers.pack.standard.clause if clause.assessment.value == "manual")
@@ -282,7 +289,7 @@ def test_decisions_from_the_command_line(signers: Any, command: Any, tmp_path: P
     assert (code, hashlib.sha256(b"%PDF").hexdigest() in text) == (0, True)
     verdict = str(signers.verdict("odd", "TB-01").id)
     code, text = command("dispute", verdict, "--text", "t", "--by", "xem")
-    assert (code, "rechecked: fail (below) -> " in text) == (0, True)
+    assert (code, "rechecked: waived (waived) -> fail" in text) == (0, True)
     assert command("answer", "1", "rejected", "--text", "t", *by)[0] == 0
     code, text = command("decisions")
     assert (code, [line.split()[0] for line in text.splitlines()]) == (
