@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from phongmay.main import main
+from phongmay_rules.chain.heads import make_key, read_lines
 
 
 def test_pack_verbs_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +40,7 @@ def _settings(house: Any, folder: Path) -> Path:
     path = folder / "phongmay.toml"
     path.write_text(
         f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n'
-        "[rules]\ninterval_s = 1\n",
+        f'[rules]\ninterval_s = 1\nkey_file = "{folder / "key"}"\nheads_file = "{folder / "heads"}"\n',
         "utf-8",
     )
     return path
@@ -58,8 +59,9 @@ def test_run_once_and_explain(house: Any, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_loop_survives_an_absent_store_and_ends_on_sigterm(house: Any, tmp_path: Path) -> None:
-    """A store that is away is told once, evaluation goes on when it is back, SIGTERM ends it with code 0."""
+    """A store that is away is told once, evaluation goes on when it is back and signs, SIGTERM ends it with code 0."""
     config = _settings(house, tmp_path)
+    make_key(tmp_path / "key")
     series, hidden = tmp_path / "series.db", tmp_path / "hidden"
     house.series.close()
     series.rename(hidden)
@@ -77,9 +79,11 @@ def test_loop_survives_an_absent_store_and_ends_on_sigterm(house: Any, tmp_path:
         hidden.rename(series)
         assert "event=store_back" in next(lines)
         assert "event=evaluated" in next(lines)
+        assert "event=heads_signed units=5" in next(lines)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()
         process.stderr.close()
+    assert len(list(read_lines(tmp_path / "heads"))) == 5
