@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     folder = _folder(args.data)
     children = Children(folder)
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last when the terminal is closed
         signal.signal(name, lambda *_: stop.set())
     try:
         prepared, simulator = _start(args, folder, children)
