@@ -25,10 +25,12 @@ from phongmay_agent.main import build_parser as agent_parser
 from phongmay_agent.settings import AgentSettings
 from phongmay_contract.catalogue import MEASUREMENTS, Quantity
 from phongmay_contract.topics import DOWN_KINDS, ENVELOPE_KINDS, ROOT, Kind
-from phongmay_rules.loader import load_pack
-from phongmay_rules.model import NumberFrom
+from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.loader import load_packs
+from phongmay_rules.model import NumberFrom, OneOf, Threshold, Window
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.base import Base, UtcDateTime, Versioned
+from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.importing_columns import SHEETS
 
 ROOT_FOLDER = Path(__file__).resolve().parent.parent
@@ -200,7 +202,7 @@ def agent_commands() -> str:
 
 def _origins() -> tuple[dict[NumberFrom, int], int, int]:
     """Count parameters by whose figure they are, rules that rest on a district setting, and all rules."""
-    pack = load_pack(RulesSettings().pack)
+    pack = load_packs(RulesSettings().packs)
     parameters = Counter(parameter.number_from for parameter in pack.standard.parameters.values())
     ours = [
         rule
@@ -238,6 +240,58 @@ def thresholds_vi() -> str:
     )
 
 
+def packs() -> str:
+    """Every active pack: version, how many rules."""
+    pack = load_packs(RulesSettings().packs)
+    rows = []
+    for name, stamp in pack.stamps.items():
+        rules = [rule for rule, owner in pack.owners.items() if owner == name]
+        off = sum(rule not in pack.active for rule in rules)
+        rows.append((f"`{name}`", stamp.version, len(rules), off, stamp.title.en))
+    return _table(["pack", "version", "rules", "of them switched off", "what it is"], rows)
+
+
+def rule_table() -> str:
+    """Every rule: what it judges, who demands it, whose figure it is, since when."""
+    pack = load_packs(RulesSettings().packs)
+    rows = []
+    for rule in sorted(pack.rules.values(), key=lambda rule: rule.id):
+        document = pack.standard.documents.get(rule.duty)
+        until = f"{rule.valid_from} to {rule.valid_to}" if rule.valid_to else f"from {rule.valid_from}"
+        measured = all(
+            FACTS[check.fact].measurable for check in rule.check if isinstance(check, Threshold | OneOf | Window)
+        )
+        rows.append(
+            (
+                rule.id + ("" if rule.id in pack.active else " (off)"), rule.title.en, pack.owners[rule.id],
+                document.number.split(" (")[0] or rule.duty if document else "nobody",
+                ", ".join(dict.fromkeys([rule.number_from.value, *pack.inherited[rule.id]])), until,
+                "" if measured else "not yet",
+            )
+        )  # fmt: skip
+    return _table(["rule", "judges", "pack", "demanded by", "figures from", "in force", "measured"], rows)
+
+
+def facts() -> str:
+    """Every fact: unit, subject, source, freshness."""
+    rows = (
+        (f"`{kind.name}`", kind.unit, kind.subject, kind.source if kind.measurable else "not measured yet",
+         "each run" if kind.freshness_s is None else f"{kind.freshness_s / 86400:g} d", kind.en)
+        for kind in FACTS.values()
+    )  # fmt: skip
+    return _table(["fact", "unit", "about", "source", "freshness", "meaning"], rows)
+
+
+def declarable() -> str:
+    """Everything that a school may declare."""
+    rows = (
+        (f"`{kind.name}`", kind.subject, kind.unit or "number",
+         "" if kind.is_text or kind.unit == "yes/no" else f"{kind.low:g} to {kind.high:g}")
+        for kind in DECLARABLE.values()
+    )  # fmt: skip
+    return _table(["item", "about", "unit", "believed"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "measurements": measurements,
@@ -247,6 +301,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "agent-settings": agent_settings,
     "server-commands": server_commands,
     "agent-commands": agent_commands,
+    "packs": packs,
+    "rules": rule_table,
+    "facts": facts,
+    "declarable": declarable,
     "thresholds-en": thresholds_en,
     "thresholds-vi": thresholds_vi,
 }

@@ -21,7 +21,7 @@ from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import deciding
 from phongmay_rules.engine import evaluate
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import packs_in_force
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
@@ -98,7 +98,7 @@ def _waive(args: argparse.Namespace) -> int:
     settings = load(args.config)
     with _sessions(settings) as sessions, sessions() as session:
         row = deciding.waive(
-            session, load_pack(settings.rules.pack), args.subject, args.rule, reason=args.reason, signed_by=args.by,
+            session, packs_in_force(settings.rules), args.subject, args.rule, reason=args.reason, signed_by=args.by,
             valid_to=args.until, valid_from=args.since,
         )  # fmt: skip
         session.commit()
@@ -119,7 +119,7 @@ def _attest(args: argparse.Namespace) -> int:
     attachment = _hashed(args.attachment) if args.attachment else ("", "")
     with _sessions(settings) as sessions, sessions() as session:
         row = deciding.attest(
-            session, load_pack(settings.rules.pack), args.unit, args.clause, met=args.met == "yes",
+            session, packs_in_force(settings.rules), args.unit, args.clause, met=args.met == "yes",
             statement=args.statement, signed_by=args.by, valid_to=args.until, attachment=attachment,
         )  # fmt: skip
         session.commit()
@@ -138,7 +138,7 @@ def _hashed(path: Path) -> tuple[str, str]:
 
 def _dispute(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = load_pack(settings.rules.pack)
+    pack = packs_in_force(settings.rules)
     with _sessions(settings) as sessions:
         with sessions() as session:
             row = deciding.open_dispute(session, args.verdict, text=args.text, signed_by=args.by)

@@ -24,3 +24,4 @@ class Unit(StrEnum):
     BIT_PER_SECOND = "bit/s"
     SECOND = "s"
     DAY = "d"
+    SQUARE_METRE = "m2"

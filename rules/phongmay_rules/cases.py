@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from phongmay_rules.case_model import Case, CaseFact, CaseFacts, CaseMember
 from phongmay_rules.checks.outcome import Member
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.judging import Judgement, Subject, judge
-from phongmay_rules.model import Case, CaseFact, CaseFacts, CaseMember, Pack
+from phongmay_rules.model import Pack
 from phongmay_rules.parameters import with_overrides
 from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.place import RoomKind
 
 _AT = 1_700_000_000.0
 """Any instant: cases speak of ages, not of dates."""
@@ -46,9 +48,8 @@ def run_case(pack: Pack, rule_id: str, case: Case) -> CaseResult:
         kind, "subject", "unit", about.kind or (rule.subject.of[0] if rule.subject.of else ""),
         about.level or "", about.state, about.agent,
     )  # fmt: skip
-    below = SubjectKind.SCHOOL if kind is SubjectKind.DISTRICT else SubjectKind.DEVICE
     members = [
-        _member(member, f"{below}-{group}-{number}", below)
+        _member(member, f"member-{group}-{number}", kind)
         for group, member in enumerate(case.members)
         for number in range(member.count)
     ]
@@ -72,6 +73,8 @@ def _facts(facts: CaseFacts) -> Mapping[str, FactValue]:
     return out
 
 
-def _member(member: CaseMember, name: str, kind: str) -> Member:
+def _member(member: CaseMember, name: str, above: SubjectKind) -> Member:
+    below = SubjectKind.ROOM if member.kind in tuple(RoomKind) else SubjectKind.DEVICE
+    kind = SubjectKind.SCHOOL if above is SubjectKind.DISTRICT else below
     states = {rule: [state.value] for rule, state in member.rules.items()}
     return Member(kind, name, member.kind, member.state, member.agent, states, _facts(member.facts))

@@ -10,16 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from phongmay_contract.units import Unit
+from phongmay_rules.case_model import REQUIRED_CASES, Case, CaseKind
 from phongmay_rules.errors import PackError
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.model import (
     KINDS_OF,
-    REQUIRED_CASES,
     Assessment,
     Bound,
-    Case,
-    CaseKind,
     Check,
+    Count,
     NumberFrom,
     OneOf,
     PerHead,
@@ -31,26 +30,34 @@ from phongmay_rules.model import (
     Window,
 )
 from phongmay_store.register.compliance import State, SubjectKind
+from phongmay_store.register.organisation import SchoolLevel
 
 _STRENGTH = tuple(NumberFrom)
+_COUNTS: Mapping[str, tuple[SubjectKind, ...]] = {
+    "devices": (SubjectKind.ROOM, SubjectKind.SCHOOL),
+    "rooms": (SubjectKind.SCHOOL,),
+    "schools": (SubjectKind.DISTRICT,),
+}
+"""Subjects whose rules may count members of a kind."""
 
 
-def check_standard(standard: Standard, file: Path) -> None:
-    """Check clauses and parameters among themselves."""
+def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
+    """Check the clauses and parameters of a pack; `visible` is the pack and what it requires."""
     seen: set[str] = set()
     for clause in standard.clause:
         where = f"clause '{clause.id}'"
         if clause.id in seen:
             raise PackError(f"{file}: {where} stands there twice; expected: each id once")
         seen.add(clause.id)
-        document = standard.documents.get(clause.document)
+        document = visible.documents.get(clause.document)
         if document is None:
-            raise _unknown(file, f"{where}: document", clause.document, standard.documents)
+            raise _unknown(file, f"{where}: document", clause.document, visible.documents)
         if clause.wording == "verbatim" and not document.body_read:
             raise PackError(
                 f"{file}: {where}: wording is 'verbatim', but nobody has read '{clause.document}' (body_read = false); "
                 "expected 'reported'"
             )
+    seen |= {clause.id for clause in visible.clause}
     for name, parameter in standard.parameters.items():
         where = f"parameters.{name}"
         if not parameter.low <= parameter.value <= parameter.high:
@@ -61,8 +68,18 @@ def check_standard(standard: Standard, file: Path) -> None:
             raise PackError(f"{file}: key '{where}.clause' is missing: a figure of a {parameter.number_from} cites it")
 
 
-def check_rules(standard: Standard, rules: Mapping[str, Rule], folder: Path) -> None:
-    """Check every rule against the standard, the catalogue of facts and the other rules."""
+def check_rules(
+    own: Standard, rules: Mapping[str, Rule], standard: Standard, visible: Mapping[str, Rule], folder: Path
+) -> None:
+    """Check every rule of a pack against what it may refer to: catalogue of facts, clauses, parameters, other rules.
+
+    Args:
+        own: the pack's standard.
+        rules: the pack's rules.
+        standard: of the pack and what it requires.
+        visible: rules of the pack and of what it requires.
+        folder: of the pack, for the error's sentence.
+    """
     clauses = {clause.id: clause for clause in standard.clause}
     if not rules:
         raise PackError(f"{folder / 'rules'}: no rules; expected at least one <id>.toml")
@@ -83,13 +100,13 @@ def check_rules(standard: Standard, rules: Mapping[str, Rule], folder: Path) -> 
             raise PackError(f"{file}: key 'valid_to' is {rule.valid_to}, expected: not before {rule.valid_from}")
         _check_subject(rule, file)
         for index, check in enumerate(rule.check):
-            _Checker(rule, check, f"check.{index}", standard, rules, file).run()
+            _Checker(rule, check, f"check.{index}", standard, visible, file).run()
         _check_origin(rule, standard, file)
     used = {bound for rule in rules.values() for check in rule.check for bound in _parameters(check)}
-    for parameter in standard.parameters:
+    for parameter in own.parameters:
         if parameter not in used:
             raise PackError(f"{folder / 'standard.toml'}: key 'parameters.{parameter}' is used by no rule; remove it")
-    _check_assessments(standard, {clause for rule in rules.values() for clause in rule.clauses}, folder)
+    _check_assessments(own, {clause for rule in rules.values() for clause in rule.clauses}, folder)
 
 
 def _check_assessments(standard: Standard, cited: set[str], folder: Path) -> None:
@@ -130,7 +147,11 @@ class _Checker:
             if (check.at_least is None) == (check.at_most is None):
                 raise PackError(f"{self._file}: key '{self._key}' needs exactly one of 'at_least' and 'at_most'")
             unit = self._fact("fact", check.fact, check.unit)
-            self._bound("at_least" if check.at_most is None else "at_most", check.at_least or check.at_most or 0, unit)
+            key, bound = ("at_most", check.at_most) if check.at_least is None else ("at_least", check.at_least)
+            if isinstance(bound, Mapping):
+                self._levels(key, bound, unit)
+            else:
+                self._bound(key, bound or 0, unit)
         elif isinstance(check, OneOf):
             self._fact("fact", check.fact, check.unit)
         elif isinstance(check, Presence):
@@ -141,23 +162,36 @@ class _Checker:
             self._bound("known_min", check.known_min, self._fact("known", check.known, Unit.SECOND))
             self._bound("coverage_min", check.coverage_min, self._fact("coverage", check.coverage, Unit.RATIO))
         elif isinstance(check, PerHead):
-            self._members((SubjectKind.ROOM, SubjectKind.SCHOOL), check.of, check.rules)
+            self._members(_COUNTS["devices"], "devices", check.of, check.rules)
             self._bound("heads_per_device", check.heads_per_device, Unit.COUNT)
             unit = self._fact("heads", check.heads, Unit.COUNT)
             for level, parameter in check.heads_by_level.items():
                 self._bound(f"heads_by_level.{level}", parameter, unit)
+        elif isinstance(check, Count):
+            self._members(_COUNTS[check.members], check.members, check.of, check.rules)
+            self._bound("at_least", check.at_least, Unit.COUNT)
         else:
             self._share(check)
+
+    def _levels(self, key: str, bounds: Mapping[SchoolLevel, Bound], unit: Unit) -> None:
+        """Every level that the rule is for has its bound, and no other one."""
+        levels = self._rule.subject.levels
+        if set(bounds) != set(levels):
+            raise PackError(
+                f"{self._file}: key '{self._key}.{key}' names the levels {', '.join(sorted(bounds))}; expected "
+                f"those of subject.levels: {', '.join(sorted(levels)) or '(none)'}"
+            )
+        for level, bound in bounds.items():
+            self._bound(f"{key}.{level}", bound, unit)
 
     def _share(self, check: Share) -> None:
         if bool(check.rules) == bool(check.fact):
             raise PackError(f"{self._file}: key '{self._key}' needs exactly one of 'rules' and 'fact'")
-        if check.members == "devices":
-            self._members((SubjectKind.ROOM, SubjectKind.SCHOOL), check.of, check.rules)
-        else:
-            self._members((SubjectKind.DISTRICT,), (), check.rules)
-            if check.of or check.states or check.with_agent or check.fact:
-                raise PackError(f"{self._file}: '{self._key}': of, states, with_agent and fact are for devices only")
+        self._members(_COUNTS[check.members], check.members, check.of, check.rules)
+        if check.members == "schools" and check.of:
+            raise PackError(f"{self._file}: '{self._key}': of is for devices and rooms only")
+        if check.members != "devices" and (check.states or check.with_agent or check.fact):
+            raise PackError(f"{self._file}: '{self._key}': states, with_agent and fact are for devices only")
         if check.fact:
             kind = FACTS.get(check.fact)
             if kind is None or kind.subject is not SubjectKind.DEVICE or kind.unit is not Unit.NONE:
@@ -165,14 +199,15 @@ class _Checker:
                 raise _unknown(self._file, f"{self._key}.fact", check.fact, yes_no)
         self._bound("at_least", check.at_least, Unit.RATIO)
 
-    def _members(self, kinds: tuple[SubjectKind, ...], of: Iterable[str], rules: Iterable[str]) -> None:
+    def _members(self, kinds: tuple[SubjectKind, ...], members: str, of: Iterable[str], rules: Iterable[str]) -> None:
+        known = KINDS_OF[SubjectKind.ROOM if members == "rooms" else SubjectKind.DEVICE]
         if self._rule.subject.kind not in kinds:
             raise PackError(
                 f"{self._file}: key '{self._key}' counts members; expected subject.kind: {' or '.join(kinds)}"
             )
         for kind in of:
-            if kind not in KINDS_OF[SubjectKind.DEVICE]:
-                raise _unknown(self._file, f"{self._key}.of", kind, KINDS_OF[SubjectKind.DEVICE])
+            if kind not in known:
+                raise _unknown(self._file, f"{self._key}.of", kind, known)
         for rule in rules:
             if rule not in self._rules:
                 raise _unknown(self._file, f"{self._key}.rules", rule, self._rules)
@@ -207,10 +242,14 @@ class _Checker:
 
 def _bounds(check: Check) -> Iterator[Bound]:
     if isinstance(check, Threshold):
-        yield from (bound for bound in (check.at_least, check.at_most) if bound is not None)
+        for bound in (check.at_least, check.at_most):
+            if isinstance(bound, Mapping):
+                yield from bound.values()
+            elif bound is not None:
+                yield bound
     elif isinstance(check, Presence):
         yield check.at_most
-    elif isinstance(check, Share):
+    elif isinstance(check, Share | Count):
         yield check.at_least
     elif isinstance(check, PerHead):
         yield check.heads_per_device

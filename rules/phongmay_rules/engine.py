@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from phongmay_rules import verdicts
 from phongmay_rules.chain import archive
 from phongmay_rules.facts import records
-from phongmay_rules.facts.schools import FactMaker
+from phongmay_rules.facts.schools import FactMaker, unit_facts
 from phongmay_rules.judging_units import Sitting, States, sit
 from phongmay_rules.model import Pack
 from phongmay_rules.places import Organisation, SchoolPlace, UnitPlace, homes_in
 from phongmay_store.errors import StoreError
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.series.interface import SeriesReader
 
 BLOCK = 25
@@ -135,10 +136,13 @@ class _Engine:
             self._school_states[school.id] = sitting.judge.states(judged[school.id])
 
     def _units(self, places: Sequence[UnitPlace], sitting: Sitting) -> None:
-        judged = {place.id: sitting.unit(place, self._school_states) for place in places}
+        found = {(SubjectKind.DISTRICT.value, place.id): unit_facts(self._at) for place in places}
         with self._open() as session:
+            facts, written = records.write(session, found, {subject: subject[1] for subject in found}, self._at)
+            judged = {place.id: sitting.unit(place, facts, self._school_states) for place in places}
             recorded = verdicts.record(session, self._pack, judged, self._at, self._valid_for_s, sitting.known_at)
             session.commit()
+        self._report.facts += written
         names = {place.id: place.name for place in places}
         self._report.units += [UnitReport(r.unit_id, names[r.unit_id], r.counts, r.changed) for r in recorded]
 

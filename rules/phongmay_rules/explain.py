@@ -30,7 +30,9 @@ _ORIGINS: Mapping[str, tuple[str, str]] = {
     NumberFrom.VENDOR: ("mức theo công bố của hãng", "figure of the maker"),
     NumberFrom.DISTRICT_SETTING: ("mức do quận đặt", "district setting"),
 }
-_MEMBERS: Mapping[str, tuple[str, str]] = {"devices": ("máy", "devices"), "schools": ("trường", "schools")}
+_MEMBERS: Mapping[str, tuple[str, str]] = {
+    "devices": ("máy", "devices"), "rooms": ("phòng", "rooms"), "schools": ("trường", "schools"),
+}  # fmt: skip
 _OPERATORS: Mapping[str, tuple[str, str]] = {
     "at_least": ("tối thiểu", "at least"),
     "at_most": ("tối đa", "at most"),
@@ -104,6 +106,8 @@ def format_value(value: float | str | None, unit: str, language: str) -> str:
             past = f"{_number(-value, language)} {word}"
             return f"đã hết từ {past} trước" if language == "vi" else f"over since {past}"
         return f"{_number(value, language)} {word}"
+    if unit == Unit.SQUARE_METRE:
+        return f"{_number(value, language)} m²"
     if unit == Unit.BIT:
         return f"{_number(value, language)} bit"
     if unit == Unit.NONE:
@@ -139,6 +143,8 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
     kind = FACTS.get(measured.get("fact", ""))
     name = (kind.vi if vi else kind.en) if kind else ""
     text = f"{name}: {format_value(measured.get('value'), unit, language)}"
+    if measured.get("declared"):
+        text += " (theo khai báo, không đo)" if vi else " (declared, not measured)"
     if measured.get("known_s") is not None:
         known = format_value(measured["known_s"], Unit.SECOND, language)
         text += f" (có số liệu từ {known} trở lên)" if vi else f" (at least {known} known)"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from phongmay_rules.checks.count import count
 from phongmay_rules.checks.one_of import one_of
 from phongmay_rules.checks.outcome import BadParameterError, Context, Found, Member, Outcome, Setting
 from phongmay_rules.checks.per_head import per_head
@@ -16,7 +17,7 @@ from phongmay_rules.checks.presence import presence
 from phongmay_rules.checks.share import share
 from phongmay_rules.checks.threshold import threshold
 from phongmay_rules.checks.window import window
-from phongmay_rules.model import Check, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold
+from phongmay_rules.model import Check, Count, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
 from phongmay_store.register.device import DeviceState
@@ -76,7 +77,7 @@ def judge(
         rule: the rule; the caller made sure that `judges(rule, subject)`.
         subject: what is judged.
         facts: its facts by name.
-        members: devices of a room or school, or schools of a district, for aggregates.
+        members: devices and rooms of a room or school, or schools of a district, for aggregates.
         parameters: every parameter of the pack, as in force for the subject.
         at: true time of the judgement: decides what is stale.
         inherited: origins of figures that the rule takes over from those it aggregates.
@@ -118,6 +119,8 @@ def _run(check: Check, context: Context) -> Outcome:
         return presence(check, context)
     if isinstance(check, Share):
         return share(check, context)
+    if isinstance(check, Count):
+        return count(check, context)
     if isinstance(check, PerHead):
         return per_head(check, context)
     return window(check, context)

@@ -6,7 +6,7 @@ the same rows, because there is nothing else to judge by. Only `sit` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,13 +32,13 @@ class Judge:
     """Judges by one pack at one instant.
 
     Attributes:
-        rules: those in force on that day, in reading order.
+        rules: those switched on and in force on that day, in reading order.
     """
 
     def __init__(self, pack: Pack, at: datetime, waivers: Waivers) -> None:
         self._pack, self._at, self._waivers = pack, at.timestamp(), waivers
         day = at.astimezone(LOCAL).date()
-        self.rules = tuple(rule for rule in pack.rules.values() if rule.in_force(day))
+        self.rules = tuple(pack.judged_on(day))
 
     def school(
         self, school: SchoolPlace, facts: Facts, settings: Mapping[str, Setting], ancestry: Sequence[str]
@@ -64,7 +64,7 @@ class Judge:
             for subject in subjects.get(rule.subject.kind, ()):
                 if judges(rule, subject):
                     own = facts.get((subject.kind, subject.id), {})
-                    members = _devices(school, subject, facts, judged, rule)
+                    members = list(_members(school, subject, facts, judged, rule))
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
                     key = (subject.kind, subject.id, rule.id)
@@ -74,15 +74,17 @@ class Judge:
     def unit(
         self,
         place: UnitPlace,
+        facts: Facts,
         schools: Mapping[str, States],
         settings: Mapping[str, Setting],
         ancestry: Sequence[str],
     ) -> dict[Key, Judgement]:
-        """Judge the own targets of a unit above schools, from the states in its schools."""
+        """Judge the own targets of a unit above schools, from its facts and the states in its schools."""
         subject = self._of_unit(place)
+        own = facts.get((subject.kind, subject.id), {})
         members = [Member(SubjectKind.SCHOOL, school, states=schools[school]) for school in place.schools]
         return {
-            (subject.kind, subject.id, rule.id): self._judge(rule, subject, {}, members, settings, ancestry)
+            (subject.kind, subject.id, rule.id): self._judge(rule, subject, own, members, settings, ancestry)
             for rule in self.rules
             if judges(rule, subject)
         }
@@ -133,12 +135,12 @@ class Sitting:
         ancestry = list(self.organisation.ancestry(school.id))
         return self.judge.school(school, facts, in_force(self.pack, self.overrides, ancestry), ancestry)
 
-    def unit(self, place: UnitPlace, schools: Mapping[str, States]) -> dict[Key, Judgement]:
+    def unit(self, place: UnitPlace, facts: Facts, schools: Mapping[str, States]) -> dict[Key, Judgement]:
         """Judge the own targets of a unit above schools."""
         if not self.judge.has_targets(place):
             return {}
         ancestry = list(self.organisation.ancestry(place.id))
-        return self.judge.unit(place, schools, in_force(self.pack, self.overrides, ancestry), ancestry)
+        return self.judge.unit(place, facts, schools, in_force(self.pack, self.overrides, ancestry), ancestry)
 
 
 def sit(session: Session, pack: Pack, at: datetime, known_at: datetime) -> Sitting:
@@ -159,27 +161,23 @@ def _device_subject(device: DevicePlace, school: SchoolPlace) -> Subject:
     )  # fmt: skip
 
 
-def _devices(
+def _members(
     school: SchoolPlace, subject: Subject, facts: Facts, judged: Mapping[Key, Judgement], rule: Rule
-) -> list[Member]:
-    """Give the devices of a room or school as members, with the states of the rules that the aggregate reads."""
-    if subject.kind == SubjectKind.DEVICE:
-        return []
-    reads = rule.reads_rules()
-    return [
-        Member(
-            SubjectKind.DEVICE,
-            device.id,
-            device.kind,
-            device.state,
-            device.agent_since is not None,
-            {
-                read: [judged[key].state.value]
-                for read in reads
-                if (key := (SubjectKind.DEVICE.value, device.id, read)) in judged
-            },
-            facts.get((SubjectKind.DEVICE, device.id), {}),
-        )
-        for device in school.devices
-        if subject.kind == SubjectKind.SCHOOL or device.room_id == subject.id
-    ]
+) -> Iterator[Member]:
+    """Give devices and rooms as members, with the states of the rules that the aggregate reads."""
+    wanted = rule.counts()
+
+    def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
+        keys = {read: (kind.value, name, read) for read in rule.reads_rules()}
+        return {read: [judged[key].state.value] for read, key in keys.items() if key in judged}
+
+    if "devices" in wanted:
+        for device in school.devices:
+            if subject.kind == SubjectKind.SCHOOL or device.room_id == subject.id:
+                yield Member(
+                    SubjectKind.DEVICE, device.id, device.kind, device.state, device.agent_since is not None,
+                    states(SubjectKind.DEVICE, device.id), facts.get((SubjectKind.DEVICE, device.id), {}),
+                )  # fmt: skip
+    if "rooms" in wanted:
+        for room in school.rooms:
+            yield Member(SubjectKind.ROOM, room.id, room.kind, states=states(SubjectKind.ROOM, room.id))

@@ -1,4 +1,4 @@
-"""Reads a rule pack: the name of a shipped pack or a directory goes in, a checked `Pack` comes out.
+"""Reads rule packs: names of shipped packs or directories go in, one checked `Pack` that merges them comes out.
 
 A misspelt key, an unknown unit, fact, parameter, rule or clause, a missing case or a bad date raises PackError, which
 names file, key and what was expected. Layout of a pack: standard.toml, rules/<id>.toml, cases/<id>.toml.
@@ -10,16 +10,19 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from phongmay_rules import model
-from phongmay_rules.consistency import check_cases, check_rules, check_standard, in_reading_order, inherited_origins
+from phongmay_rules import case_model, model
+from phongmay_rules.case_model import Case, CaseFile
+from phongmay_rules.consistency import check_cases, check_rules, check_standard
 from phongmay_rules.errors import PackError
-from phongmay_rules.model import Case, CaseFile, Pack, Rule, Standard
+from phongmay_rules.merging import ASKED, Part, canonical, merge, visible
+from phongmay_rules.model import Pack, Rule, Stamp, Standard
+from phongmay_rules.settings import RulesSettings
 
 PACKS = Path(__file__).with_name("packs")
 _ARCHIVE = "archived pack"
@@ -27,12 +30,13 @@ _T = TypeVar("_T", bound=BaseModel)
 _KEYS = sorted(
     {
         name
-        for kind in vars(model).values()
+        for kind in (vars(model) | vars(case_model)).values()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
         for name in kind.model_fields
     }
 )
-_UNION_TAGS = {"threshold", "one_of", "presence", "share", "per_head", "window", "int", "float", "str", "CaseFact"}
+_UNION_TAGS = {"threshold", "one_of", "presence", "share", "count", "per_head", "window", "int", "float",
+               "str", "CaseFact"}  # fmt: skip
 
 
 def shipped_packs() -> list[str]:
@@ -41,16 +45,28 @@ def shipped_packs() -> list[str]:
 
 
 def load_pack(pack: str | Path) -> Pack:
-    """Read and check a whole pack.
+    """Read and check one pack with those that it requires; see `load_packs`."""
+    return load_packs([pack])
+
+
+def packs_in_force(settings: RulesSettings) -> Pack:
+    """Read and check the packs that the settings name; see `load_packs`."""
+    return load_packs(settings.packs, settings.optional)
+
+
+def load_packs(packs: Sequence[str | Path], optional: Iterable[str] = ()) -> Pack:
+    """Read and check packs, with those that they require, and merge them.
 
     Args:
-        pack: name of a shipped pack, or a directory.
+        packs: names of shipped packs, or directories. A directory goes before a shipped pack of the same id.
+        optional: rules to judge although their pack has them switched off.
 
     Raises:
         PackError: names file, key and what was expected.
     """
-    folder = _folder(pack)
-    return _assemble({path.relative_to(folder).as_posix(): _table(path) for path in _files(folder)}, folder)
+    if not packs:
+        raise PackError("key 'rules.packs' is empty; expected at least one shipped pack or directory")
+    return _assemble([_read(_folder(pack)) for pack in packs], optional)
 
 
 def restore_pack(content: str) -> Pack:
@@ -59,14 +75,58 @@ def restore_pack(content: str) -> Pack:
     Raises:
         PackError: this version of the program does not understand it.
     """
-    return _assemble(json.loads(content), Path(_ARCHIVE))
+    files: dict[str, Any] = json.loads(content)
+    asked = files.pop(ASKED, None)
+    if not isinstance(asked, dict):
+        raise PackError(f"{_ARCHIVE}: does not say which packs were asked for; an earlier version wrote it")
+    tables: dict[str, dict[str, Any]] = {}
+    for name, table in files.items():
+        pack, _, file = name.partition("/")
+        tables.setdefault(pack, {})[file] = table
+    parts = {pack: _part(found, Path(_ARCHIVE) / pack) for pack, found in tables.items()}
+    return _assemble([parts[name] for name in asked["packs"]], asked["optional"], parts)
 
 
-def _assemble(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> Pack:
-    """Check the tables of all files together and make the pack; `folder` only serves the sentences of errors."""
-    standard_file = folder / "standard.toml"
-    standard = _parse(Standard, tables["standard.toml"], standard_file)
-    check_standard(standard, standard_file)
+def _assemble(named: Sequence[Part], optional: Iterable[str], archived: Mapping[str, Part] | None = None) -> Pack:
+    """Check packs together with those that they require, out of the archive or the shipped ones, and merge them."""
+    parts: dict[str, Part] = {}
+    by_id: dict[str, Part] = dict(archived or {})
+    for part in named:
+        if by_id.setdefault(part.standard.id, part).folder != part.folder:
+            other = by_id[part.standard.id].folder
+            raise PackError(f"pack '{part.standard.id}' is named twice: {other}, {part.folder}")
+
+    def add(part: Part, path: tuple[str, ...]) -> None:
+        name = part.standard.id
+        if name in path:
+            raise PackError(f"{part.folder / 'standard.toml'}: packs require each other in a ring: "
+                            f"{' > '.join((*path, name))}")  # fmt: skip
+        for required in part.standard.requires:
+            if required not in by_id:
+                if required not in shipped_packs():
+                    raise PackError(f"{part.folder / 'standard.toml'}: key 'requires': '{required}' is neither a "
+                                    f"shipped pack ({', '.join(shipped_packs())}) nor named")  # fmt: skip
+                by_id[required] = _read(PACKS / required)
+            add(by_id[required], (*path, name))
+        parts.setdefault(name, part)
+
+    for part in named:
+        add(part, ())
+    for part in parts.values():
+        seen = visible(part, parts)
+        check_standard(part.standard, seen.standard, part.folder / "standard.toml")
+        check_rules(part.standard, part.rules, seen.standard, seen.rules, part.folder)
+        check_cases(seen.standard, part.rules, part.cases, part.folder)
+    return merge(parts, [part.standard.id for part in named], optional)
+
+
+def _read(folder: Path) -> Part:
+    return _part({path.relative_to(folder).as_posix(): _table(path) for path in _files(folder)}, folder)
+
+
+def _part(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> Part:
+    """Read the tables of one pack's files; `folder` only serves the sentences of errors."""
+    standard = _parse(Standard, tables["standard.toml"], folder / "standard.toml")
     rules: dict[str, Rule] = {}
     cases: dict[str, tuple[Case, ...]] = {}
     for name, table in tables.items():
@@ -78,16 +138,15 @@ def _assemble(tables: Mapping[str, Mapping[str, Any]], folder: Path) -> Pack:
             if file.rule != path.stem:
                 raise PackError(f"{path}: key 'rule' is '{file.rule}', the file's name says '{path.stem}'")
             cases[file.rule] = file.case
-    check_rules(standard, rules, folder)
-    check_cases(standard, rules, cases, folder)
-    return Pack(
+    hashes = {rule: _hash(tables[f"rules/{rule}.toml"]) for rule in rules}
+    return Part(
+        folder,
         standard,
-        in_reading_order(rules, folder),
+        rules,
         cases,
-        _hash(tables),
-        {rule: _hash(tables[f"rules/{rule}.toml"]) for rule in rules},
-        {rule: inherited_origins(rule, rules, standard) for rule in rules},
-        _canonical(tables),
+        Stamp(standard.id, standard.version, _hash(tables), standard.title),
+        hashes,
+        tables,
     )
 
 
@@ -123,7 +182,7 @@ def _table(path: Path) -> dict[str, Any]:
 def _parse(kind: type[_T], table: Mapping[str, Any], path: Path) -> _T:
     try:
         # In the archive dates are texts; in a file they must be dates.
-        return kind.model_validate_json(_canonical(table)) if path.parts[0] == _ARCHIVE else kind.model_validate(table)
+        return kind.model_validate_json(canonical(table)) if path.parts[0] == _ARCHIVE else kind.model_validate(table)
     except ValidationError as error:
         raise PackError(f"{path}: {_sentence(error)}") from error
 
@@ -144,8 +203,4 @@ def _sentence(error: ValidationError) -> str:
 
 def _hash(content: Any) -> str:
     """SHA-256 over the canonical JSON of the parsed TOML: comments, blanks and line ends change nothing."""
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
-def _canonical(content: Any) -> str:
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical(content).encode()).hexdigest()

@@ -11,16 +11,15 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from phongmay_contract.units import Unit
-from phongmay_rules.reasons import Reason
-from phongmay_store.register.compliance import State, SubjectKind
+from phongmay_rules.case_model import Case, Model, Number
+from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
 from phongmay_store.register.place import RoomKind
 
-Number = int | float
 Bound = int | float | str
 """A number in base units, or the name of a parameter of the pack."""
 
@@ -62,11 +61,7 @@ class Actor(StrEnum):
     SUPPLIER = "supplier"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Text(_Model):
+class Text(Model):
     """A text in both languages."""
 
     vi: str = Field(min_length=1)
@@ -77,7 +72,7 @@ class Text(_Model):
         return self.en if language == "en" else self.vi
 
 
-class Document(_Model):
+class Document(Model):
     """A paper that clauses come from.
 
     Attributes:
@@ -91,7 +86,7 @@ class Document(_Model):
     body_read: bool
 
 
-class Clause(_Model):
+class Clause(Model):
     """One sentence of a document that demands something.
 
     Attributes:
@@ -109,7 +104,7 @@ class Clause(_Model):
     source: str = ""
 
 
-class Parameter(_Model):
+class Parameter(Model):
     """A number that an organisation may set for itself within bounds; all in base units."""
 
     value: Number
@@ -122,31 +117,33 @@ class Parameter(_Model):
     clause: str = ""
 
 
-class Group(_Model):
+class Group(Model):
     """A heading under which rules are summed up."""
 
     title: Text
 
 
-class Standard(_Model):
+class Standard(Model):
     """The file standard.toml: what the pack is, every clause, every parameter.
 
     Attributes:
         schema_version: of the pack format; this program reads 1.
         version: of the pack's content.
+        requires: shipped packs (or directories beside this one) whose rules, clauses and parameters it refers to.
     """
 
     schema_version: Literal[1]
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     version: str
+    requires: tuple[str, ...] = Field(default=(), strict=False)
     title: Text
     groups: Mapping[str, Group]
-    documents: Mapping[str, Document]
-    parameters: Mapping[str, Parameter]
-    clause: tuple[Clause, ...] = Field(strict=False)
+    documents: Mapping[str, Document] = {}
+    parameters: Mapping[str, Parameter] = {}
+    clause: tuple[Clause, ...] = Field(default=(), strict=False)
 
 
-class Subject(_Model):
+class Subject(Model):
     """What a rule judges.
 
     Attributes:
@@ -173,17 +170,21 @@ KINDS_OF: Mapping[SubjectKind, tuple[str, ...]] = {
 """What `Subject.of` may name."""
 
 
-class Threshold(_Model):
-    """A fact is at least or at most a number."""
+BoundByLevel = Mapping[Annotated[SchoolLevel, Field(strict=False)], Bound]
+"""A bound for each level of a school."""
+
+
+class Threshold(Model):
+    """A fact is at least or at most a number, which may differ by the level of the school."""
 
     kind: Literal["threshold"]
     fact: str
     unit: Annotated[Unit, Field(strict=False)]
-    at_least: Bound | None = None
-    at_most: Bound | None = None
+    at_least: Bound | BoundByLevel | None = None
+    at_most: Bound | BoundByLevel | None = None
 
 
-class OneOf(_Model):
+class OneOf(Model):
     """A fact is one of the listed numbers or words."""
 
     kind: Literal["one_of"]
@@ -192,7 +193,7 @@ class OneOf(_Model):
     values: tuple[Number | str, ...] = Field(min_length=1, strict=False)
 
 
-class Presence(_Model):
+class Presence(Model):
     """Something was heard, and not too long ago.
 
     Attributes:
@@ -207,12 +208,12 @@ class Presence(_Model):
     at_most: Bound
 
 
-class Share(_Model):
+class Share(Model):
     """Enough of the members meet something; decided by bounds, so what is not known never counts as met.
 
     Attributes:
-        members: "devices" (of the room or school) or "schools" (of the district).
-        of: kinds of device that count (devices only).
+        members: "devices" (of the room or school), "rooms" (of the school) or "schools" (of the district).
+        of: kinds of device or room that count.
         states: states of devices that count (devices only; empty = all but retired).
         with_agent: only devices that are expected to report count.
         rules: a member meets it when all verdicts of these rules on it, and on what lies below it, pass.
@@ -220,7 +221,7 @@ class Share(_Model):
     """
 
     kind: Literal["share"]
-    members: Literal["devices", "schools"]
+    members: Literal["devices", "rooms", "schools"]
     of: tuple[str, ...] = Field(default=(), strict=False)
     states: Annotated[tuple[Annotated[DeviceState, Field(strict=False)], ...], Field(strict=False)] = ()
     with_agent: bool = False
@@ -229,7 +230,23 @@ class Share(_Model):
     at_least: Bound
 
 
-class PerHead(_Model):
+class Count(Model):
+    """So many members meet some rules; decided by bounds like a share.
+
+    Attributes:
+        members: "devices" (of the room or school) or "rooms" (of the school).
+        of: kinds of device or room that count.
+        rules: a member meets it when all verdicts of these rules on it pass.
+    """
+
+    kind: Literal["count"]
+    members: Literal["devices", "rooms"]
+    of: tuple[str, ...] = Field(min_length=1, strict=False)
+    rules: tuple[str, ...] = Field(min_length=1, strict=False)
+    at_least: Bound
+
+
+class PerHead(Model):
     """Enough devices for a number of people.
 
     Attributes:
@@ -249,7 +266,7 @@ class PerHead(_Model):
     heads_per_device: Bound
 
 
-class Window(_Model):
+class Window(Model):
     """A share over time, believed only when enough of the time is known.
 
     Attributes:
@@ -268,15 +285,16 @@ class Window(_Model):
     coverage_min: Bound
 
 
-Check = Annotated[Threshold | OneOf | Presence | Share | PerHead | Window, Field(discriminator="kind")]
+Check = Annotated[Threshold | OneOf | Presence | Share | Count | PerHead | Window, Field(discriminator="kind")]
 
 
-class Rule(_Model):
+class Rule(Model):
     """One file rules/<id>.toml.
 
     Attributes:
         duty: id of the document that demands this; "" = nobody does, it is good practice or keeps the data honest.
         number_from: whose figure the weakest of the thresholds is.
+        enabled: judged unless the settings say otherwise; false = only when the settings name it.
         check: all must hold; the worst counts (fail before unknown before pass).
     """
 
@@ -292,108 +310,84 @@ class Rule(_Model):
     number_from: Annotated[NumberFrom, Field(strict=False)]
     valid_from: date
     valid_to: date | None = None
+    enabled: bool = True
     subject: Subject
     check: tuple[Check, ...] = Field(min_length=1, strict=False)
 
     def reads_rules(self) -> tuple[str, ...]:
         """Give the ids of the rules whose verdicts this one aggregates, each once, in order."""
-        found = [rule for check in self.check if isinstance(check, Share | PerHead) for rule in check.rules]
+        found = [rule for check in self.check if isinstance(check, Share | Count | PerHead) for rule in check.rules]
         return tuple(dict.fromkeys(found))
+
+    def counts(self) -> frozenset[str]:
+        """Tell what this rule counts: devices, rooms, schools."""
+        return frozenset(
+            "devices" if isinstance(check, PerHead) else check.members
+            for check in self.check
+            if isinstance(check, Share | Count | PerHead)
+        )
 
     def in_force(self, day: date) -> bool:
         """Tell whether the rule is in force on a day (both ends belong to it)."""
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 
 
-class CaseKind(StrEnum):
-    """What a case shows; every rule needs the first four."""
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which pack something comes from.
 
-    PASS = "pass"  # noqa: S105 not a password
-    FAIL = "fail"
-    AT_LIMIT = "at_limit"
-    NO_DATA = "no_data"
-    STALE = "stale"
-    NOT_APPLICABLE = "not_applicable"
-    OTHER = "other"
+    Attributes:
+        hash: SHA-256 over the canonical bytes of all files of the pack.
+    """
 
-
-REQUIRED_CASES = (CaseKind.PASS, CaseKind.FAIL, CaseKind.AT_LIMIT, CaseKind.NO_DATA)
-
-
-class CaseFact(_Model):
-    """A fact of a case that is not simply a fresh value: it is missing, or old."""
-
-    value: Number | str | None = None
-    missing: Annotated[Reason, Field(strict=False)] | None = None
-    age_s: Number = 0
-
-
-CaseFacts = Mapping[str, Number | str | CaseFact]
-
-
-class CaseSubject(_Model):
-    """What the subject of a case is."""
-
-    kind: str = ""
-    level: Annotated[SchoolLevel, Field(strict=False)] | None = None
-    state: Annotated[DeviceState, Field(strict=False)] = DeviceState.IN_SERVICE
-    agent: bool = True
-
-
-class CaseMember(CaseSubject):
-    """`count` equal members of a case's subject, with the state of each rule on them (or facts of theirs)."""
-
-    count: int = Field(default=1, ge=0)
-    rules: Mapping[str, Annotated[State, Field(strict=False)]] = {}
-    facts: CaseFacts = {}
-
-
-class Case(_Model):
-    """Facts in, expected state out."""
-
-    name: str
-    kind: Annotated[CaseKind, Field(strict=False)]
-    expect: Annotated[State, Field(strict=False)]
-    reason: Annotated[Reason, Field(strict=False)] | None = None
-    facts: CaseFacts = {}
-    subject: CaseSubject = CaseSubject()
-    members: tuple[CaseMember, ...] = Field(default=(), strict=False)
-    parameters: Mapping[str, Number] = {}
-
-
-class CaseFile(_Model):
-    """One file cases/<id>.toml."""
-
-    rule: str
-    case: tuple[Case, ...] = Field(strict=False)
+    id: str
+    version: str
+    hash: str
+    title: Text
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A whole pack.
+    """All rules that are judged together: one pack with those that it requires, or several active ones, merged.
+
+    Everything inside is one name space: a rule, clause or parameter belongs to exactly one of the packs.
 
     Attributes:
+        standard: documents, clauses, groups and parameters of all packs; its id is `id`.
         rules: by id, in an order in which every rule comes after those that it reads.
+        active: ids of the rules that are judged; the others are switched off.
         cases: by rule id.
-        hash: SHA-256 over the canonical bytes of all files.
+        stamps: the packs themselves by id, required ones first.
+        owners: pack id of each rule.
+        parameter_owners: pack id of each parameter.
+        hash: SHA-256 of `content`.
         rule_hashes: SHA-256 of each rule's own file.
         inherited: for each rule the figures' origins that it takes over from the rules it aggregates.
-        content: canonical JSON of all files, file -> tables; `hash` is its SHA-256.
+        id: names of the packs that were asked for, with + between.
+        content: canonical JSON of all files of all packs, pack/file -> tables, and of how they were asked for.
     """
 
     standard: Standard
     rules: Mapping[str, Rule]
+    active: frozenset[str]
     cases: Mapping[str, tuple[Case, ...]]
+    stamps: Mapping[str, Stamp]
+    owners: Mapping[str, str]
+    parameter_owners: Mapping[str, str]
     hash: str
     rule_hashes: Mapping[str, str]
     inherited: Mapping[str, tuple[NumberFrom, ...]]
+    id: str
     content: str
     clauses: Mapping[str, Clause] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "clauses", {clause.id: clause for clause in self.standard.clause})
 
-    @property
-    def id(self) -> str:
-        """Name under which runs and verdicts record the pack."""
-        return self.standard.id
+    def stamp(self, rule_id: str) -> Stamp:
+        """Give the pack that a rule belongs to."""
+        return self.stamps[self.owners[rule_id]]
+
+    def judged_on(self, day: date) -> list[Rule]:
+        """Give the rules that are judged on a day: switched on and in force, in reading order."""
+        return [rule for rule in self.rules.values() if rule.id in self.active and rule.in_force(day)]

@@ -17,14 +17,16 @@ Overrides = Mapping[str, Mapping[str, float]]
 
 
 def read_overrides(session: Session, pack: Pack, known_at: datetime | None = None) -> Overrides:
-    """Give what every unit set for this pack, as known at an instant; the newest row of a unit and name wins."""
+    """Give what every unit set for parameters of these packs, as known at an instant; the newest row wins."""
     out: dict[str, dict[str, float]] = {}
-    statement = select(Parameter.unit_id, Parameter.name, Parameter.value).where(Parameter.pack_id == pack.id)
+    statement = select(Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value).where(
+        Parameter.pack_id.in_(pack.stamps)
+    )
     if known_at is not None:
         statement = statement.where(Parameter.recorded_at <= known_at)
-    rows = session.execute(statement.order_by(Parameter.number))
-    for unit, name, value in rows:
-        out.setdefault(unit, {})[name] = value
+    for unit, owner, name, value in session.execute(statement.order_by(Parameter.number)):
+        if pack.parameter_owners.get(name) == owner:
+            out.setdefault(unit, {})[name] = value
     return out
 
 

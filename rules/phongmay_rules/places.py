@@ -13,9 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device, DeviceState, IdentityConflict
 from phongmay_store.register.organisation import Unit, UnitKind
-from phongmay_store.register.place import Room
+from phongmay_store.register.place import Line, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,47 @@ class RoomPlace:
     row: str
 
 
+@dataclass(frozen=True, slots=True)
+class LinePlace:
+    """An Internet line."""
+
+    isp: str
+    medium: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declared value.
+
+    Attributes:
+        since: true time since when it is so.
+        by: function or office that declared it.
+        attachment: SHA-256 of what shows it, or "".
+    """
+
+    value: float | str
+    since: float
+    by: str
+    attachment: str
+    row: str
+
+
 @dataclass(slots=True)
 class SchoolPlace:
-    """A school with what stands in it."""
+    """A school with what stands in it.
+
+    Attributes:
+        declared: by subject (kind, id), then by name.
+    """
 
     id: str
     name: str
     level: str
     rooms: list[RoomPlace] = field(default_factory=list)
     devices: list[DevicePlace] = field(default_factory=list)
+    lines: list[LinePlace] = field(default_factory=list)
+    declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +161,8 @@ def read_organisation(session: Session, at: datetime, known_at: datetime | None 
             others[unit] = (name, kind)
     timetables = _add_rooms(session, at, known_at, schools)
     _add_devices(session, at, known_at, schools, timetables)
+    _add_lines(session, at, known_at, schools)
+    _add_declared(session, at, known_at, schools)
     organisation = Organisation(schools, {}, parents)
     below: dict[str, list[str]] = {unit: [] for unit in others}
     depth: dict[str, int] = {unit: len(list(organisation.ancestry(unit))) for unit in others}
@@ -175,4 +210,23 @@ def _add_devices(
                     device, school, room, kind, state, since.timestamp() if since else None, device in conflicts,
                     timetables.get(room or "", ""), f"register:device/{row}",
                 )
+            )  # fmt: skip
+
+
+def _add_lines(session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]) -> None:
+    columns = (Line.row_id, Line.school_id, Line.isp, Line.medium)
+    for row, school, isp, medium in session.execute(select(*columns).where(Line.holds(at, known_at)).order_by(Line.id)):
+        if school in schools:
+            schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}"))
+
+
+def _add_declared(
+    session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]
+) -> None:
+    for row in session.scalars(select(Declared).where(Declared.holds(at, known_at)).order_by(Declared.row_id)):
+        if row.school_id in schools:
+            known = schools[row.school_id].declared.setdefault((row.subject_kind, row.subject_id), {})
+            known[row.name] = Declaration(
+                row.value, row.valid_from.timestamp(), row.declared_by, row.attachment_sha256,
+                f"register:declared/{row.row_id}",
             )  # fmt: skip

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NO_EXPECTED_TIME = "no_expected_time"
     BAD_TIMETABLE = "bad_timetable"
     NOT_DECLARED = "not_declared"
+    NOT_MEASURED_YET = "not_measured_yet"
     # the engine itself
     BAD_PARAMETER = "bad_parameter"
     ENGINE_STOPPED = "engine_stopped"
@@ -88,6 +89,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_EXPECTED_TIME: ("chưa có giờ sử dụng nào để xét", "there was no time in use to look at"),
     Reason.BAD_TIMETABLE: ("thời khóa biểu của phòng không đọc được", "the room's timetable cannot be read"),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
+    Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
     Reason.BAD_PARAMETER: ("tham số đặt ngoài giới hạn cho phép", "a parameter is set outside its bounds"),
     Reason.ENGINE_STOPPED: ("hệ thống đánh giá đã ngừng", "the evaluation has stopped"),
     Reason.WAIVED: ("được miễn theo quyết định của quận", "lifted by a decision of the district"),

@@ -128,7 +128,7 @@ def replay(session: Session, unit_id: str, at: datetime, known_at: datetime | No
             for school in place.schools:
                 judgements = sitting.school(organisation.schools[school], facts(school))
                 states[school] = sitting.judge.states(judgements)
-        judged = sitting.unit(place, states)
+        judged = sitting.unit(place, facts(unit_id), states)
     else:
         judged = {}  # as known then, the unit did not exist
     stored = _stored(session, unit_id, run)
@@ -158,5 +158,5 @@ def _content(judgement: Judgement, pack: Pack, rule_id: str) -> Mapping[str, Any
     return {
         "state": judgement.state.value, "reason": judgement.reason.value, "measured": judgement.measured,
         "required": judgement.required, "evidence": judgement.evidence, "rule_hash": pack.rule_hashes[rule_id],
-        "pack_hash": pack.hash,
+        "pack_hash": pack.stamp(rule_id).hash,
     }  # fmt: skip

@@ -10,10 +10,16 @@ from phongmay_contract.settings import setting
 
 @dataclass(frozen=True)
 class RulesSettings:
-    """How often and by which pack schools are judged."""
+    """How often and by which packs schools are judged."""
 
     interval_s: float = setting(60, about="Seconds between evaluations.", low=1, high=86400)
-    pack: str = setting("tanbinh-2023", about="Rule pack in force: the name of a shipped pack or a directory.")
+    packs: list[str] = setting(
+        ["tanbinh-2023", "qd762-2021", "moet-rooms", "line-quality", "operations"],
+        about="Rule packs in force, all judged from one snapshot: names of shipped packs or directories.",
+    )
+    optional: list[str] = setting(
+        [], about="Rules that are switched off in their pack and judged all the same, e.g. TR-06b."
+    )
     key_file: Path = setting(
         Path("/var/lib/phongmay/heads.key"),
         about="Key that signs heads of verdict chains; 'phongmay verdicts key' makes it, and its public half (.pub).",

@@ -14,7 +14,7 @@ from functools import lru_cache
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, State, Verdict
@@ -74,7 +74,7 @@ def summarise(
     Args:
         session: the register.
         unit_ids: schools or units above; unknown ids give empty summaries.
-        pack: tells the group of each rule; None = the shipped pack that the verdicts name.
+        pack: tells the group of each rule; None = the shipped packs that the newest run names.
         at: present moment (default: now); decides what is stale.
 
     Raises:
@@ -109,11 +109,11 @@ def _newest_runs(session: Session) -> Mapping[str, tuple[datetime, float]]:
 
 @lru_cache(maxsize=8)
 def _shipped(pack_id: str) -> Pack:
-    return load_pack(pack_id)
+    return load_packs(pack_id.split("+"))
 
 
 def _pack_of(session: Session) -> Pack:
-    newest = session.scalar(select(Verdict.pack_id).order_by(Verdict.id.desc()).limit(1))
+    newest = session.scalar(select(EvaluationRun.pack_id).order_by(EvaluationRun.id.desc()).limit(1))
     return _shipped(newest or "tanbinh-2023")
 
 

@@ -24,8 +24,9 @@ from phongmay_rules.reasons import Reason
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, State, Verdict
 
-_Content = tuple[str, str, dict[str, Any], dict[str, Any], list[Any], str, str]
-"""State, reason, measured, required, evidence, rule hash, pack hash: all that makes a verdict differ."""
+_Content = tuple[str, str, dict[str, Any], dict[str, Any], list[Any], str, str, str]
+"""State, reason, measured, required, evidence, and the columns of `_STAMP`: all that makes a verdict differ."""
+_STAMP = ("rule_hash", "pack_id", "pack_hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,10 @@ def record(
         session.add(run)
         session.flush()
         out.append(Recorded(unit, run.id, run.counts, run.changed))
-        base = {"run_id": run.id, "unit_id": unit, "pack_id": pack.id, "pack_hash": pack.hash,
-                "evaluated_at": moment, "recorded_at": moment}  # fmt: skip
-        rows += [base | _row(key, judgements[key], pack.rule_hashes[key[2]]) for key in changes]
+        base = {"run_id": run.id, "unit_id": unit, "evaluated_at": moment, "recorded_at": moment}
+        rows += [base | _row(key, judgements[key]) | _stamp(pack, key[2]) for key in changes]
         known += [key in before for key in changes]
-        gone += [base | _ended(key, before[key][-2]) for key in lost]
+        gone += [base | _ended(key) | dict(zip(_STAMP, before[key][-3:], strict=True)) for key in lost]
     pointers = [_pointer(row) | {"verdict": row_id} for row, row_id in zip(rows, _append(session, rows), strict=True)]
     _append(session, gone)
     _forget(session, gone)
@@ -123,10 +123,10 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
         ):
             key = (kind, subject, pointer.rule_id)
             base = {
-                "run_id": pointer.confirmed_run_id, "unit_id": pointer.unit_id, "pack_id": verdict.pack_id,
-                "pack_hash": verdict.pack_hash, "evaluated_at": moment, "recorded_at": moment,
+                "run_id": pointer.confirmed_run_id, "unit_id": pointer.unit_id, "evaluated_at": moment,
+                "recorded_at": moment, **{name: getattr(verdict, name) for name in _STAMP},
             }  # fmt: skip
-            rows.append(base | _ended(key, verdict.rule_hash))
+            rows.append(base | _ended(key))
     _append(session, rows)
     _forget(session, rows)
     links.append(session, _entries(rows))
@@ -150,7 +150,8 @@ def _present(session: Session, units: Sequence[str]) -> dict[str, dict[Key, _Con
     out: dict[str, dict[Key, _Content]] = {}
     columns = (
         CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state,
-        Verdict.reason, Verdict.measured, Verdict.required, Verdict.evidence, Verdict.rule_hash, Verdict.pack_hash,
+        Verdict.reason, Verdict.measured, Verdict.required, Verdict.evidence,
+        *(getattr(Verdict, name) for name in _STAMP),
     )  # fmt: skip
     rows = session.execute(
         select(*columns).join(Verdict, Verdict.id == CurrentVerdict.verdict_id).where(CurrentVerdict.unit_id.in_(units))
@@ -163,7 +164,7 @@ def _present(session: Session, units: Sequence[str]) -> dict[str, dict[Key, _Con
 def _differs(stored: _Content | None, judgement: Judgement, key: Key, pack: Pack) -> bool:
     fresh = (
         judgement.state.value, judgement.reason.value, judgement.measured, judgement.required, judgement.evidence,
-        pack.rule_hashes[key[2]], pack.hash,
+        *_stamp(pack, key[2]).values(),
     )  # fmt: skip
     return stored != fresh
 
@@ -177,17 +178,22 @@ def _counts(pack: Pack, judgements: Mapping[Key, Judgement]) -> dict[str, dict[s
     return {group: states for group, states in counts.items() if states}
 
 
-def _row(key: Key, judgement: Judgement, rule_hash: str) -> dict[str, Any]:
+def _stamp(pack: Pack, rule: str) -> dict[str, str]:
+    stamp = pack.stamp(rule)
+    return {"rule_hash": pack.rule_hashes[rule], "pack_id": stamp.id, "pack_hash": stamp.hash}
+
+
+def _row(key: Key, judgement: Judgement) -> dict[str, Any]:
     return {
         "subject_kind": key[0], "subject_id": key[1], "rule_id": key[2], "state": judgement.state.value,
         "reason": judgement.reason.value, "measured": judgement.measured, "required": judgement.required,
-        "evidence": judgement.evidence, "rule_hash": rule_hash,
+        "evidence": judgement.evidence,
     }  # fmt: skip
 
 
-def _ended(key: Key, rule_hash: str) -> dict[str, Any]:
+def _ended(key: Key) -> dict[str, Any]:
     gone = Judgement(State.NOT_APPLICABLE, Reason.GONE, {}, {}, [])
-    return _row(key, gone, rule_hash)
+    return _row(key, gone)
 
 
 def _append(session: Session, rows: list[dict[str, Any]]) -> list[int]:

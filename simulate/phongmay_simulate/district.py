@@ -214,7 +214,7 @@ def _class_hours(start: datetime, end: datetime) -> str:
 
 
 def write_files(district: District, folder: Path, *, with_real_pc: bool) -> list[Path]:
-    """Write units.csv, rooms.csv, seats.csv, lines.csv and devices.csv and give their paths.
+    """Write units.csv, rooms.csv, seats.csv, lines.csv, devices.csv and declared.csv and give their paths.
 
     Args:
         district: the sample.
@@ -264,7 +264,30 @@ def write_files(district: District, folder: Path, *, with_real_pc: bool) -> list
                 for s, r, p in seats
             ],
         ),
+        _write(folder / "declared.csv", "school room code name value declared_by", _declared(district)),
     ]
+
+
+STUDENTS = {f"{ISSUER}:truong-1": 700, f"{ISSUER}:truong-2": 900}
+"""Pupils that sample schools declared; the third declared nothing."""
+LABS = {f"{ISSUER}:truong-1": 1, f"{ISSUER}:truong-2": 0}
+RECORDED = f"{ISSUER}:truong-1"
+"""The school whose devices have a complete digital record and whose room has its area declared."""
+AREA_M2 = 60
+
+
+def _declared(district: District) -> list[tuple[object, ...]]:
+    by = "Ban kiểm kê (mẫu)"
+    rows: list[tuple[object, ...]] = []
+    rows += [(school, "", "", "students", count, by) for school, count in STUDENTS.items()]
+    rows += [(school, "", "", "modern_labs", count, by) for school, count in LABS.items()]
+    for school in district.schools:
+        if school.external_id == RECORDED:
+            rows += [(RECORDED, room.name, "", "area", AREA_M2, by) for room in school.rooms]
+            for _, seat in school.seats():
+                rows.append((RECORDED, "", seat.code, "serial_number", f"SN-{seat.code}", by))
+                rows.append((RECORDED, "", seat.code, "purchase_year", 2020, by))
+    return rows
 
 
 def _write(path: Path, header: str, rows: Sequence[Sequence[object]]) -> Path:

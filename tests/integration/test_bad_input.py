@@ -94,7 +94,7 @@ def test_a_broken_rule_pack_is_named_with_file_and_key(config: Path, tmp_path: P
     pack = tmp_path / "pack"
     pack.mkdir()
     (pack / "standard.toml").write_text('tile = "misspelt"\n', "utf-8")
-    config.write_text(config.read_text("utf-8") + f'\n[rules]\npack = "{pack}"\n', "utf-8")
+    config.write_text(config.read_text("utf-8") + f'\n[rules]\npacks = ["{pack}"]\n', "utf-8")
     refused(run("phongmay", "--config", str(config), "rules", "run", "--once"), "standard.toml", "tile")
 
 

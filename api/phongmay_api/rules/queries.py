@@ -28,6 +28,7 @@ def _document(pack: Pack, document_id: str) -> DocumentOut | None:
 
 
 def _common(pack: Pack, found: Rule) -> dict[str, Any]:
+    stamp = pack.stamp(found.id)
     return {
         "id": found.id,
         "group": found.group,
@@ -41,8 +42,9 @@ def _common(pack: Pack, found: Rule) -> dict[str, Any]:
         "valid_from": found.valid_from,
         "valid_to": found.valid_to,
         "hash": pack.rule_hashes[found.id],
-        "pack_id": pack.id,
-        "pack_hash": pack.hash,
+        "pack_id": stamp.id,
+        "pack_hash": stamp.hash,
+        "enabled": found.id in pack.active,
     }
 
 

@@ -46,7 +46,7 @@ class ParameterOut(BaseModel):
 
 
 class RuleOut(BaseModel):
-    """A rule of the pack in force."""
+    """A rule of the packs in force."""
 
     id: str
     group: str
@@ -62,6 +62,7 @@ class RuleOut(BaseModel):
     hash: str = Field(description="SHA-256 of the rule.")
     pack_id: str
     pack_hash: str = Field(description="SHA-256 of the whole pack.")
+    enabled: bool = Field(description="false = switched off: it is in the pack, and nothing is judged by it.")
 
 
 class RuleDetail(RuleOut):

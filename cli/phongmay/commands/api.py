@@ -19,7 +19,7 @@ from phongmay.settings import ServerSettings, load
 from phongmay_api.app import create_app
 from phongmay_api.settings import ApiSettings
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import packs_in_force
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.series.sqlite import SqliteSeries
 
@@ -50,7 +50,7 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
     """
     engine = open_register(settings.store.register_url)
     require_current(engine)
-    pack = load_pack(settings.rules.pack)
+    pack = packs_in_force(settings.rules)
     path = settings.store.series_path
     app = create_app(settings.api, engine, lambda: closing(SqliteSeries.open_reader(path)), pack)
     proxies = settings.api.trusted_proxies

@@ -26,7 +26,7 @@ from phongmay.demo import comparison, tables
 from phongmay.demo.preparation import INTERVAL_S, Prepared, agent_settings_text, prepare
 from phongmay.demo.processes import Child, Children, free_port, tail, wait_for_port, wait_for_url
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import packs_in_force
 from phongmay_simulate.district import REAL_CODE
 from phongmay_store.series.sqlite import SqliteSeries
 
@@ -142,7 +142,7 @@ def _greet(prepared: Prepared) -> None:
 
 
 def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child, stop: threading.Event) -> int:
-    pack = load_pack(prepared.settings.rules.pack)
+    pack = packs_in_force(prepared.settings.rules)
     expected: list[dict[str, str]] = []
 
     def compare() -> list[str]:

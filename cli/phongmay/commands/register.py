@@ -35,7 +35,9 @@ def add(commands: Commands) -> None:
     action = actions.add_parser("migrate", help="bring the tables to the present revision")
     action.set_defaults(run=_migrate)
 
-    action = actions.add_parser("import", help="import units, rooms, seats, lines and devices from CSV or XLSX")
+    action = actions.add_parser(
+        "import", help="import units, rooms, seats, lines, devices and declared values from CSV or XLSX"
+    )
     action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="CSV or XLSX file, or a directory of them")
     action.add_argument("--dry-run", action="store_true", help="only show what would be created and changed")
     action.add_argument(
@@ -46,7 +48,7 @@ def add(commands: Commands) -> None:
 
     action = actions.add_parser("template", help="write empty import files with their columns explained")
     action.add_argument("folder", type=Path, metavar="DIR", help="existing directory")
-    action.add_argument("--xlsx", action="store_true", help="one XLSX workbook instead of five CSV files")
+    action.add_argument("--xlsx", action="store_true", help="one XLSX workbook instead of CSV files")
     action.set_defaults(run=_template)
 
 

@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,7 +24,7 @@ from phongmay_rules.cases import run_cases
 from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.explain import origin_name, sentence
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.errors import StoreError
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
     """Declare the verb."""
     parser = commands.add_parser("rules", help="rule packs: list, show, check, test, run, explain")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    default = RulesSettings().pack
+    default = RulesSettings().packs
 
     listing = verbs.add_parser("list", help="all rules of a pack")
     show = verbs.add_parser("show", help="one rule with its clauses and parameters")
@@ -48,7 +49,10 @@ def add(commands: Commands) -> None:
     check = verbs.add_parser("check", help="read a pack and say what is wrong with it")
     test = verbs.add_parser("test", help="run every case of a pack")
     for verb, function in ((listing, _list), (show, _show), (check, _check), (test, _test)):
-        verb.add_argument("pack", nargs="?", default=default, help="shipped pack or directory (default: %(default)s)")
+        verb.add_argument(
+            "packs", nargs="*", default=default, metavar="pack",
+            help=f"shipped packs or directories (default: {' '.join(default)})",
+        )  # fmt: skip
         verb.set_defaults(run=function)
 
     run = verbs.add_parser("run", help="evaluate every interval until stopped")
@@ -63,14 +67,16 @@ def add(commands: Commands) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    pack = load_pack(args.pack)
+    pack = load_packs(args.packs)
     for rule in sorted(pack.rules.values(), key=lambda rule: rule.id):
-        print(f"{rule.id:<7}{rule.severity:<10}{rule.group:<12}{rule.number_from:<18}{rule.title.vi}")
+        state = "" if rule.id in pack.active else " (không bật)"
+        print(f"{rule.id:<7}{pack.owners[rule.id]:<14}{rule.severity:<10}{rule.group:<12}{rule.number_from:<18}"
+              f"{rule.title.vi}{state}")  # fmt: skip
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
-    pack = load_pack(args.pack)
+    pack = load_packs(args.packs)
     rule = _rule(pack, args.rule)
     for line in _rule_lines(pack, rule):
         print(line)
@@ -104,19 +110,24 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
                            f"{parameter.number_from}: {parameter.about.vi}")  # fmt: skip
     for clause in (pack.clauses[clause] for clause in rule.clauses):
         yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
+    stamp = pack.stamp(rule.id)
+    yield f"pack         {stamp.id} {stamp.version}{'' if rule.id in pack.active else ' (this rule is switched off)'}"
     yield f"hash         {pack.rule_hashes[rule.id]}"
 
 
 def _check(args: argparse.Namespace) -> int:
-    pack = load_pack(args.pack)
+    pack = load_packs(args.packs)
     cases = sum(len(cases) for cases in pack.cases.values())
-    print(f"{pack.id} {pack.standard.version}: {len(pack.rules)} rules, {len(pack.clauses)} clauses, {cases} cases")
+    for stamp in pack.stamps.values():
+        rules = sum(owner == stamp.id for owner in pack.owners.values())
+        print(f"{stamp.id} {stamp.version}: {rules} rules, hash {stamp.hash}")
+    print(f"{pack.id}: {len(pack.rules)} rules, {len(pack.clauses)} clauses, {cases} cases")
     print(f"hash {pack.hash}")
     return 0
 
 
 def _test(args: argparse.Namespace) -> int:
-    pack = load_pack(args.pack)
+    pack = load_packs(args.packs)
     results = list(run_cases(pack))
     wrong = [result for result in results if result.problem]
     for result in wrong:
@@ -127,7 +138,7 @@ def _test(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = load_pack(settings.rules.pack)
+    pack = packs_in_force(settings.rules)
     register = open_register(settings.store.register_url)
     require_current(register)
     sessions = sessionmaker(register)
@@ -207,7 +218,7 @@ def _pad(text: str, width: int) -> str:
 
 def _explain(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = load_pack(settings.rules.pack)
+    pack = packs_in_force(settings.rules)
     rule = _rule(pack, args.rule)
     register = open_register(settings.store.register_url)
     require_current(register)
@@ -227,6 +238,8 @@ def _explain(args: argparse.Namespace) -> int:
                 sources = ", ".join(str(source) for source in item.get("sources", []))
                 print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
                       f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
+                for line in _declared_lines(item):
+                    print(line)
             elif "waiver" in item:
                 print(f"  waiver {item['waiver']} by {item['signed_by']} until {item['until']} ({item['why']}) excuses"
                       f" {item['state']} {item['reason']}")  # fmt: skip
@@ -236,6 +249,21 @@ def _explain(args: argparse.Namespace) -> int:
         when = f"{found.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
         print(f"  judged {when} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}")
     return 0
+
+
+def _declared_lines(item: Mapping[str, Any]) -> Iterator[str]:
+    """Say what was declared: instead of a measurement, or beside it."""
+    detail = item.get("detail", {})
+    if "declared_by" not in detail:
+        return
+    who = f"declared by {detail['declared_by']!r} since {detail['declared_since']}"
+    paper = f", attachment {detail['attachment_sha256'][:12]}" if "attachment_sha256" in detail else ""
+    if "declared" not in detail:
+        yield f"    {who}{paper}; not measured"
+        return
+    verdict = {True: "DISAGREES with the measurement", False: "agrees with the measurement"}
+    beside = verdict.get(detail.get("disagrees"), "nothing was measured to compare it with")
+    yield f"    {detail['declared']} {item['unit']} {who}{paper}: {beside}"
 
 
 def _subjects(session: Session, name: str) -> set[str]:

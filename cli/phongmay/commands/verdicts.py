@@ -26,7 +26,7 @@ from phongmay_rules.chain.heads import (
     sign_all,
 )
 from phongmay_rules.chain.verifying import units_with_chain, verify
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import packs_in_force
 from phongmay_rules.recomputing import recompute
 from phongmay_rules.replaying import replay
 from phongmay_store.register.base import utc_now
@@ -82,7 +82,7 @@ def _register(settings: ServerSettings) -> Iterator[Session]:
 
 def _verify(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = load_pack(settings.rules.pack)
+    pack = packs_in_force(settings.rules)
     file: Path = args.heads or settings.rules.heads_file
     signed = list(read_lines(file)) if args.heads or file.exists() else []
     public: Path = args.public_key or settings.rules.key_file.with_name(settings.rules.key_file.name + ".pub")

@@ -85,7 +85,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
         session.add(
             Parameter(
                 unit_id=top,
-                pack_id=settings.rules.pack,
+                pack_id="operations",
                 name="stale_after",
                 value=STALE_AFTER_S,
                 set_by="demo",

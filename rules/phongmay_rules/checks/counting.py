@@ -12,7 +12,7 @@ from typing import Any
 
 from phongmay_rules.checks.outcome import Member
 from phongmay_rules.facts.records import FactValue
-from phongmay_store.register.compliance import State
+from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
 
 _WORST_FIRST = (State.FAIL, State.WAIVED, State.ERROR, State.MANUAL, State.UNKNOWN, State.PASS)
@@ -70,9 +70,25 @@ def bounds(states: Iterable[State]) -> Bounds:
     return Bounds(surely, len(counted) - surely - certainly_not, len(counted))
 
 
-def selected(members: Iterable[Member], of: tuple[str, ...], states: tuple[DeviceState, ...]) -> list[Member]:
-    """Give the members that count: by kind of device and state (empty = all), in a fixed order."""
-    chosen = [member for member in members if (not of or member.sort in of) and (not states or member.state in states)]
+_KINDS = {"devices": SubjectKind.DEVICE, "rooms": SubjectKind.ROOM, "schools": SubjectKind.SCHOOL}
+
+
+def selected(
+    members: Iterable[Member], what: str, of: tuple[str, ...], states: tuple[DeviceState, ...] = ()
+) -> list[Member]:
+    """Give the members that count, in a fixed order.
+
+    Args:
+        members: of the subject.
+        what: "devices", "rooms" or "schools".
+        of: kinds of device or room (empty = all).
+        states: states of devices (empty = all).
+    """
+    chosen = [
+        member
+        for member in members
+        if member.kind == _KINDS[what] and (not of or member.sort in of) and (not states or member.state in states)
+    ]
     return sorted(chosen, key=lambda member: member.id)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from phongmay_rules.checks.outcome import Context, Outcome, read
+from phongmay_rules.facts.catalogue import FACTS, Source
 from phongmay_rules.model import OneOf
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
@@ -15,7 +18,9 @@ def one_of(check: OneOf, context: Context) -> Outcome:
         "number_from": context.own_number.value,
     }  # fmt: skip
     value, reason, item = read(check.fact, context)
-    measured = {"fact": check.fact, "value": value, "unit": check.unit.value}
+    measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit.value}
+    if item.get("source") == Source.DECLARED and FACTS[check.fact].source is not Source.DECLARED:
+        measured["declared"] = True
     if value is None:
         return Outcome(State.UNKNOWN, reason or Reason.NO_DATA, measured, required, (item,))
     if value in check.values:

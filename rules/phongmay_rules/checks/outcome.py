@@ -9,9 +9,10 @@ from typing import Any
 from phongmay_contract.units import Unit
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.records import FactValue
-from phongmay_rules.model import Bound, NumberFrom
+from phongmay_rules.model import Bound, BoundByLevel, NumberFrom
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
+from phongmay_store.register.organisation import SchoolLevel
 
 Found = Mapping[str, FactValue]
 
@@ -34,10 +35,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A device or school that an aggregate counts.
+    """A device, room or school that an aggregate counts.
 
     Attributes:
-        sort: kind of device ("" for a school).
+        sort: kind of device or room ("" for a school).
         states: for each rule the states of its verdicts on the member and on what lies below it.
         state: of the device: in_service or in_repair ("" for a school).
         has_agent: an agent is expected to report.
@@ -105,12 +106,14 @@ class BadParameterError(Exception):
         self.setting = setting
 
 
-def limit(bound: Bound, context: Context) -> Limit:
-    """Resolve a bound: a number stands for itself, a name for the parameter in force.
+def limit(bound: Bound | BoundByLevel, context: Context) -> Limit:
+    """Resolve a bound: a number stands for itself, a name for the parameter in force, a mapping for the level's own.
 
     Raises:
         BadParameterError: the value in force is out of bounds.
     """
+    if isinstance(bound, Mapping):
+        return limit(bound[SchoolLevel(context.level)], context)
     if not isinstance(bound, str):
         return Limit(bound, context.own_number)
     setting = context.parameters[bound]

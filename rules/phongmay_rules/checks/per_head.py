@@ -26,7 +26,7 @@ def per_head(check: PerHead, context: Context) -> Outcome:
     cap = check.heads_by_level.get(context.level) if heads is None else None  # type: ignore[call-overload]
     if cap is not None:
         heads, heads_from = limit(cap, context).value, "cap"
-    members = counting.selected(context.members, check.of, ())
+    members = counting.selected(context.members, "devices", check.of)
     states = {member.id: _state(member, check.rules) for member in members}
     found = counting.bounds(states.values())
     measured: dict[str, Any] = {

@@ -19,7 +19,7 @@ def share(check: Share, context: Context) -> Outcome:
     bound = limit(check.at_least, context)
     members = [
         member
-        for member in counting.selected(context.members, check.of, check.states)
+        for member in counting.selected(context.members, check.members, check.of, check.states)
         if member.has_agent or not check.with_agent
     ]
     states = {

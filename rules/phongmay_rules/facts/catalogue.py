@@ -32,6 +32,7 @@ class FactKind:
     Attributes:
         freshness_s: age at which a value is stale; a row is written anew when it is half as old. None = the fact is
             computed by every evaluation, so the run row itself confirms it and only changes are written.
+        measurable: False = nothing in this system measures it yet, so it is always missing, with that reason.
         detail_matters: a different detail is a different fact (not only a different value).
         vi: sentence for pages and reports.
         en: the same in English.
@@ -45,6 +46,7 @@ class FactKind:
     vi: str
     en: str
     detail_matters: bool = False
+    measurable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Found:
         at: true time that it is about.
         sources: envelope ids or register rows.
         detail: what a person needs to follow the derivation.
+        source: where this value comes from, if not from where the catalogue says (a declaration that stands in).
     """
 
     name: str
@@ -64,6 +67,7 @@ class Found:
     missing: Reason | None = None
     sources: tuple[str, ...] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
 
 
 def missing(name: str, reason: Reason, at: float, *, sources: tuple[str, ...] = (), **detail: Any) -> Found:
@@ -71,7 +75,7 @@ def missing(name: str, reason: Reason, at: float, *, sources: tuple[str, ...] = 
     return Found(name, None, at, reason, sources, detail)
 
 
-_DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
+_DEVICE, _ROOM, _SCHOOL, _DISTRICT = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT
 _MONTH = 30 * DAY
 """Hardware seldom changes, and a school may be closed for weeks (Tết, summer)."""
 
@@ -139,6 +143,185 @@ FACTS: Mapping[str, FactKind] = {
             "computer_rooms", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
             "Số phòng Tin học đã đăng ký", "Registered computer rooms",
         ),
+        FactKind(
+            "system_volume_free_ratio", Unit.RATIO, _DEVICE, Source.MEASURED, 7 * DAY,
+            "Phần dung lượng trống của ổ hệ thống", "Free share of the system volume",
+        ),
+        FactKind(
+            "system_volume_free_bytes", Unit.BYTE, _DEVICE, Source.MEASURED, 7 * DAY,
+            "Dung lượng trống của ổ hệ thống", "Free space of the system volume",
+        ),
+        FactKind(
+            "screen_width_px", Unit.COUNT, _DEVICE, Source.DECLARED, None,
+            "Số điểm ảnh theo chiều ngang của màn hình", "Screen width in pixels",
+        ),
+        FactKind(
+            "screen_height_px", Unit.COUNT, _DEVICE, Source.DECLARED, None,
+            "Số điểm ảnh theo chiều dọc của màn hình", "Screen height in pixels",
+        ),
+        FactKind(
+            "availability_30d_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
+            "Tỉ lệ sẵn sàng trong giờ sử dụng của 30 ngày", "Availability in time in use of 30 days",
+            measurable=False,
+        ),
+        FactKind(
+            "record_fields_missing", Unit.COUNT, _DEVICE, Source.DERIVED, None,
+            "Số mục còn thiếu trong hồ sơ số của thiết bị", "Fields missing in the digital record of the device",
+            detail_matters=True,
+        ),
+        FactKind(
+            "works_7d", Unit.NONE, _DEVICE, Source.DERIVED, None,
+            "Máy đang sử dụng và có gửi dữ liệu trong 7 ngày qua",
+            "The device is in service and reported within the last 7 days",
+        ),
+        FactKind(
+            "area_m2", Unit.SQUARE_METRE, _ROOM, Source.DECLARED, None,
+            "Diện tích phòng", "Area of the room",
+        ),
+        FactKind(
+            "area_per_student_m2", Unit.SQUARE_METRE, _ROOM, Source.DERIVED, None,
+            "Diện tích phòng tính trên một học sinh", "Area of the room for each pupil",
+        ),
+        FactKind(
+            "has_display", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có màn hình tương tác hoặc thiết bị trình chiếu", "The room has an interactive display",
+        ),
+        FactKind(
+            "has_teacher_pc", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có máy tính giáo viên", "The room has a teacher's computer",
+        ),
+        FactKind(
+            "has_internet", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có Internet", "The room has Internet access",
+        ),
+        FactKind(
+            "has_audio", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có thiết bị âm thanh", "The room has audio equipment",
+        ),
+        FactKind(
+            "has_signal_equipment", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có thiết bị thu phát tín hiệu", "The room has equipment that sends and receives signals",
+        ),
+        FactKind(
+            "concurrent_pass_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
+            "Phần máy đang sử dụng đạt phép đo đồng thời trong quý",
+            "Share of PCs in service that passed the concurrent test this quarter",
+            measurable=False,
+        ),
+        FactKind(
+            "concurrent_p10_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
+            "Băng thông mỗi máy khi cả phòng cùng dùng (phân vị 10)",
+            "Throughput of a PC while the whole room is busy (10th percentile)",
+            measurable=False,
+        ),
+        FactKind(
+            "uplink_speed_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
+            "Tốc độ đường lên của bộ chuyển mạch", "Speed of the switch's uplink",
+            measurable=False,
+        ),
+        FactKind(
+            "uplink_busy_p95_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
+            "Mức chiếm dụng đường lên của bộ chuyển mạch (phân vị 95)",
+            "Utilisation of the switch's uplink (95th percentile)",
+            measurable=False,
+        ),
+        FactKind(
+            "room_availability_30d_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
+            "Tỉ lệ sẵn sàng của phòng trong giờ sử dụng của 30 ngày",
+            "Availability of the room in time in use of 30 days",
+            measurable=False,
+        ),
+        FactKind(
+            "students", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
+            "Số học sinh của trường", "Pupils of the school",
+        ),
+        FactKind(
+            "students_per_pc", Unit.COUNT, _SCHOOL, Source.DERIVED, None,
+            "Số học sinh trên một máy tính dạy học", "Pupils for each teaching PC",
+        ),
+        FactKind(
+            "modern_labs", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
+            "Số phòng thí nghiệm thực hành hiện đại", "Modern practice laboratories",
+        ),
+        FactKind(
+            "fibre_lines", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
+            "Số đường truyền cáp quang đã đăng ký", "Registered fibre lines",
+        ),
+        FactKind(
+            "distinct_isps", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
+            "Số nhà mạng khác nhau đã đăng ký", "Different Internet providers that are registered",
+        ),
+        FactKind(
+            "equipped_classrooms_ratio", Unit.RATIO, _SCHOOL, Source.DECLARED, None,
+            "Phần phòng học có thiết bị trình chiếu và Internet", "Share of classrooms with display and Internet",
+        ),
+        FactKind(
+            "download_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải xuống của trường (trung vị)", "Download rate of the school (median)",
+            measurable=False,
+        ),
+        FactKind(
+            "upload_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải lên của trường (trung vị)", "Upload rate of the school (median)",
+            measurable=False,
+        ),
+        FactKind(
+            "download_per_student_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải xuống tính trên một học sinh", "Download rate for each pupil",
+            measurable=False,
+        ),
+        FactKind(
+            "download_per_pc_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải xuống tính trên một máy tính dạy học", "Download rate for each teaching PC",
+            measurable=False,
+        ),
+        FactKind(
+            "download_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải xuống trung bình so với hợp đồng", "Mean download rate against the contract",
+            measurable=False,
+        ),
+        FactKind(
+            "upload_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Tốc độ tải lên trung bình so với hợp đồng", "Mean upload rate against the contract",
+            measurable=False,
+        ),
+        FactKind(
+            "rtt_mean_s", Unit.SECOND, _SCHOOL, Source.DERIVED, None,
+            "Độ trễ trung bình", "Mean latency",
+            measurable=False,
+        ),
+        FactKind(
+            "loss_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Tỉ lệ mất gói", "Packet loss",
+            measurable=False,
+        ),
+        FactKind(
+            "line_availability_month_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Độ khả dụng Internet trong tháng", "Internet availability in the month",
+            measurable=False,
+        ),
+        FactKind(
+            "line_busy_p95_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Mức chiếm dụng đường truyền trong giờ học (phân vị 95)",
+            "Utilisation of the line in school hours (95th percentile)",
+            measurable=False,
+        ),
+        FactKind(
+            "report_days_before_20", Unit.DAY, _SCHOOL, Source.DERIVED, None,
+            "Số ngày nộp tự đánh giá quý trước ngày 20", "Days by which the quarterly self-report came before the 20th",
+            measurable=False,
+        ),
+        FactKind(
+            "report_days_before_25", Unit.DAY, _DISTRICT, Source.DERIVED, None,
+            "Số ngày gửi báo cáo quý trước ngày 25", "Days by which the quarterly report came before the 25th",
+            measurable=False,
+        ),
     )
 }  # fmt: skip
 """Every fact by name."""
+
+
+def not_measured(subject: SubjectKind, at: float) -> list[Found]:
+    """Say of everything that nothing measures yet about a kind of subject that it is missing."""
+    names = (name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)
+    return [missing(name, Reason.NOT_MEASURED_YET, at) for name in names]

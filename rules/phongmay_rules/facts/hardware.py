@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from phongmay_contract.units import GB
 from phongmay_rules.facts.catalogue import Found, missing
 from phongmay_rules.facts.sizes import marketed_disk, marketed_memory
 from phongmay_rules.facts.support import SupportTable
@@ -58,19 +59,35 @@ def _threads(row: Row) -> Found:
 
 
 def _support(row: Row, at: float, table: SupportTable) -> Found:
-    name = "os_support_days_left"
     os_id, version = str(row.values.get("os_id", "")), str(row.values.get("os_version", ""))
     full = str(row.values.get("os_name", ""))
-    sources = (str(row.source),)
+    return support_fact(os_id, version, full, table, at, row.at, (str(row.source),))
+
+
+def support_fact(
+    os_id: str, version: str, full: str, table: SupportTable, at: float, known_at: float, sources: tuple[str, ...]
+) -> Found:
+    """Give the days of vendor support left.
+
+    Args:
+        os_id: product line, e.g. "windows".
+        version: release, e.g. "10-22H2".
+        full: full name, tells the edition.
+        table: the table of support dates.
+        at: time of the evaluation.
+        known_at: true time when the system was seen.
+        sources: where that is from.
+    """
+    name = "os_support_days_left"
     today = datetime.fromtimestamp(at, UTC).astimezone(LOCAL).date()
     detail = {"os_id": os_id, "os_version": version, "os_name": full}
     if today > table.valid_until:
-        return missing(name, Reason.TABLE_EXPIRED, row.at, sources=sources, **detail)
+        return missing(name, Reason.TABLE_EXPIRED, known_at, sources=sources, **detail)
     release = table.find(os_id, version, full)
     if release is None:
-        return missing(name, Reason.NOT_IN_TABLE, row.at, sources=sources, **detail)
+        return missing(name, Reason.NOT_IN_TABLE, known_at, sources=sources, **detail)
     detail |= {"ends": release.ends.isoformat(), "table": table.sources[release.source]}
-    return Found(name, support_days(release.ends, today), row.at, None, sources, detail)
+    return Found(name, support_days(release.ends, today), known_at, None, sources, detail)
 
 
 def support_days(ends: date, today: date) -> int:
@@ -104,3 +121,20 @@ def disk_facts(rows: Sequence[Row], at: float) -> list[Found]:
     size, row = min(sizes, key=lambda found: found[0])
     detail = {"size_bytes": size, "part": row.part, "disk_kind": str(row.values.get("disk_kind", "unknown"))}
     return [Found(name, marketed_disk(size), row.at, None, (str(row.source),), detail)]
+
+
+FREE_STEP_BYTES = GB
+FREE_STEPS = 100
+
+
+def free_space_facts(row: Row | None, at: float) -> list[Found]:
+    """Give the free space of the system volume, rounded down to whole GB and hundredths: it changes all the time."""
+    names = ("system_volume_free_ratio", "system_volume_free_bytes")
+    total, free = (row.values.get(f"system_volume_{what}bytes") if row else None for what in ("", "free_"))
+    if row is None or not isinstance(total, int) or not isinstance(free, int) or total <= 0:
+        return [missing(name, Reason.NO_DATA, at) for name in names]
+    sources = (str(row.source),)
+    return [
+        Found(names[0], free * FREE_STEPS // total / FREE_STEPS, row.at, None, sources),
+        Found(names[1], free // FREE_STEP_BYTES * FREE_STEP_BYTES, row.at, None, sources),
+    ]

@@ -123,15 +123,10 @@ def write(
         pointer = {"kind": subject[0], "subject": subject[1], "fact": fact.name, "row": row_id}
         (moved if fact.name in known else fresh).append(pointer | {"unit": units[subject]})
         reason = fact.missing or ""
+        source = fact.source or FACTS[fact.name].source
+        at_stored = _stored(fact.at).timestamp()
         known[fact.name] = FactValue(
-            row_id,
-            fact.name,
-            fact.value,
-            reason,
-            _stored(fact.at).timestamp(),
-            FACTS[fact.name].source,
-            fact.sources,
-            fact.detail,
+            row_id, fact.name, fact.value, reason, at_stored, source, fact.sources, fact.detail
         )
     _point(session, moved, fresh)
     return current, len(rows)
@@ -163,7 +158,14 @@ def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:
         return False
     if kind.detail_matters and known.detail != dict(fact.detail):
         return False
+    if known.source != (fact.source or kind.source) or _beside(known.detail) != _beside(fact.detail):
+        return False
     return kind.freshness_s is None or fact.at - known.at <= kind.freshness_s / 2
+
+
+def _beside(detail: Mapping[str, Any] | None) -> object:
+    """Give what was declared beside a measured value."""
+    return (detail or {}).get("declared")
 
 
 def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: datetime) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: dat
         "text": fact.value if word else None,
         "unit": kind.unit,
         "missing": fact.missing or "",
-        "source": kind.source,
+        "source": fact.source or kind.source,
         "sources": list(fact.sources),
         "detail": dict(fact.detail),
         "valid_at": _stored(fact.at),

@@ -6,18 +6,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from phongmay_rules.facts import hardware, network, presence, rooms
-from phongmay_rules.facts.catalogue import FACTS, Found, missing
+from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing, not_measured
+from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
 from phongmay_rules.places import DevicePlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.device import DeviceState
 from phongmay_store.register.timetable import Timetable, TimetableError, parse
 from phongmay_store.series.interface import SeriesReader
 
 Subject = tuple[str, str]
 """(kind, id)."""
-_DEVICE_FACTS = tuple(name for name, kind in FACTS.items() if kind.subject is SubjectKind.DEVICE)
+_BY_AGENT = tuple(
+    name
+    for name, kind in FACTS.items()
+    if kind.subject is SubjectKind.DEVICE
+    and kind.source is not Source.DECLARED
+    and kind.measurable
+    and name != "record_fields_missing"
+)
+"""Facts that only an agent's data can give."""
 _REACH = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio")
 _SILENCE = ("heard", "silent_expected_s")
 
@@ -44,20 +54,31 @@ class FactMaker:
         snapshot = take(series, [device.id for device in measured], start, end)
         out: dict[Subject, list[Found]] = {}
         for school in schools:
-            out[SubjectKind.SCHOOL, school.id] = rooms.school_facts(school, self.at)
-            for room in school.rooms:
-                out[SubjectKind.ROOM, room.id] = rooms.room_facts(room, self.at)
+            own = school.declared.get((SubjectKind.SCHOOL, school.id), {})
+            out[SubjectKind.SCHOOL, school.id] = rooms.school_facts(school, own, self.at)
+            reach: dict[str, Found] = {}
+            standing: dict[str | None, list[DevicePlace]] = {}
             for device in school.devices:
-                out[SubjectKind.DEVICE, device.id] = self._device(device, snapshot)
+                found = self._device(device, snapshot)
+                reach[device.id] = next(fact for fact in found if fact.name == "internet_reach_ratio")
+                standing.setdefault(device.room_id, []).append(device)
+                own = school.declared.get((SubjectKind.DEVICE, device.id), {})
+                out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at)
+            for room in school.rooms:
+                own = school.declared.get((SubjectKind.ROOM, room.id), {})
+                devices = standing.get(room.id, [])
+                out[SubjectKind.ROOM, room.id] = rooms.room_facts(room, devices, reach, own, self.at)
         return out
 
     def _device(self, device: DevicePlace, snapshot: Snapshot) -> list[Found]:
         if device.agent_since is None:
-            return _nothing(_DEVICE_FACTS, Reason.NO_AGENT, self.at, device.row)
+            return self._nothing_measured(device, Reason.NO_AGENT)
         if device.in_conflict:
-            return _nothing(_DEVICE_FACTS, Reason.IDENTITY_CONFLICT, self.at, device.row)
+            return self._nothing_measured(device, Reason.IDENTITY_CONFLICT)
         found = hardware.hardware_facts(snapshot.hardware.get(device.id), self.at, self.table)
         found += hardware.disk_facts(snapshot.disks.get(device.id, ()), self.at)
+        found += hardware.free_space_facts(snapshot.usage.get(device.id), self.at)
+        found += not_measured(SubjectKind.DEVICE, self.at)
         found += network.link_facts(snapshot.links.get(device.id, ()), self.at)
         timetable = self._timetable(device.timetable)
         heard = snapshot.presence.get(device.id)
@@ -67,12 +88,18 @@ class FactMaker:
                 *found,
                 *_nothing((*_REACH, *_SILENCE), Reason.BAD_TIMETABLE, self.at, device.row),
                 Found("reported_7d", 1 if reported else 0, self.at),
+                _works(device, reported, self.at),
             ]
         hours, day = snapshot.minutes.get(device.id, ()), self._day(device.timetable)
         found += network.reach_facts(hours, day, device.agent_since, self.at)
         interval = presence.interval_of(snapshot.agents.get(device.id))
         found += presence.presence_facts(heard, timetable, device.agent_since, interval, self.at)
-        return found
+        reported = heard is not None and heard.last_seen >= self.at - presence.REPORTED_S
+        return [*found, _works(device, reported, self.at)]
+
+    def _nothing_measured(self, device: DevicePlace, reason: Reason) -> list[Found]:
+        nothing = _nothing(_BY_AGENT, reason, self.at, device.row)
+        return [*nothing, *not_measured(SubjectKind.DEVICE, self.at)]
 
     def _timetable(self, text: str) -> Timetable | None:
         if text not in self._timetables:
@@ -91,3 +118,13 @@ class FactMaker:
 
 def _nothing(names: Iterable[str], reason: Reason, at: float, row: str) -> list[Found]:
     return [missing(name, reason, at, sources=(row,)) for name in names]
+
+
+def _works(device: DevicePlace, reported: bool, at: float) -> Found:
+    works = reported and device.state == DeviceState.IN_SERVICE
+    return Found("works_7d", 1 if works else 0, at, None, (device.row,))
+
+
+def unit_facts(at: float) -> list[Found]:
+    """Give the facts of a unit above schools."""
+    return not_measured(SubjectKind.DISTRICT, at)

@@ -19,6 +19,7 @@ class Snapshot:
     disks: Mapping[str, Sequence[Row]]
     links: Mapping[str, Sequence[Row]]
     agents: Mapping[str, Row]
+    usage: Mapping[str, Row]
     presence: Mapping[str, Presence]
     minutes: Mapping[str, Sequence[Minutes]]
 
@@ -26,7 +27,7 @@ class Snapshot:
 def take(series: SeriesReader, devices: Collection[str], start: float, end: float) -> Snapshot:
     """Read everything that facts of these devices need; [start, end) bounds the minute masks."""
     if not devices:
-        return Snapshot({}, {}, {}, {}, {}, {})
+        return Snapshot({}, {}, {}, {}, {}, {}, {})
     masks: dict[str, list[Minutes]] = {}
     if end > start:
         for hour in series.minutes(start, end, devices):
@@ -36,6 +37,7 @@ def take(series: SeriesReader, devices: Collection[str], start: float, end: floa
         _by_device(series, "disk", devices),
         _by_device(series, "link", devices),
         {row.device: row for row in series.latest("agent", devices)},
+        {row.device: row for row in series.latest("usage", devices)},
         {presence.device: presence for presence in series.presence(devices)},
         masks,
     )

@@ -79,7 +79,12 @@ class CurrentFact(Base):
 
 
 class EvaluationRun(Base):
-    """One evaluation of one school (or of a district's own rules) from one snapshot; a stopped engine shows here."""
+    """One evaluation of one school (or of a district's own rules) from one snapshot; a stopped engine shows here.
+
+    Attributes:
+        pack_id: the active packs, with + between.
+        pack_hash: SHA-256 over them all; the archive keeps their content under it.
+    """
 
     __tablename__ = "evaluation_run"
     __table_args__ = (Index("ix_evaluation_run_unit_at", "unit_id", "evaluated_at"),)

@@ -1,4 +1,4 @@
-"""Import of a district's units, rooms, seats, lines and devices from CSV or XLSX files.
+"""Import of a district's units, rooms, seats, lines, devices and declared values from CSV or XLSX files.
 
 In: files whose kind is told by their header (columns: importing_columns). Out: new rows and revisions in the register,
 in the caller's transaction, and an `ImportResult`. If anything at all is wrong, every fault is in `errors` and nothing

@@ -16,6 +16,7 @@ from typing import Any
 
 from phongmay_contract.units import MBIT_PER_SECOND
 from phongmay_store.register import timetable
+from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
 from phongmay_store.register.place import RoomKind
@@ -136,6 +137,28 @@ def moment(text: str) -> datetime:
 def _timetable(text: str) -> str:
     timetable.parse(text)  # TimetableError is a ValueError whose text names the piece
     return text
+
+
+def _declarable(text: str) -> str:
+    name = normalise(text)
+    if name not in DECLARABLE:
+        raise ValueError(text)
+    return name
+
+
+BASELINE_ITEMS: Mapping[str, tuple[str, str, str, str]] = {
+    "ram_gb": ("ram", "RAM GB", "Memory in GB.", "8"),
+    "cpu_threads": ("cpu_threads", "số luồng", "Logical processors.", "4"),
+    "cpu_bits": ("cpu_bits", "số bit", "32 or 64.", "64"),
+    "disk_gb": ("system_disk", "ổ đĩa GB", "System disk in GB.", "240"),
+    "link_mbps": ("link_speed", "cổng mạng Mbit/s", "Speed of the wired port in Mbit/s.", "1000"),
+    "os": ("os", "hệ điều hành", "Product line and release.", "windows 11-24H2"),
+    "screen_width": ("screen_width", "điểm ảnh ngang", "Screen width in pixels.", "1920"),
+    "screen_height": ("screen_height", "điểm ảnh dọc", "Screen height in pixels.", "1080"),
+    "serial_number": ("serial_number", "số máy", "Serial number of the device.", "SN-001"),
+    "purchase_year": ("purchase_year", "năm mua", "Year of purchase.", "2021"),
+}
+"""Columns of a hardware list of PCs without agents: item of `DECLARABLE`, Vietnamese header, sentence, example."""
 
 
 class Medium(StrEnum):
@@ -261,5 +284,55 @@ DEVICES = SheetKind(
         ),
     ),
 )  # fmt: skip
-SHEETS = (UNITS, ROOMS, SEATS, LINES, DEVICES)
+
+
+def _plain(text: str) -> str:
+    if len(text) > 60:
+        raise ValueError(text)
+    return _text(text)
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text.casefold()):
+        raise ValueError(text)
+    return text.casefold()
+
+
+def _origin() -> tuple[Column, Column]:
+    return (
+        Column("declared_by", "người khai / đơn vị khai", "Function or office that declares it, not a person's name.",
+               "a function or office, e.g. 'Ban kiểm kê'", _plain, "Ban kiểm kê", required=True),
+        Column("attachment_sha256", "mã băm tệp đính kèm", "SHA-256 of the paper or photograph that shows it.",
+               "64 hexadecimal digits", _sha256, "9f" * 32),
+    )  # fmt: skip
+
+
+DECLARED = SheetKind(
+    "declared",
+    (
+        _school(),
+        _label("room", "phòng", "Name of the room it is about.", "Phòng máy 1"),
+        _label("code", "mã tài sản / mã thiết bị",
+               "Inventory code of the device it is about, without a room; neither of both: the school.", "TH-A-001"),
+        Column("name", "mục khai báo", "What is declared; docs/declared-facts.md lists all.",
+               "one of " + ", ".join(DECLARABLE), _declarable, "area", required=True),
+        Column("value", "giá trị", "The value in the unit of the item; yes or no for components.",
+               "a number, yes/no, or a short text", _text, "50", required=True),
+        _label("unit", "đơn vị tính", "The unit, to be sure; it must be the item's own.", "m2"),
+        *_origin(),
+    ),
+)  # fmt: skip
+BASELINE = SheetKind(
+    "baseline",
+    (
+        _school(),
+        _label("code", "mã tài sản / mã thiết bị", "Inventory code of the device.", "TH-A-001", required=True),
+        *(
+            Column(column, alias, about, "as in docs/declared-facts.md", _text, example)
+            for column, (_, alias, about, example) in BASELINE_ITEMS.items()
+        ),
+        *_origin(),
+    ),
+)
+SHEETS = (UNITS, ROOMS, SEATS, LINES, DEVICES, DECLARED, BASELINE)
 """In the order in which one may refer to the other."""

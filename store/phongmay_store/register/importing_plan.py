@@ -16,7 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.base import Versioned, new_id
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.declared import Declarable, Declared
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
+from phongmay_store.register.importing_declared import items
 from phongmay_store.register.importing_result import Action, Change, ImportResult
 from phongmay_store.register.importing_rows import Row
 from phongmay_store.register.organisation import ExternalId, Unit, UnitKind
@@ -66,6 +69,7 @@ class Plan:
         self._seats = self._load(Seat, lambda row: (row.room_id, _fold(row.label)))
         self._lines = self._load(Line, lambda row: (row.school_id, _fold(row.name)))
         self._devices = self._load(Device, lambda row: (row.school_id, row.code))
+        self._declared = self._load(Declared, lambda row: (row.subject_id, row.name))
         for place in (*self._rooms.values(), *self._seats.values()):
             self._called[place.id] = place.values.get("name") or place.values["label"]
 
@@ -80,7 +84,10 @@ class Plan:
         for row, unit_id in known:  # parents may stand below their children, so all ids are known first
             self._unit(row, unit_id)
         self._check_tree()
-        takers = {"rooms": self._room, "seats": self._seat, "lines": self._line, "devices": self._device}
+        takers = {
+            "rooms": self._room, "seats": self._seat, "lines": self._line, "devices": self._device,
+            "declared": self._declaration, "baseline": self._declaration,
+        }  # fmt: skip
         for row in rows:
             if row.kind.name in takers and (school := self._school(row)) is not None:
                 takers[row.kind.name](row, school)
@@ -107,7 +114,7 @@ class Plan:
         self._session.flush()
 
     def _things(self) -> Iterator[_Thing]:
-        for things in (self._units, self._rooms, self._seats, self._lines, self._devices):
+        for things in (self._units, self._rooms, self._seats, self._lines, self._devices, self._declared):
             yield from things.values()
 
     def _fail(self, row: Row, column: str, expected: str) -> None:
@@ -250,6 +257,44 @@ class Plan:
             new_id(_PREFIXES[kind]),
         )  # fmt: skip
         self.result.device_ids[row.values["school"], code] = thing.id
+
+    def _declaration(self, row: Row, school: str) -> None:
+        """Take a row of declared values; each item says itself whether it is about a device, a room or the school."""
+        for item in items(row):
+            if item.problem:
+                self._fail(row, item.column, item.problem)
+                continue
+            subject = self._declared_of(row, school, item.kind)
+            if subject is None:
+                continue
+            place = {SubjectKind.DEVICE: "code", SubjectKind.ROOM: "room"}.get(item.kind.subject)
+            called = [row.values["school"], *([row.values[place]] if place else []), item.kind.name]
+            wanted = {
+                "number": item.number, "text": item.text, "declared_by": row.values.get("declared_by", ""),
+                "attachment_sha256": row.values.get("attachment_sha256", ""),
+            }  # fmt: skip
+            defaults = {
+                "school_id": school, "subject_kind": item.kind.subject.value, "subject_id": subject.id,
+                "name": item.kind.name,
+            }  # fmt: skip
+            self._settle(
+                self._declared, (subject.id, item.kind.name), Declared, row, "/".join(called), wanted, defaults,
+                new_id("dc"),
+            )  # fmt: skip
+
+    def _declared_of(self, row: Row, school: str, kind: Declarable) -> _Thing | None:
+        if kind.subject is SubjectKind.SCHOOL:
+            return self._units.get((None, school))
+        column = "code" if kind.subject is SubjectKind.DEVICE else "room"
+        if row.values.get(column) is None:
+            self._fail(row, column, f"is empty; {kind.name!r} is declared of a {kind.subject}")
+            return None
+        if kind.subject is SubjectKind.ROOM:
+            return self._place(row, school)
+        device = self._devices.get((school, row.values["code"]))
+        if device is None:
+            self._fail(row, "code", "the school has no device of this code, neither in the register nor in these files")
+        return device
 
     def _settle(
         self,

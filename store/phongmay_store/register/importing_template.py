@@ -1,7 +1,7 @@
 """Writes empty import files: a header, and what every column means, as comments that the import passes over.
 
-In: an existing directory. Out: five CSV files (UTF-8 with byte order mark, so that Excel shows Vietnamese) or one XLSX
-workbook with five sheets and a guide. A file that exists already is never overwritten: StoreError.
+In: an existing directory. Out: a CSV file a sheet (UTF-8 with byte order mark, so that Excel shows Vietnamese) or one
+XLSX workbook with as many sheets and a guide. A file that exists already is never overwritten: StoreError.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORKBOOK = "phongmay.xlsx"
 
 
 def write_csv_templates(folder: Path) -> list[Path]:
-    """Write units.csv, rooms.csv, seats.csv, lines.csv and devices.csv.
+    """Write a CSV file for each sheet: units.csv, rooms.csv and so on.
 
     Raises:
         StoreError: the directory is missing or not writable, or a file is there already.
@@ -43,7 +43,7 @@ def write_csv_templates(folder: Path) -> list[Path]:
 
 
 def write_xlsx_template(folder: Path) -> list[Path]:
-    """Write phongmay.xlsx with the sheets units, rooms, seats, lines, devices and a guide.
+    """Write phongmay.xlsx with all sheets and a guide.
 
     Raises:
         StoreError: the directory is missing or not writable, or the file is there already.

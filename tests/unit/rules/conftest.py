@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
 from phongmay_rules.engine import Evaluation, evaluate
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
+from phongmay_rules.settings import RulesSettings
 from phongmay_simulate.district import Role
 from phongmay_simulate.machine import Machine
 from phongmay_store.register.compliance import CurrentVerdict, Verdict
@@ -125,7 +126,7 @@ def empty_house(tmp_path: Path) -> Iterator[House]:
     engine = open_register(f"sqlite:///{tmp_path / 'register.db'}")
     migrate(engine)
     series = SqliteSeries.open(tmp_path / "series.db")
-    house = House(engine, series, load_pack("tanbinh-2023"))
+    house = House(engine, series, load_packs(RulesSettings().packs))
     house.unit("quan", "district")
     yield house
     series.close()

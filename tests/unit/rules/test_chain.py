@@ -323,7 +323,7 @@ def _changed_pack(folder: Path, version: str | None = None) -> Pack:
     if version:
         standard = folder / "pack" / "standard.toml"
         standard.write_text(
-            standard.read_text("utf-8").replace(f'version = "{PACK.standard.version}"', f'version = "{version}"'),
+            standard.read_text("utf-8").replace(f'version = "{PACK.stamps[PACK.id].version}"', f'version = "{version}"'),
             "utf-8",
         )
     return load_pack(folder / "pack")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from phongmay_rules.case_model import CaseKind
 from phongmay_rules.cases import run_cases
 from phongmay_rules.explain import format_value, sentence, state_name
 from phongmay_rules.loader import load_pack
-from phongmay_rules.model import CaseKind
 from phongmay_store.register.compliance import State
 
 PACK = load_pack("tanbinh-2023")

@@ -46,7 +46,9 @@ def _facts(**values: float | None) -> dict[str, FactValue]:
 GOOD = _facts(
     ram_marketed_bytes=8 * GIB, cpu_bits=64, cpu_threads=4, system_disk_marketed_bytes=240 * GB,
     os_support_days_left=300, link_speed_bps=10**9, internet_reach_ratio=1.0, internet_known_s=28_800,
-    internet_coverage_ratio=1.0, heard=1, silent_expected_s=0, reported_7d=1,
+    internet_coverage_ratio=1.0, heard=1, silent_expected_s=0, reported_7d=1, works_7d=1,
+    system_volume_free_ratio=0.5, system_volume_free_bytes=100 * GB, screen_width_px=1920, screen_height_px=1080,
+    availability_30d_ratio=1.0, record_fields_missing=0,
 )  # fmt: skip
 
 

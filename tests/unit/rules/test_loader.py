@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from phongmay_rules.errors import PackError
-from phongmay_rules.loader import PACKS, load_pack
+from phongmay_rules.loader import PACKS, load_pack, load_packs
+from phongmay_rules.settings import RulesSettings
 
 Change = Callable[[str, str, str], Path]
 
@@ -50,15 +52,15 @@ def change(tmp_path: Path) -> Change:
         ("rules/TB-01.toml", "valid_from = 2023-01-01", "valid_from = 2023-01-01\nvalid_to = 2022-01-01",
          ["TB-01.toml", "'valid_to'", "not before 2023-01-01"]),
         ("rules/TB-01.toml", '"district_setting"', '"law"', ["TB-01.toml", "'number_from'", "'district_setting'"]),
-        ("rules/TB-01.toml", 'duty = "kh-tanbinh-2023"', 'duty = "qd-762-2021"', ["TB-01.toml", "'duty'", "no clause"]),
+        ("rules/TB-01.toml", 'duty = "kh-tanbinh-2023"', 'duty = "tt-28-2020"', ["TB-01.toml", "'duty'", "no clause"]),
         ("rules/TB-01.toml", '"teacher_pc"', '"teachers_pc"', ["TB-01.toml", "'subject.of'", "'teacher_pc'"]),
-        ("rules/PH-02.toml", '"TB-03"]', '"TB-04"]', ["PH-02.toml", "check.0.rules", "'TB-04'"]),
+        ("rules/PH-02.toml", '"TB-03"]', '"TB-13"]', ["PH-02.toml", "check.0.rules", "'TB-13'"]),
         ("rules/PH-02.toml", 'kind = "share"', 'kind = "expression"', ["PH-02.toml", "'check.0'", "'per_head'"]),
         ("rules/PH-02.toml", "at_least = 1.0", 'at_least = 1.0\nfact = "heard"', ["PH-02.toml", "exactly one of"]),
-        ("rules/TB-05.toml", "at_least = 0", "at_least = 0\nat_most = 5", ["TB-05.toml", "exactly one of"]),
+        ("rules/TB-11.toml", "at_most = 0", "at_least = 0\nat_most = 5", ["TB-11.toml", "exactly one of"]),
         ("standard.toml", "schema_version = 1", "schema_version = 2", ["standard.toml", "'schema_version'"]),
         ("standard.toml", "value = 4_294_967_296", "value = 4", ["standard.toml", "parameters.ram_min.value"]),
-        ("standard.toml", 'document = "qd-762-2021"', 'document = "qd-762"', ["standard.toml", "'qd-762-2021'"]),
+        ("standard.toml", 'document = "tt-28-2020"', 'document = "tt-28"', ["standard.toml", "'tt-28-2020'"]),
         ("standard.toml", 'wording = "reported"', 'wording = "verbatim"', ["standard.toml", "nobody has read"]),
         ("standard.toml", 'assessment = "manual"', 'assessment = "partial"', ["standard.toml", "at least one rule"]),
         ("cases/TB-01.toml", 'kind = "at_limit"', 'kind = "other"', ["TB-01.toml", "no case of kind at_limit"]),
@@ -68,6 +70,11 @@ def change(tmp_path: Path) -> Change:
         ("cases/TB-01.toml", 'rule = "TB-01"', 'rule = "TB-02"', ["TB-01.toml", "'TB-02'", "'TB-01'"]),
         ("cases/PH-02.toml", "TB-01 = ", "TB-09 = ", ["PH-02.toml", "members.rules", "'TB-09'"]),
         ("rules/TB-01.toml", "[subject]", "[subject", ["TB-01.toml", "is not TOML"]),
+        ("rules/TR-03.toml", '"smart_classroom"', '"smart_room"', ["TR-03.toml", "check.0.of", "'smart_classroom'"]),
+        ("rules/PH-10.toml", 'members = "devices"', 'members = "rooms"', ["PH-10.toml", "subject.kind: school"]),
+        ("standard.toml", '"operations"]', '"operation"]', ["standard.toml", "'requires'", "'operation'"]),
+        ("standard.toml", '"line-quality", "operations"]', '"line-quality"]', ["PH-01.toml", "'TB-09'"]),
+        ("standard.toml", 'vi = "Máy tính"', 'vi = "Máy"', ["standard.toml", "'groups.computers'", "very same"]),
     ],
 )  # fmt: skip
 def test_refused(change: Change, file: str, old: str, new: str, named: list[str]) -> None:
@@ -81,8 +88,8 @@ def test_refused(change: Change, file: str, old: str, new: str, named: list[str]
 def test_missing_case_file(change: Change) -> None:
     """A rule without its cases is refused."""
     folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
-    (folder / "cases" / "TB-07.toml").unlink()
-    with pytest.raises(PackError, match=r"TB-07.*pass, fail, at_limit, no_data"):
+    (folder / "cases" / "TB-03.toml").unlink()
+    with pytest.raises(PackError, match=r"TB-03.*pass, fail, at_limit, no_data"):
         load_pack(str(folder))
 
 
@@ -117,3 +124,95 @@ def test_hash_is_of_the_content(change: Change) -> None:
     assert changed.hash != shipped.hash
     assert changed.rule_hashes["TB-01"] != shipped.rule_hashes["TB-01"]
     assert changed.rule_hashes["TB-02"] == shipped.rule_hashes["TB-02"]
+
+
+def _write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder
+
+
+def _small(folder: Path, name: str, *, requires: str = "", rule: str = "XX-01", more: str = "") -> Path:
+    """Write a pack of one rule that counts a school's computer rooms."""
+    facts = {"pass": 2, "fail": 0, "at_limit": 1, "no_data": '{ missing = "no_data" }'}
+    expect = {"at_limit": "pass", "no_data": "unknown"}
+    cases = "".join(
+        f"[[case]]\nname = '{kind}'\nkind = '{kind}'\nexpect = '{expect.get(kind, kind)}'\n"
+        f"facts = {{ computer_rooms = {value} }}\n"
+        for kind, value in facts.items()
+    )
+    both = "vi = 'a'\nen = 'a'\n"
+    return _write(
+        folder / name,
+        standard=f"schema_version = 1\nid = '{name}'\nversion = '1'\n{requires}\n[title]\n{both}"
+        f"[groups.rooms.title]\n{both}",
+        **{
+            f"rules__{rule}": f"id = '{rule}'\ngroup = 'rooms'\nseverity = 'info'\nwho_must_act = ['school']\n"
+            f"number_from = 'district_setting'\nvalid_from = 2023-01-01\n{more}\n[title]\n{both}[rationale]\n{both}"
+            f"[remediation]\n{both}[subject]\nkind = 'school'\n[[check]]\nkind = 'threshold'\n"
+            f"fact = 'computer_rooms'\nunit = '1'\nat_least = 1\n",
+            f"cases__{rule}": f"rule = '{rule}'\n{cases}",
+        },
+    )
+
+
+def test_a_rule_belongs_to_one_pack(tmp_path: Path) -> None:
+    """Two active packs with the same rule would give it two verdicts, so they are refused, and both are named."""
+    packs = [_small(tmp_path, "one"), _small(tmp_path, "two")]
+    with pytest.raises(PackError, match=r"rule 'XX-01' stands in two packs: .*one and .*two"):
+        load_packs(packs)
+
+
+def test_packs_in_a_ring(tmp_path: Path) -> None:
+    """Packs that require each other have no bottom to begin at."""
+    packs = [
+        _small(tmp_path, "one", requires="requires = ['two']"),
+        _small(tmp_path, "two", requires="requires = ['one']", rule="XX-02"),
+    ]
+    with pytest.raises(PackError, match="ring: one > two > one"):
+        load_packs(packs)
+
+
+def test_each_rule_keeps_the_stamp_of_its_own_pack(tmp_path: Path) -> None:
+    """A change in one pack changes the joint hash and its own, and leaves the other packs' hashes."""
+    packs = [_small(tmp_path, "one"), _small(tmp_path, "two", rule="XX-02")]
+    before = load_packs(packs)
+    assert before.id == "one+two"
+    assert {rule: before.stamp(rule).id for rule in before.rules} == {"XX-01": "one", "XX-02": "two"}
+    assert before.stamps["one"] == load_pack(packs[0]).stamps["one"]
+    path = packs[1] / "rules" / "XX-02.toml"
+    path.write_text(path.read_text("utf-8").replace("at_least = 1", "at_least = 1.0"), "utf-8")
+    after = load_packs(packs)
+    assert after.stamps["one"] == before.stamps["one"]
+    assert after.stamps["two"].hash != before.stamps["two"].hash
+    assert after.hash != before.hash
+
+
+def test_switched_off_rules_are_judged_only_when_named(tmp_path: Path) -> None:
+    """A reference line or an unverified figure is in the pack, and judges nobody until the settings name it."""
+    packs = [_small(tmp_path, "one", more="enabled = false")]
+    day = date(2026, 1, 1)
+    assert load_packs(packs).judged_on(day) == []
+    assert [rule.id for rule in load_packs(packs, ["XX-01"]).judged_on(day)] == ["XX-01"]
+    with pytest.raises(PackError, match=r"'rules.optional'.*'XX-09'"):
+        load_packs(packs, ["XX-09"])
+
+
+@pytest.mark.parametrize(
+    ("day", "phases", "rooms"),
+    [
+        (date(2022, 12, 31), {"QU-01b"}, set()),
+        (date(2023, 1, 1), {"QU-01", "QU-01c"}, {"PH-06"}),
+        (date(2025, 9, 1), {"QU-01", "QU-01c", "QU-01d"}, {"PH-06"}),
+        (date(2025, 9, 2), {"QU-01", "QU-01c", "QU-01d"}, {"PH-06b"}),
+        (date(2026, 1, 1), {"QU-01", "QU-01d"}, {"PH-06b"}),
+        (date(2031, 1, 1), {"QU-01"}, {"PH-06b"}),
+    ],
+)
+def test_phases_and_successors_by_date(day: date, phases: set[str], rooms: set[str]) -> None:
+    """The city's phases and the circulars on rooms take over from each other on their day, without a gap."""
+    judged = {rule.id for rule in load_packs(RulesSettings().packs).judged_on(day)}
+    assert {rule for rule in judged if rule.startswith("QU-01")} == phases
+    assert {rule for rule in judged if rule.startswith("PH-06")} == rooms

@@ -49,7 +49,7 @@ def changed_pack(folder: Path) -> Pack:
     path = folder / "pack" / "standard.toml"
     pack = load_pack("tanbinh-2023")
     old, new = f"value = {pack.standard.parameters['ram_min'].value:_}", "value = 17179869184"
-    text = path.read_text("utf-8").replace(f'version = "{pack.standard.version}"', 'version = "2099-1"', 1)
+    text = path.read_text("utf-8").replace(f'version = "{pack.stamps["tanbinh-2023"].version}"', 'version = "2099-1"', 1)
     assert old in text
     path.write_text(text.replace(old, new, 1), "utf-8")
     return load_pack(folder / "pack")
@@ -71,7 +71,7 @@ def test_the_past_is_identical_whatever_came_after(house: Any, tmp_path: Path) -
     house.evaluate(minutes(5))
     with house.sessions() as session:
         session.add(
-            Parameter(unit_id="quan", pack_id=house.pack.id, name="ram_min", value=2147483648, set_by="q", reason="r")
+            Parameter(unit_id="quan", pack_id=house.pack.parameter_owners["ram_min"], name="ram_min", value=2147483648, set_by="q", reason="r")
         )
         session.commit()
     house.evaluate(minutes(10))
@@ -173,7 +173,7 @@ def test_any_history_replays(house: Any, steps: list[str]) -> None:
         elif step == "limit":
             with house.sessions() as session:
                 session.add(
-                    Parameter(unit_id="cs", pack_id=house.pack.id, name="stale_after", value=60.0 + clock, set_by="q",
+                    Parameter(unit_id="cs", pack_id=house.pack.parameter_owners["ram_min"], name="stale_after", value=60.0 + clock, set_by="q",
                               reason="r")
                 )  # fmt: skip
                 session.commit()
@@ -214,7 +214,7 @@ def test_three_months_replay_identically(house: Any, tmp_path: Path) -> None:
             case 4:
                 with house.sessions() as session:
                     session.add(
-                        Parameter(unit_id="quan", pack_id=house.pack.id, name="stale_after", set_by="q", reason="r",
+                        Parameter(unit_id="quan", pack_id=house.pack.parameter_owners["ram_min"], name="stale_after", set_by="q", reason="r",
                                   value=chance.choice((60.0, 900.0, 1800.0)))
                     )  # fmt: skip
                     session.commit()

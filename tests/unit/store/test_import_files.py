@@ -120,7 +120,7 @@ def test_the_templates_are_recognised_and_their_examples_read(tmp_path: Path) ->
 
 
 def test_the_workbook_template_is_recognised(tmp_path: Path) -> None:
-    """The XLSX template reads as the five sheets without a row; the guide is passed over."""
+    """The XLSX template reads as all sheets without a row; the guide is passed over."""
     tables, errors = read_tables(write_xlsx_template(tmp_path))
     assert errors == []
     assert [table.origin for table in tables] == [f"phongmay.xlsx/{kind.name}" for kind in SHEETS]

@@ -85,7 +85,7 @@ def test_an_unmigrated_register_is_one_sentence(run: Run, tmp_path: Path) -> Non
 
 
 def test_the_filled_in_workbook_is_imported(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The XLSX template, its examples filled in as a person would, ends as unit, room, seat, line and device."""
+    """The XLSX template, its examples filled in, ends as unit, room, seat, line, device and declared values."""
     run("migrate")
     assert run("template", tmp_path, "--xlsx") == 0
     path = tmp_path / "phongmay.xlsx"
@@ -98,7 +98,7 @@ def test_the_filled_in_workbook_is_imported(run: Run, tmp_path: Path, capsys: py
     assert run("import", path) == 0
     printed = capsys.readouterr().out
     counts = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.split()[0].isalpha()}
-    assert [counts[kind.name][0] for kind in SHEETS] == ["2", "1", "1", "1", "1"], printed
+    assert [counts[kind.name][0] for kind in SHEETS] == ["2", "1", "1", "1", "1", "1", "10"], printed
 
 
 def test_two_imports_at_once_make_each_thing_once(register_engine: Engine, tmp_path: Path) -> None:

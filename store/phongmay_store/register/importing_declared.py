@@ -1,0 +1,67 @@
+"""What a row of declarations says: a row of the sheets `declared` or `baseline` goes in, typed values come out.
+
+A value in the wrong unit, out of all belief, or about the wrong kind of thing gives a sentence on what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from phongmay_store.register.declared import DECLARABLE, Declarable
+from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
+from phongmay_store.register.importing_rows import Row
+
+_YES = {"1", "yes", "co", "x", "true"}
+_NO = {"0", "no", "khong", "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One value of a row: the column it stands in, what it is about, and the value in base units.
+
+    Attributes:
+        problem: "" = it can be used, else what was expected instead.
+    """
+
+    column: str
+    kind: Declarable
+    number: float | None
+    text: str
+    problem: str = ""
+
+
+def items(row: Row) -> Iterator[Item]:
+    """Give the values of a row; an empty cell of a baseline says nothing."""
+    if row.kind.name == "declared":
+        name, value = row.values.get("name"), row.values.get("value")
+        if name is not None and value is not None:
+            kind = DECLARABLE[name]
+            unit = row.values.get("unit")
+            if unit is not None and unit.casefold() != kind.unit.casefold():
+                yield Item("unit", kind, None, "", f"expected {kind.unit!r}, the unit of {name!r}")
+            else:
+                yield _item("value", kind, value)
+        return
+    for column, (name, *_) in BASELINE_ITEMS.items():
+        if column in row.values:
+            yield _item(column, DECLARABLE[name], row.values[column])
+
+
+def _item(column: str, kind: Declarable, text: str) -> Item:
+    if kind.is_text:
+        return Item(column, kind, None, text)
+    if kind.unit == "yes/no":
+        word = normalise(text)
+        if word not in _YES | _NO:
+            return Item(column, kind, None, "", "expected yes or no (có, không)")
+        return Item(column, kind, float(word in _YES), "")
+    expected = f"expected a number from {kind.low:g} to {kind.high:g} {kind.unit}".rstrip()
+    try:
+        number = Decimal(text.replace(",", "."))
+    except InvalidOperation:
+        return Item(column, kind, None, "", expected)
+    if not number.is_finite() or not kind.low <= number <= kind.high:
+        return Item(column, kind, None, "", expected)
+    return Item(column, kind, float(number * kind.factor), "")
