@@ -200,7 +200,14 @@ def test_district_setting(house: Any) -> None:
     def set_by(unit: str, value: float) -> None:
         with house.sessions() as session:
             session.add(
-                Parameter(unit_id=unit, pack_id=house.pack.id, name="ram_min", value=value, set_by="test", reason="")
+                Parameter(
+                    unit_id=unit,
+                    pack_id=house.pack.parameter_owners["ram_min"],
+                    name="ram_min",
+                    value=value,
+                    set_by="test",
+                    reason="",
+                )
             )
             session.commit()
 
