@@ -322,10 +322,8 @@ def _changed_pack(folder: Path, version: str | None = None) -> Pack:
     )
     if version:
         standard = folder / "pack" / "standard.toml"
-        standard.write_text(
-            standard.read_text("utf-8").replace(f'version = "{PACK.stamps[PACK.id].version}"', f'version = "{version}"'),
-            "utf-8",
-        )
+        before = f'version = "{PACK.stamps[PACK.id].version}"'
+        standard.write_text(standard.read_text("utf-8").replace(before, f'version = "{version}"'), "utf-8")
     return load_pack(folder / "pack")
 
 
