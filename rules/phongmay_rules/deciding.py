@@ -54,7 +54,7 @@ def waive(
     if rule_id not in pack.rules:
         raise DecisionError(f"pack {pack.id} has no rule {rule_id!r}; see 'phongmay rules list'")
     unit_id = _unit_of(session, subject_id)
-    _require_officer(session, signed_by, unit_id)
+    require_officer(session, signed_by, unit_id)
     start = valid_from or utc_now()
     _require_text("reason", reason)
     _require_period(start, valid_to)
@@ -76,7 +76,7 @@ def withdraw(session: Session, number: int, *, reason: str, signed_by: str) -> W
     replaced = session.scalar(select(Waiver.number).where(Waiver.replaces == number))
     if old is None or replaced is not None or old.valid_to <= now:
         raise DecisionError(f"waiver {number} does not exist or has ended")
-    _require_officer(session, signed_by, old.unit_id)
+    require_officer(session, signed_by, old.unit_id)
     _require_text("reason", reason)
     end = Waiver(
         unit_id=old.unit_id, subject_id=old.subject_id, rule_id=old.rule_id, reason=reason, signed_by=signed_by,
@@ -112,7 +112,7 @@ def attest(
         raise DecisionError(f"clause {clause_id} is judged by measurement; a statement cannot take its place")
     if session.scalar(Unit.at().where(Unit.id == unit_id)) is None:
         raise DecisionError(f"there is no organisation unit {unit_id!r}")
-    _require_officer(session, signed_by, unit_id)
+    require_officer(session, signed_by, unit_id)
     _require_text("statement", statement)
     now = utc_now()
     _require_period(now, valid_to)
@@ -183,7 +183,7 @@ def answer(session: Session, number: int, *, upheld: bool, text: str, signed_by:
         DecisionError: there is no such dispute, it is answered, or no right to sign.
     """
     opened = _open(session, number)
-    _require_officer(session, signed_by, opened.unit_id)
+    require_officer(session, signed_by, opened.unit_id)
     _require_text("text", text)
     last = session.scalar(select(Dispute).where(Dispute.opened == number).order_by(Dispute.number.desc()).limit(1))
     step = DisputeStep.UPHELD if upheld else DisputeStep.REJECTED
@@ -234,7 +234,12 @@ def _unit_of(session: Session, subject_id: str) -> str:
     raise DecisionError(f"there is no device, room or unit {subject_id!r}")
 
 
-def _require_officer(session: Session, login: str, unit_id: str) -> None:
+def require_officer(session: Session, login: str, unit_id: str) -> None:
+    """Make sure that a login may decide for a unit.
+
+    Raises:
+        DecisionError: it does not exist, or has no right to sign for the unit.
+    """
     _require_grant(session, login, unit_id, _DECIDES, own=False)
 
 

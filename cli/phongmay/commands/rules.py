@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay.adopting import add_adopting
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
@@ -39,7 +40,7 @@ _log = logging.getLogger("phongmay.rules")
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    parser = commands.add_parser("rules", help="rule packs: list, show, check, test, run, explain")
+    parser = commands.add_parser("rules", help="rule packs: list, show, check, test, run, adopt-annex, explain")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     default = RulesSettings().packs
 
@@ -59,6 +60,7 @@ def add(commands: Commands) -> None:
     run.add_argument("--once", action="store_true", help="evaluate once and print a table of the schools")
     run.set_defaults(run=_run)
 
+    add_adopting(verbs)
     explain = verbs.add_parser("explain", help="one verdict in words, with its evidence")
     explain.add_argument("subject", help="id of a device, room or unit; a device's code; a unit's issuer:value")
     explain.add_argument("rule", help="id of the rule")

@@ -1,0 +1,193 @@
+"""What official figures would change: a file of figures and the current fact rows go in, changed verdicts come out.
+
+Nothing is written until `publish`; then the figures stand in the register as parameters, with who, when, why and whose.
+A figure that no pack in force has as a parameter, or that lies outside of its bounds, raises AdoptionError.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
+
+from phongmay_contract.errors import OperatorError
+from phongmay_rules.deciding import require_officer
+from phongmay_rules.facts.records import read_current
+from phongmay_rules.judging import Judgement
+from phongmay_rules.judging_units import Key, Sitting, sit
+from phongmay_rules.model import Pack
+from phongmay_store.register.base import utc_now
+from phongmay_store.register.compliance import Parameter
+
+
+class AdoptionError(OperatorError):
+    """A file of figures that cannot be adopted, and why."""
+
+
+class Figure(BaseModel):
+    """One figure of an annex.
+
+    Attributes:
+        parameter: name of the parameter that it replaces.
+        value: in the base unit of the parameter.
+        source: where in the document it stands.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    parameter: str
+    value: int | float
+    source: str = Field(min_length=3)
+
+
+class Annex(BaseModel):
+    """A document with figures: number and date as on its front page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    number: str = Field(min_length=3)
+    title: str = Field(min_length=3)
+    issued: date
+    figure: tuple[Figure, ...] = Field(min_length=1, strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A verdict that comes out differently."""
+
+    key: Key
+    before: Judgement
+    after: Judgement
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the figures of an annex would do.
+
+    Attributes:
+        values: parameter -> (value now in force for the unit, value of the annex); only those that differ.
+        changes: verdicts with another state, by key.
+        judged: how many verdicts were compared.
+    """
+
+    values: Mapping[str, tuple[float, float]]
+    changes: tuple[Change, ...]
+    judged: int
+
+
+def read_annex(path: Path, pack: Pack) -> Annex:
+    """Read a file of figures and hold it against the packs in force.
+
+    Raises:
+        AdoptionError: names file, key and what was expected.
+    """
+    try:
+        annex = Annex.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AdoptionError(f"{path}: cannot be read ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(piece) for piece in first["loc"])
+        raise AdoptionError(f"{path}: key '{where}': {first['msg'][0].lower()}{first['msg'][1:]}") from error
+    seen: set[str] = set()
+    for figure in annex.figure:
+        parameter = pack.standard.parameters.get(figure.parameter)
+        if parameter is None:
+            known = ", ".join(sorted(pack.standard.parameters))
+            raise AdoptionError(f"{path}: no pack in force has the parameter '{figure.parameter}'; they have: {known}")
+        if figure.parameter in seen:
+            raise AdoptionError(f"{path}: parameter '{figure.parameter}' stands there twice; expected: once")
+        if parameter.low == parameter.high:
+            raise AdoptionError(f"{path}: '{figure.parameter}' is a figure of a {parameter.number_from} and fixed; "
+                                "a new law needs a new version of its pack (docs/writing-a-rule.md)")  # fmt: skip
+        if not parameter.low <= figure.value <= parameter.high:
+            raise AdoptionError(f"{path}: '{figure.parameter}' = {figure.value:g} is out of bounds; expected "
+                                f"{parameter.low:g} to {parameter.high:g} {parameter.unit}")  # fmt: skip
+        seen.add(figure.parameter)
+    return annex
+
+
+def effect(session: Session, pack: Pack, annex: Annex, unit_id: str, at: datetime | None = None) -> Effect:
+    """Judge everything twice from the current fact rows, without and with the annex; nothing is written.
+
+    Args:
+        session: the register.
+        pack: the packs in force.
+        annex: the figures.
+        unit_id: the unit that would adopt them; they hold for it and what is below it, except where a unit below has
+            set its own.
+        at: instant of judging (default: now).
+    """
+    now = at or utc_now()
+    before = sit(session, pack, now, utc_now())
+    own = before.overrides.get(unit_id, {})
+    wanted = {figure.parameter: float(figure.value) for figure in annex.figure}
+    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **wanted}})
+    present = {name: _in_force(before, unit_id, name) for name in wanted}
+    old, new = _judge_all(session, before), _judge_all(session, after)
+    return Effect(
+        {name: (present[name], value) for name, value in wanted.items() if present[name] != value},
+        tuple(Change(key, old[key], new[key]) for key in sorted(old) if old[key].state is not new[key].state),
+        len(old),
+    )
+
+
+def publish(
+    session: Session, pack: Pack, annex: Annex, found: Effect, *, unit_id: str, signed_by: str, reason: str
+) -> int:
+    """Record the figures for a unit; the caller commits. The next evaluation judges by them.
+
+    Args:
+        found: what `effect` gave: values that are in force already are not recorded again.
+        unit_id: the unit that adopts them.
+        signed_by: login of an officer or administrator of the unit or above.
+        reason: why, printed with the parameter's history.
+
+    Returns:
+        How many parameters were recorded.
+
+    Raises:
+        AdoptionError: no reason.
+        DecisionError: the login may not sign this.
+    """
+    require_officer(session, signed_by, unit_id)
+    if not reason.strip():
+        raise AdoptionError("the reason is empty; say why, so that an inspector can follow it")
+    for figure in annex.figure:
+        if figure.parameter in found.values:
+            session.add(
+                Parameter(
+                    unit_id=unit_id,
+                    pack_id=pack.parameter_owners[figure.parameter],
+                    name=figure.parameter,
+                    value=float(figure.value),
+                    set_by=signed_by,
+                    reason=f"{reason.strip()} [{annex.number}, {annex.issued}, {figure.source}]",
+                )
+            )
+    return len(found.values)
+
+
+def _in_force(sitting: Sitting, unit_id: str, name: str) -> float:
+    for unit in sitting.organisation.ancestry(unit_id):
+        if name in sitting.overrides.get(unit, {}):
+            return sitting.overrides[unit][name]
+    return sitting.pack.standard.parameters[name].value
+
+
+def _judge_all(session: Session, sitting: Sitting) -> dict[Key, Judgement]:
+    out: dict[Key, Judgement] = {}
+    states = {}
+    for school in sitting.organisation.schools.values():
+        judged = sitting.school(school, read_current(session, [school.id]))
+        states[school.id] = sitting.judge.states(judged)
+        out |= judged
+    for place in sitting.organisation.units.values():
+        out |= sitting.unit(place, read_current(session, [place.id]), states)
+    return out

@@ -1,0 +1,144 @@
+"""A new decision text arrives: look, then publish; old verdicts stand. The steps of docs/how-to-new-decision.md."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from phongmay.main import main
+from phongmay_rules.adopting import AdoptionError, effect, publish, read_annex
+from phongmay_rules.replaying import replay
+from phongmay_store.register.access import Account, Grant
+from phongmay_store.register.compliance import Fact, Parameter, Verdict
+
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to-new-decision.md"
+REASON = "QĐ 000 có hiệu lực từ 01/11/2026"
+
+
+@pytest.fixture
+def annex(tmp_path: Path) -> Path:
+    """The file that the how-to shows."""
+    found = re.search(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert found
+    path = tmp_path / "annex.toml"
+    path.write_text(found[1], "utf-8")
+    return path
+
+
+def _config(house: Any, folder: Path) -> str:
+    path = folder / "phongmay.toml"
+    path.write_text(f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n', "utf-8")
+    return str(path)
+
+
+def _rows(house: Any) -> list[int]:
+    with house.sessions() as session:
+        return [session.scalar(select(func.count()).select_from(kind)) for kind in (Fact, Verdict, Parameter)]
+
+
+def _account(house: Any, login: str, unit: str, role: str) -> None:
+    with house.sessions() as session:
+        session.add(Account(id=login, login=login, password_hash="-"))
+        session.add(Grant(account_id=login, unit_id=unit, role=role))
+        session.commit()
+
+
+def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The difference is shown verdict by verdict and nothing written; publishing records it; the past replays."""
+    _account(house, "quan1", "quan", "officer")
+    now = datetime.now(UTC)
+    for school in ("cs", "th"):
+        for number in range(3):
+            house.speak(f"{school}-{number}", at=now, minutes=5)
+    house.evaluate(at=now)
+    before = _rows(house)
+    config = _config(house, tmp_path)
+
+    assert main(["--config", config, "rules", "adopt-annex", str(annex)]) == 0
+    said = capsys.readouterr().out
+    assert "ram_min: 4.29497e+09 -> 1.71799e+10 B" in said
+    assert "TB-01  device   cs-0: pass (met) -> fail (below)" in said
+    assert "TB-01: 6 pass -> fail" in said
+    assert "PH-02: 2 pass -> fail" in said
+    assert "nothing was written" in said
+    assert _rows(house) == before
+
+    publish = ["--config", config, "rules", "adopt-annex", str(annex), "--publish", "--by", "quan1"]
+    assert main([*publish, "--reason", REASON]) == 0
+    assert "2 parameter(s) recorded" in capsys.readouterr().out
+    with house.sessions() as session:
+        row = session.scalars(select(Parameter).where(Parameter.name == "ram_min")).one()
+        assert (row.unit_id, row.pack_id, row.value, row.set_by) == ("quan", "tanbinh-2023", 16 * 2**30, "quan1")
+        assert REASON in row.reason
+        assert "Phụ lục I, dòng 3" in row.reason
+
+    house.evaluate(at=now + timedelta(minutes=1))
+    assert house.state("cs-0", "TB-01") == ("fail", "below")
+    assert house.verdict("cs-0", "TB-01").required["set_by"] == "quan"
+    with house.sessions() as session:
+        past = replay(session, "cs", now)
+        assert past.differences == ()
+        assert past.judged["device", "cs-0", "TB-01"].state == "pass"
+
+    assert main(["--config", config, "rules", "adopt-annex", str(annex)]) == 0
+    said = capsys.readouterr().out
+    assert "in force already" in said
+    assert "0 of " in said
+
+
+def test_what_is_shown_is_what_comes(house: Any, tmp_path: Path, annex: Path) -> None:
+    """The states that the preview promises are those of the next evaluation, for every verdict."""
+    _account(house, "quan1", "quan", "officer")
+    at = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    house.evaluate(at=at)
+    with house.sessions() as session:
+        found = effect(session, house.pack, read_annex(annex, house.pack), "quan", at)
+        publish(
+            session, house.pack, read_annex(annex, house.pack), found, unit_id="quan", signed_by="quan1", reason="r"
+        )
+        session.commit()
+    assert found.changes
+    house.evaluate(at=at)
+    for change in found.changes:
+        assert house.state(change.key[1], change.key[2])[0] == change.after.state
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"ram_min"', '"ram_mim"', "no pack in force has the parameter 'ram_mim'"),
+        ('"students_per_pc"', '"class_cap_primary"', "is a figure of a law and fixed"),
+        ('"students_per_pc"', '"ram_min"', "stands there twice"),
+        ("value = 1\n", "value = 50\n", "out of bounds; expected 1 to 5"),
+        ('source = "Phụ lục I, dòng 7"', "", "key 'figure.1.source'"),
+        ("issued = ", "isued = ", "key 'issued'"),
+        ("[[figure]]", "[[figure", "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_refused(house: Any, annex: Path, old: str, new: str, said: str) -> None:
+    """A misspelt or impossible figure is told by file and name, before anything is judged."""
+    text = annex.read_text("utf-8")
+    assert old in text
+    annex.write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(AdoptionError, match=re.escape(said)):
+        read_annex(annex, house.pack)
+
+
+@pytest.mark.parametrize(("login", "more"), [("nobody", []), ("truong", []), ("quan1", ["--unit", "nowhere:1"])])
+def test_only_an_officer_publishes(
+    house: Any, tmp_path: Path, annex: Path, login: str, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the right, a known unit, and a reason, nothing is recorded."""
+    _account(house, "quan1", "quan", "officer")
+    _account(house, "truong", "cs", "technician")
+    house.evaluate()
+    command = ["--config", _config(house, tmp_path), "rules", "adopt-annex", str(annex), "--publish", "--by", login]
+    assert main(command) == 2
+    assert main([*command, "--reason", REASON, *more]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+    assert _rows(house)[2] == 0
