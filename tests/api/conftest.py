@@ -23,8 +23,9 @@ from phongmay_api.app import create_app
 from phongmay_api.settings import ApiSettings
 from phongmay_contract.envelope import Envelope, Group, Instant
 from phongmay_contract.topics import Kind
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
+from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, Verdict
 from phongmay_store.register.device import Device
@@ -130,7 +131,7 @@ def _fill_place(session: Session, place: str, parent: str | None, kind: str, pac
 @pytest.fixture(scope="session")
 def pack() -> Pack:
     """The shipped rule pack."""
-    return load_pack("tanbinh-2023")
+    return load_packs(RulesSettings().packs)
 
 
 @pytest.fixture

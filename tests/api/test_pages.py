@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 import phongmay_api.pages
 from phongmay_api.pages.texts import EN, SYMBOLS, VI
+from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import EvaluationRun, State, Verdict
 from phongmay_store.register.device import Device
@@ -189,3 +191,16 @@ def test_static_files(client: TestClient) -> None:
         assert client.get(path).status_code == 200
     for name in ("texts.py", "..%2Ftexts.py", "%2e%2e/router.py"):
         assert client.get(f"/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("vi", ("Thủ công", "mức do quận đặt")), ("en", ("By hand", "district setting"))]
+)
+def test_the_catalogue_shows_every_clause_and_rule(reader: TestClient, pack: Pack, language: str, words: tuple) -> None:
+    """What is judged, what is not and why, whose figure each parameter is: for every clause and rule of every pack."""
+    page = reader.get(f"/rules?lang={language}").text
+    text = unescape(page)
+    assert all(f'id="{name}"' in page for name in (*pack.clauses, *pack.rules))
+    assert all(clause.text.vi in text and clause.note.in_(language) in text for clause in pack.standard.clause)
+    assert all(name in text for name in (*pack.standard.parameters, *words))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= {*pack.clauses, *pack.rules, "content"}

@@ -58,6 +58,7 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", "/"): Permission.JUDGED,
     ("GET", "/units/{unit_id}"): Permission.JUDGED,
     ("GET", "/schools/{unit_id}"): Permission.JUDGED,
+    ("GET", "/rules"): Permission.JUDGED,
     ("GET", "/verdicts/{verdict_id}"): Permission.JUDGED,
 }
 """(method, path) of every route."""

@@ -1,4 +1,4 @@
-"""Routes of the pages: sign-in and out, overview of a unit, a school, a verdict, and the few static files."""
+"""Routes of the pages: sign-in and out, a unit, a school, a verdict, the catalogue of rules, and the static files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from phongmay_api.access.accounts import sign_in, sign_out
 from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
+from phongmay_api.pages.catalogue import catalogue_view
 from phongmay_api.pages.district import district_view
 from phongmay_api.pages.proof import verdict_view
 from phongmay_api.pages.rendering import STATIC, STATIC_TYPES, language_texts, render
@@ -183,6 +184,13 @@ def school_page(
         view=view,
         sample=view.sample,
     )
+
+
+@router.get("/rules")
+def catalogue_page(request: Request, context: Shared, scope: CurrentScope) -> Response:
+    """Show every pack in force: clauses with their assessment, rules, parameters."""
+    view = catalogue_view(context.pack, language_texts(request))
+    return render(request, "catalogue.html", scope=scope, secure=context.settings.secure_cookies, view=view)
 
 
 @router.get("/verdicts/{verdict_id}")

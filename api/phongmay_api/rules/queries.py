@@ -58,7 +58,7 @@ def detail(pack: Pack, found: Rule) -> RuleDetail:
     clauses = [ClauseOut(**pack.clauses[clause].model_dump(exclude={"source"})) for clause in found.clauses]
     parameters = [
         ParameterOut(name=name, **pack.standard.parameters[name].model_dump(exclude={"clause"}))
-        for name in sorted(set(_parameter_names(pack, found)))
+        for name in sorted(set(parameter_names(pack, found)))
     ]
     return RuleDetail(
         **_common(pack, found),
@@ -69,7 +69,7 @@ def detail(pack: Pack, found: Rule) -> RuleDetail:
     )
 
 
-def _parameter_names(pack: Pack, found: Rule) -> Iterator[str]:
+def parameter_names(pack: Pack, found: Rule) -> Iterator[str]:
     """Find the parameters that a rule's checks name, wherever in them they stand."""
     pending: list[object] = [check.model_dump() for check in found.check]
     while pending:
