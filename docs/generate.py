@@ -27,7 +27,7 @@ from phongmay_contract.catalogue import MEASUREMENTS, Quantity
 from phongmay_contract.topics import DOWN_KINDS, ENVELOPE_KINDS, ROOT, Kind
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.loader import load_packs
-from phongmay_rules.model import NumberFrom, OneOf, Threshold, Window
+from phongmay_rules.model import NumberFrom
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.base import Base, UtcDateTime, Versioned
 from phongmay_store.register.declared import DECLARABLE
@@ -258,9 +258,7 @@ def rule_table() -> str:
     for rule in sorted(pack.rules.values(), key=lambda rule: rule.id):
         document = pack.standard.documents.get(rule.duty)
         until = f"{rule.valid_from} to {rule.valid_to}" if rule.valid_to else f"from {rule.valid_from}"
-        measured = all(
-            FACTS[check.fact].measurable for check in rule.check if isinstance(check, Threshold | OneOf | Window)
-        )
+        measured = all(FACTS[fact].measurable for fact in rule.facts())
         rows.append(
             (
                 rule.id + ("" if rule.id in pack.active else " (off)"), rule.title.en, pack.owners[rule.id],

@@ -319,6 +319,11 @@ class Rule(Model):
         found = [rule for check in self.check if isinstance(check, Share | Count | PerHead) for rule in check.rules]
         return tuple(dict.fromkeys(found))
 
+    def facts(self) -> frozenset[str]:
+        """Give the names of all facts that the checks read."""
+        names = ("fact", "heard", "silent", "known", "coverage", "heads")
+        return frozenset(getattr(check, name) for check in self.check for name in names if getattr(check, name, ""))
+
     def counts(self) -> frozenset[str]:
         """Tell what this rule counts: devices, rooms, schools."""
         return frozenset(

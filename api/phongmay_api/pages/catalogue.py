@@ -14,7 +14,7 @@ from phongmay_api.pages.texts import Texts
 from phongmay_api.rules.queries import parameter_names
 from phongmay_rules.explain import format_value, origin_name
 from phongmay_rules.facts.catalogue import FACTS
-from phongmay_rules.model import Clause, OneOf, Pack, Rule, Stamp, Threshold, Window
+from phongmay_rules.model import Clause, Pack, Rule, Stamp
 from phongmay_store.register.timetable import LOCAL
 
 
@@ -119,14 +119,13 @@ def _rule(pack: Pack, rule: Rule, today: date, language: str) -> RuleLine:
         status = "judged"
     else:
         status = "not_yet" if today < rule.valid_from else "over"
-    read = [check.fact for check in rule.check if isinstance(check, Threshold | OneOf | Window)]
     return RuleLine(
         rule,
         pack.stamp(rule.id),
         status,
         document.number if document else "",
         [(origin_name(origin, language), origin == "district_setting") for origin in origins],
-        all(FACTS[fact].measurable for fact in read),
+        all(FACTS[fact].measurable for fact in rule.facts()),
         [_parameter(pack, name, language) for name in sorted(set(parameter_names(pack, rule)))],
     )
 

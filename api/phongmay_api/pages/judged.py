@@ -12,6 +12,7 @@ from phongmay_api.pages.texts import Texts
 from phongmay_api.verdicts import presenting
 from phongmay_api.verdicts.queries import Judged
 from phongmay_rules.explain import origin_name
+from phongmay_rules.facts.catalogue import BY_AGENT
 from phongmay_rules.model import Document, Pack, Severity
 from phongmay_store.register.compliance import State
 
@@ -36,6 +37,7 @@ class Item:
         duty: title of the document that demands it, or "–".
         measured_at: newest time that the evidence is about.
         sources: envelopes and register rows, the first few.
+        on_machine: it rests on what the machine's own agent measures, not on papers or on what nothing measures yet.
     """
 
     id: int
@@ -62,6 +64,7 @@ class Item:
     rule_hash: str
     pack_id: str
     pack_hash: str
+    on_machine: bool
 
 
 def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], str]) -> Item:
@@ -97,6 +100,7 @@ def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], 
         rule_hash=verdict.rule_hash,
         pack_id=verdict.pack_id,
         pack_hash=verdict.pack_hash,
+        on_machine=rule is not None and not rule.facts().isdisjoint(BY_AGENT),
     )
 
 

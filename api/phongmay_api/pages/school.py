@@ -118,8 +118,10 @@ def school_view(
 
 def _tile(device: Device, seats: Sequence[Seat], judged: list[Item], words: Texts) -> Tile:
     label = next((seat.label for seat in seats if seat.id == device.seat_id), device.code)
-    state = worst_state(judged)
-    count = sum(1 for entry in judged if entry.state == state)
+    # A missing serial number must not turn a room of sound PCs red: a tile speaks of the machine itself.
+    measured = [entry for entry in judged if entry.on_machine]
+    state = worst_state(measured)
+    count = sum(1 for entry in measured if entry.state == state)
     summary = f"{state_name(state, words.language)} ({count})" if judged else words("no_verdicts")
     return Tile(device.id, label, device.code, state, summary)
 

@@ -321,6 +321,17 @@ FACTS: Mapping[str, FactKind] = {
 """Every fact by name."""
 
 
+BY_AGENT = tuple(
+    name
+    for name, kind in FACTS.items()
+    if kind.subject is SubjectKind.DEVICE
+    and kind.source is not Source.DECLARED
+    and kind.measurable
+    and name != "record_fields_missing"
+)
+"""Facts about a machine that only its own agent's data can give."""
+
+
 def not_measured(subject: SubjectKind, at: float) -> list[Found]:
     """Say of everything that nothing measures yet about a kind of subject that it is missing."""
     names = (name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from phongmay_rules.facts import hardware, network, presence, rooms
-from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing, not_measured
+from phongmay_rules.facts.catalogue import BY_AGENT, Found, missing, not_measured
 from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
@@ -19,15 +19,6 @@ from phongmay_store.series.interface import SeriesReader
 
 Subject = tuple[str, str]
 """(kind, id)."""
-_BY_AGENT = tuple(
-    name
-    for name, kind in FACTS.items()
-    if kind.subject is SubjectKind.DEVICE
-    and kind.source is not Source.DECLARED
-    and kind.measurable
-    and name != "record_fields_missing"
-)
-"""Facts that only an agent's data can give."""
 _REACH = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio")
 _SILENCE = ("heard", "silent_expected_s")
 
@@ -98,7 +89,7 @@ class FactMaker:
         return [*found, _works(device, reported, self.at)]
 
     def _nothing_measured(self, device: DevicePlace, reason: Reason) -> list[Found]:
-        nothing = _nothing(_BY_AGENT, reason, self.at, device.row)
+        nothing = _nothing(BY_AGENT, reason, self.at, device.row)
         return [*nothing, *not_measured(SubjectKind.DEVICE, self.at)]
 
     def _timetable(self, text: str) -> Timetable | None:
