@@ -232,7 +232,7 @@ EN: dict[str, str] = {
     "rule_status_off": "switched off",
     "rule_status_not_yet": "not in force yet",
     "rule_status_over": "no longer in force",
-    "tile_about": "A machine's sign counts what is measured on it; records and what nothing measures yet: see the lists.",
+    "tile_about": "A machine's sign counts what is measured on it; the lists show records and what is not measured.",
     "own_rules": "Rules about the unit as a whole",
     "no_verdicts": "No verdicts yet.",
     "broken_first": "Mend first",
