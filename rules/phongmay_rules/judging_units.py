@@ -53,18 +53,12 @@ class Judge:
         """
         rooms = {device.id: device.room_id for device in school.devices}
         judged: dict[Key, Judgement] = {}
-        subjects = {
-            SubjectKind.DEVICE: [_device_subject(device, school) for device in school.devices],
-            SubjectKind.ROOM: [
-                Subject(SubjectKind.ROOM, room.id, school.id, room.kind, school.level) for room in school.rooms
-            ],
-            SubjectKind.SCHOOL: [Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)],
-        }
+        subjects = subjects_of(school)
         for rule in self.rules:
             for subject in subjects.get(rule.subject.kind, ()):
                 if judges(rule, subject):
                     own = facts.get((subject.kind, subject.id), {})
-                    members = list(_members(school, subject, facts, judged, rule))
+                    members = list(members_of(school, subject, facts, judged, rule))
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
                     key = (subject.kind, subject.id, rule.id)
@@ -154,6 +148,17 @@ def sit(session: Session, pack: Pack, at: datetime, known_at: datetime) -> Sitti
     )
 
 
+def subjects_of(school: SchoolPlace) -> dict[SubjectKind, list[Subject]]:
+    """Give everything in a school that rules may judge."""
+    return {
+        SubjectKind.DEVICE: [_device_subject(device, school) for device in school.devices],
+        SubjectKind.ROOM: [
+            Subject(SubjectKind.ROOM, room.id, school.id, room.kind, school.level) for room in school.rooms
+        ],
+        SubjectKind.SCHOOL: [Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)],
+    }
+
+
 def _device_subject(device: DevicePlace, school: SchoolPlace) -> Subject:
     return Subject(
         SubjectKind.DEVICE, device.id, school.id, device.kind, school.level, device.state,
@@ -161,7 +166,7 @@ def _device_subject(device: DevicePlace, school: SchoolPlace) -> Subject:
     )  # fmt: skip
 
 
-def _members(
+def members_of(
     school: SchoolPlace, subject: Subject, facts: Facts, judged: Mapping[Key, Judgement], rule: Rule
 ) -> Iterator[Member]:
     """Give devices and rooms as members, with the states of the rules that the aggregate reads."""

@@ -1,0 +1,170 @@
+"""The gap list: a standing and prices go in; what to buy for whom, what it mends, and what money cannot mend come out.
+
+The list is checked before anybody sees it: the measures are applied to the facts and every rule is asked again. What
+does not come out as promised stands in `broken`, which is empty unless this program is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from phongmay_rules.gaps.options import Line, Option, Target
+from phongmay_rules.gaps.prices import Prices
+from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
+from phongmay_rules.gaps.solving import Solution, solve
+from phongmay_rules.judging import Judgement
+from phongmay_rules.standing import Judged, Standing
+from phongmay_store.register.compliance import State, SubjectKind
+
+
+@dataclass(frozen=True)
+class GapLine:
+    """One line of the list.
+
+    Attributes:
+        room_id: "" = in no room, or for the school as a whole.
+        device_id: "" = for the room or school.
+        count: pieces in all.
+        mends: rules that the whole option turns green, sorted.
+    """
+
+    school_id: str
+    room_id: str
+    device_id: str
+    line: Line
+    count: int
+    mends: tuple[str, ...]
+
+    @property
+    def cost(self) -> int:
+        """Whole VND."""
+        return self.count * self.line.item.price_vnd
+
+
+@dataclass(frozen=True)
+class SchoolGap:
+    """How one school stands before and after.
+
+    Attributes:
+        red: failing verdicts.
+        green: of these, mended by the list.
+        no_measure: of these, what nothing in the price file mends (without a budget), or is not paid for.
+        unknown: must be measured first; nothing was priced for it.
+        is_complete: nothing fails afterwards (of what was asked for).
+    """
+
+    school_id: str
+    red: int
+    green: int
+    no_measure: tuple[Target, ...]
+    unknown: Mapping[Target, Judgement]
+    errors: tuple[Target, ...]
+    cost: int
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class GapList:
+    """The whole list.
+
+    Attributes:
+        before: judgements by unit.
+        after: the same as expected with all measures.
+        undecided: mended aggregates that are still unknown, because some of their members are.
+        broken: promised and not kept, or worse than before; empty unless the program is wrong.
+    """
+
+    standing: Standing
+    prices: Prices
+    budget: int | None
+    lines: tuple[GapLine, ...]
+    schools: tuple[SchoolGap, ...]
+    before: Mapping[str, Judged]
+    after: Mapping[str, Judged]
+    undecided: tuple[Target, ...]
+    broken: tuple[Target, ...]
+
+    @property
+    def cost(self) -> int:
+        """Sum in whole VND."""
+        return sum(line.cost for line in self.lines)
+
+
+def make_gap_list(
+    standing: Standing, prices: Prices, *, budget: int | None = None, only: frozenset[str] = frozenset()
+) -> GapList:
+    """Make the list.
+
+    Args:
+        standing: how everything stands.
+        prices: what there is to buy.
+        budget: whole VND; None = the cheapest set that mends all that can be mended.
+        only: rules that matter (empty = all of devices, rooms and schools).
+
+    Raises:
+        SolverError: no proven optimum.
+    """
+    before = standing.judge()
+    problems = [
+        problem_of(standing, school, before[school.id], prices, only)
+        for school in standing.schools.values()
+        if school.id not in standing.never_judged
+    ]
+    solution = solve(problems, budget)
+    after = with_measures(standing, solution.chosen).judge()
+    undecided, broken = _check(solution, before, after)
+    lines = tuple(_lines(standing, solution))
+    schools = tuple(_school(problem, solution, lines) for problem in problems)
+    return GapList(standing, prices, budget, lines, schools, before, after, undecided, broken)
+
+
+def _check(
+    solution: Solution, before: Mapping[str, Judged], after: Mapping[str, Judged]
+) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
+    """Compare what the list promises with what the rules say."""
+    then = {key: found.state for judged in after.values() for key, found in judged.items()}
+    undecided, broken = [], []
+    for target in sorted(solution.green):
+        if then[target] is State.UNKNOWN and target[0] != SubjectKind.DEVICE:
+            undecided.append(target)
+        elif then[target] is not State.PASS:
+            broken.append(target)
+    for judged in before.values():
+        broken += [key for key, found in judged.items() if found.state is State.PASS and then[key] is State.FAIL]
+    return tuple(undecided), tuple(broken)
+
+
+def _lines(standing: Standing, solution: Solution) -> Iterator[GapLine]:
+    rooms = {room.id: school.id for school in standing.schools.values() for room in school.rooms}
+    devices = {device.id: device for school in standing.schools.values() for device in school.devices}
+    for option, times in solution.chosen:
+        kind, subject = option.subject
+        mends = tuple(sorted({target[2] for target in option.fixes if target in solution.green}))
+        for line in option.lines:
+            school, room, device = subject, "", ""
+            if kind == SubjectKind.DEVICE:
+                school, room, device = devices[subject].unit_id, devices[subject].room_id or "", subject
+            elif kind == SubjectKind.ROOM:
+                school, room = rooms[subject], subject
+            yield GapLine(school, room, device, line, line.count * times, mends or _counted(option, solution))
+
+
+def _counted(option: Option, solution: Solution) -> tuple[str, ...]:
+    """Give the aggregates that one more PC in a room is bought for."""
+    return tuple(sorted({rule for kind, place, rule in solution.green if place == option.adds_to}))
+
+
+def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> SchoolGap:
+    left = tuple(target for target in problem.targets if target not in solution.green)
+    cost = sum(line.cost for line in lines if line.school_id == problem.school.id)
+    return SchoolGap(
+        problem.school.id,
+        len(problem.targets),
+        len(problem.targets) - len(left),
+        left,
+        problem.unknown,
+        problem.errors,
+        cost,
+        problem.school.id in solution.complete,
+    )

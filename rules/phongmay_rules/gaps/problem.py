@@ -1,0 +1,255 @@
+"""What is red in a school and what may be done about it: a standing goes in, one problem for the solver comes out.
+
+Device rules are turned green by options alone. Aggregates of a room or school (enough PCs, share of good PCs) follow
+from their members, so they become counts. What is unknown counts for an aggregate as it does when judging: it may turn
+out well, so money is only asked for what is missing in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from phongmay_rules.checks import counting
+from phongmay_rules.checks.outcome import Member
+from phongmay_rules.facts.records import FactValue
+from phongmay_rules.gaps.options import FACT, Bench, Line, Option, Target, device_options, new_pc, switch_options
+from phongmay_rules.gaps.prices import ItemKind, Prices
+from phongmay_rules.judging import Judgement, Subject, judge, judges
+from phongmay_rules.judging_units import members_of, subjects_of
+from phongmay_rules.model import PerHead, Rule, Share
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.standing import Judged, Standing
+from phongmay_store.register.compliance import State, SubjectKind
+from phongmay_store.register.device import DeviceState
+from phongmay_store.register.place import RoomKind
+from phongmay_store.register.timetable import LOCAL
+
+_BELOW = (SubjectKind.ROOM, SubjectKind.SCHOOL)
+NEW_PC_KIND = "pc"
+
+
+@dataclass(frozen=True)
+class Count:
+    """An aggregate as an inequality: mended members and new PCs make up what is missing.
+
+    Attributes:
+        target: the failing verdict.
+        missing: members that must be mended, when no PC is added.
+        members: for each failing member that can count the verdicts on it that must all turn green.
+        rooms: rooms whose new PCs count.
+        each_new: how much one new PC adds (less than 1 for a share, whose total grows too).
+    """
+
+    target: Target
+    missing: float
+    members: tuple[tuple[Target, ...], ...]
+    rooms: frozenset[str]
+    each_new: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One school.
+
+    Attributes:
+        targets: every failing verdict of devices, rooms and the school.
+        unknown: verdicts that must be measured first, with the judgement.
+        errors: verdicts that a parameter out of bounds prevents.
+        options: what can be done; of the options of one device at most one is chosen.
+        counts: aggregates among the targets.
+    """
+
+    school: SchoolPlace
+    targets: tuple[Target, ...]
+    unknown: Mapping[Target, Judgement]
+    errors: tuple[Target, ...]
+    options: tuple[Option, ...]
+    counts: tuple[Count, ...]
+
+
+def problem_of(
+    standing: Standing, school: SchoolPlace, judged: Judged, prices: Prices, only: frozenset[str] = frozenset()
+) -> Problem:
+    """Make the problem of one school.
+
+    Args:
+        standing: where it is from.
+        school: the school.
+        judged: its judgements.
+        prices: what there is to buy.
+        only: rules that are to be turned green (empty = all).
+    """
+    rules = {rule.id: rule for rule in standing.rules}
+    today = standing.at.astimezone(LOCAL).date()
+    bench = Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today)
+    wanted = {key: found for key, found in judged.items() if not only or key[2] in only}
+    targets = tuple(sorted(key for key, found in wanted.items() if found.state is State.FAIL))
+    counts = tuple(
+        count
+        for target in targets
+        if target[0] != SubjectKind.DEVICE
+        for count in _counts(standing, school, judged, rules[target[2]], target)
+    )
+    needed = {target for target in targets if target[0] == SubjectKind.DEVICE}
+    needed |= {target for count in counts for member in count.members for target in member}
+    return Problem(
+        school,
+        targets,
+        {key: found for key, found in wanted.items() if found.state is State.UNKNOWN},
+        tuple(sorted(key for key, found in wanted.items() if found.state is State.ERROR)),
+        tuple(_options(standing, school, prices, bench, needed, targets, counts)),
+        counts,
+    )
+
+
+def _options(
+    standing: Standing, school: SchoolPlace, prices: Prices, bench: Bench, needed: set[Target],
+    targets: Sequence[Target], counts: Sequence[Count],
+) -> list[Option]:  # fmt: skip
+    by_device: dict[str, list[Target]] = {}
+    for target in sorted(needed):
+        by_device.setdefault(target[1], []).append(target)
+    devices = {subject.id: subject for subject in subjects_of(school)[SubjectKind.DEVICE]}
+    found: list[Option] = []
+    for device, mine in by_device.items():
+        found += device_options(bench, prices, devices[device], _facts(standing, device), mine)
+    pc = new_pc(bench, prices, Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level))
+    for room in school.rooms:
+        inside = [(devices[d.id], _facts(standing, d.id)) for d in school.devices if d.room_id == room.id]
+        found += switch_options(bench, prices, room.id, inside, by_device)
+        wanted = sum(-(-count.missing // count.each_new) for count in counts if room.id in count.rooms)
+        if pc is not None and wanted:
+            line = (Line(pc, 1),)
+            found.append(Option((SubjectKind.ROOM, room.id), line, at_most=int(wanted), adds_to=room.id))
+    return found + _new_room(school, prices, bench, targets)
+
+
+def _facts(standing: Standing, device: str) -> Mapping[str, FactValue]:
+    return standing.facts.get((SubjectKind.DEVICE, device), {})
+
+
+def _new_room(school: SchoolPlace, prices: Prices, bench: Bench, targets: Sequence[Target]) -> list[Option]:
+    """Give the fitting-out of one more computer room, where that turns a verdict on the school green."""
+    own = [target for target in targets if target[:2] == (SubjectKind.SCHOOL, school.id)]
+    subject = Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
+    rooms = sum(room.kind == RoomKind.COMPUTER for room in school.rooms)
+    after = bench.after({}, {"computer_rooms": rooms + 1})
+    fixes = {target for target in own if bench.judge(target[2], subject, after).state is State.PASS}
+    pc, size = new_pc(bench, prices, subject), room_size(bench, school)
+    if not fixes or size is None or (size and pc is None):
+        return []
+    lines = (Line(pc, size),) if pc is not None and size else ()
+    return [
+        Option((SubjectKind.SCHOOL, school.id), (Line(item, 1), *lines), frozenset(fixes), fits_out=size)
+        for item in prices.of(ItemKind.ROOM)[:1]
+    ]
+
+
+def room_size(bench: Bench, school: SchoolPlace) -> int | None:
+    """Give how many PCs the rules demand of a new computer room whose class size nobody declared; None = not known."""
+    subject = Subject(SubjectKind.ROOM, "new", school.id, RoomKind.COMPUTER, school.level)
+    sizes = [0]
+    for rule in bench.rules.values():
+        for check in rule.check:
+            if isinstance(check, PerHead) and judges(rule, subject):
+                alone = rule.model_copy(update={"check": (check,)})
+                found = judge(alone, subject, {}, (), bench.settings, bench.at)
+                if found.state is State.UNKNOWN:
+                    return None
+                sizes.append(int(found.required.get("value") or 0))
+    return max(sizes)
+
+
+def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule, target: Target) -> list[Count]:
+    """Give the counts of an aggregate's failing checks; none for a rule that no count can mend."""
+    subject = next(s for kind in _BELOW for s in subjects_of(school)[kind] if (s.kind, s.id) == target[:2])
+    facts = standing.facts.get((subject.kind, subject.id), {})
+    members = members_of(school, subject, standing.facts, judged, rule)
+    settings, at = standing.settings[school.id], standing.at.timestamp()
+    found: list[Count] = []
+    for check in rule.check:
+        alone = judge(rule.model_copy(update={"check": (check,)}), subject, facts, members, settings, at)
+        if alone.state is not State.FAIL:
+            continue
+        rooms = frozenset([subject.id] if subject.kind == SubjectKind.ROOM else (room.id for room in school.rooms))
+        if isinstance(check, PerHead):
+            mendable = [_blame(m, check.rules) for m in counting.selected(members, check.of, ()) if _is_in_use(m)]
+            missing = alone.required["value"] - alone.measured["value"] - alone.measured["perhaps"]
+            each, counts_new = 1.0, NEW_PC_KIND in check.of
+        elif isinstance(check, Share) and check.members == "devices":
+            chosen = [m for m in counting.selected(members, check.of, check.states)
+                      if m.has_agent or not check.with_agent]  # fmt: skip
+            mendable = [_blame(m, check.rules, check.fact) for m in chosen]
+            total, share = alone.measured["total"], alone.required["value"]
+            missing = share * total - alone.measured["met"] - alone.measured["perhaps"]
+            each, counts_new = 1.0 - share, not check.of or NEW_PC_KIND in check.of
+        else:
+            return []
+        useful = tuple(blame for blame in mendable if blame)
+        found.append(Count(target, missing, useful, rooms if counts_new and each > 0 else frozenset(), each))
+    return found
+
+
+def _is_in_use(member: Member) -> bool:
+    return member.state != DeviceState.IN_REPAIR and member.has_agent
+
+
+def _blame(member: Member, rules: Sequence[str], fact: str = "") -> tuple[Target, ...]:
+    """Give the failing verdicts that keep a member from counting; none when it counts or is not known to fail.
+
+    A waived one is among them: a waiver excuses, it does not equip a room.
+    """
+    if fact:
+        failing = counting.by_fact(member.facts.get(fact)) is State.FAIL
+        return ((member.kind, member.id, FACT + fact),) if failing else ()
+    return tuple(
+        (member.kind, member.id, rule) for rule in rules if counting.worst(counting.of_rule(member, rule)) is State.FAIL
+    )
+
+
+def with_measures(standing: Standing, chosen: Sequence[tuple[Option, int]]) -> Standing:
+    """Give the standing as it is expected to be after some measures: new facts, new PCs, new rooms.
+
+    Args:
+        standing: before.
+        chosen: options and how many times each.
+    """
+    today = standing.at.astimezone(LOCAL).date()
+    at = standing.at.timestamp()
+    facts = dict(standing.facts)
+    schools = dict(standing.schools)
+    homes = {room.id: school.id for school in schools.values() for room in school.rooms}
+    for option, count in chosen:
+        for device, sets in option.sets.items():
+            facts[SubjectKind.DEVICE, device] = _expected(facts.get((SubjectKind.DEVICE, device), {}), sets, at)
+        school_id = homes.get(option.adds_to) or (option.subject[1] if option.fits_out is not None else "")
+        if school_id:
+            school = schools[school_id]
+            number, room = count, option.adds_to
+            if option.fits_out is not None:
+                number, room = option.fits_out, f"{school_id}+room"
+                school = _with_room(school, room)
+                rooms = sum(r.kind == RoomKind.COMPUTER for r in school.rooms)
+                own = facts.get((SubjectKind.SCHOOL, school_id), {})
+                facts[SubjectKind.SCHOOL, school_id] = _expected(own, {"computer_rooms": rooms}, at)
+            pcs = [line.item for line in option.lines if line.item.kind is ItemKind.PC]
+            for index in range(number):
+                device = f"{room}+{index}"
+                school = _with_pc(school, device, room, at)
+                facts[SubjectKind.DEVICE, device] = _expected({}, pcs[0].effects(today), at)
+            schools[school_id] = school
+    return replace(standing, facts=facts, schools=schools)
+
+
+def _expected(facts: Mapping[str, FactValue], sets: Mapping[str, float], at: float) -> dict[str, FactValue]:
+    return {**facts, **{name: FactValue(0, name, value, "", at, "expected") for name, value in sets.items()}}
+
+
+def _with_room(school: SchoolPlace, room: str) -> SchoolPlace:
+    return replace(school, rooms=[*school.rooms, RoomPlace(room, school.id, RoomKind.COMPUTER, None, "", "expected")])
+
+
+def _with_pc(school: SchoolPlace, device: str, room: str, at: float) -> SchoolPlace:
+    place = DevicePlace(device, school.id, room, NEW_PC_KIND, DeviceState.IN_SERVICE, at, False, "", "expected")
+    return replace(school, devices=[*school.devices, place])

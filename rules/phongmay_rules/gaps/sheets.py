@@ -1,0 +1,186 @@
+"""The gap list as a workbook for the finance office: a `GapList` goes in, XLSX bytes come out, headings in Vietnamese.
+
+Amounts are whole numbers in VND, sums are values (every reader shows them). No text of the register can become a
+formula: each is written as a string, marked as text where a spreadsheet would take it for one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from phongmay_rules.gaps.listing import GapList
+from phongmay_rules.gaps.words import NOTES, REMARKS, as_of, rule_title, school_name, subject_name, vnd
+from phongmay_rules.reasons import reason_text
+from phongmay_store.register.timetable import LOCAL
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MONEY = "#,##0"
+_WIDEST = 60
+MONEY_HEADS = ("Đơn giá (đ)", "Thành tiền (đ)")
+
+
+def workbook(found: GapList) -> bytes:
+    """Write the workbook."""
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    _sheet(book, "Tổng hợp", ("Mục", "Nội dung"), _summary(found))
+    _sheet(book, "Theo hạng mục", ("Hạng mục", "Số lượng", *MONEY_HEADS), _items(found), total=True)
+    _sheet(
+        book,
+        "Theo trường",
+        ("Trường", "Tiêu chí không đạt", "Sẽ đạt", "Còn lại", "Chưa rõ", "Thành tiền (đ)", "Sau khi thực hiện"),
+        _schools(found),
+        total=True,
+    )
+    _sheet(book, "Theo phòng", ("Trường", "Phòng", "Số hạng mục", "Thành tiền (đ)"), _rooms(found), total=True)
+    _sheet(
+        book,
+        "Theo máy",
+        ("Trường", "Phòng", "Máy", "Hạng mục", "Số lượng", *MONEY_HEADS, "Tiêu chí sẽ đạt", "Ghi chú"),
+        _details(found),
+        total=True,
+    )
+    _sheet(book, "Phải đo trước", ("Trường", "Đối tượng", "Tiêu chí", "Tên tiêu chí", "Lý do"), _unknown(found))
+    _sheet(book, "Chưa xử lý", ("Trường", "Đối tượng", "Tiêu chí", "Tên tiêu chí"), _left(found))
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _summary(found: GapList) -> list[tuple[object, ...]]:
+    prices = found.prices
+    complete = sum(school.is_complete for school in found.schools)
+    rows: list[tuple[object, ...]] = [
+        ("Số liệu tính đến", as_of(found)),
+        ("Bộ tiêu chí", f"{found.standing.pack.id} {found.standing.pack.standard.version}"),
+        ("Nguồn giá", prices.source.vi),
+        ("Ngày báo giá", f"{prices.dated:%d/%m/%Y}"),
+        ("Giá có hiệu lực đến", f"{prices.valid_until:%d/%m/%Y}"),
+        ("Ngân sách", "không giới hạn" if found.budget is None else vnd(found.budget)),
+        ("Tổng cộng", vnd(found.cost)),
+        ("Trường không còn tiêu chí không đạt", f"{complete}/{len(found.schools)}"),
+        ("Tiêu chí sẽ đạt", f"{sum(s.green for s in found.schools)}/{sum(s.red for s in found.schools)}"),
+        ("Tiêu chí chưa rõ", str(sum(len(school.unknown) for school in found.schools))),
+    ]
+    if prices.placeholder:
+        rows.insert(0, ("CẢNH BÁO", "Giá trong danh sách là mức giá mẫu, chưa có báo giá."))
+    if prices.staleness(found.standing.at.astimezone(LOCAL).date()):
+        rows.insert(0, ("CẢNH BÁO", f"Giá chỉ có hiệu lực đến {prices.valid_until:%d/%m/%Y}: cần báo giá mới."))
+    return [*rows, *(("Ghi chú", vi) for vi, _ in REMARKS)]
+
+
+def _items(found: GapList) -> list[tuple[object, ...]]:
+    counts: dict[str, int] = {}
+    for line in found.lines:
+        counts[line.line.item.id] = counts.get(line.line.item.id, 0) + line.count
+    items = {item.id: item for item in found.prices.item}
+    return [
+        (items[item].name.vi, count, items[item].price_vnd, count * items[item].price_vnd)
+        for item, count in sorted(counts.items())
+    ]
+
+
+def _schools(found: GapList) -> list[tuple[object, ...]]:
+    return [
+        (
+            school_name(found, school.school_id),
+            school.red,
+            school.green,
+            school.red - school.green,
+            len(school.unknown),
+            school.cost,
+            "Không còn tiêu chí không đạt" if school.is_complete else "Còn tiêu chí không đạt",
+        )
+        for school in sorted(found.schools, key=lambda school: school_name(found, school.school_id))
+    ]
+
+
+def _rooms(found: GapList) -> list[tuple[object, ...]]:
+    sums: dict[tuple[str, str], list[int]] = {}
+    for line in found.lines:
+        entry = sums.setdefault((line.school_id, line.room_id), [0, 0])
+        entry[0] += 1
+        entry[1] += line.cost
+    names = found.standing.names
+    rows = [(school_name(found, s), names.room(room) or "(toàn trường)", *entry) for (s, room), entry in sums.items()]
+    return sorted(rows, key=lambda row: row[:2])
+
+
+def _details(found: GapList) -> list[tuple[object, ...]]:
+    names = found.standing.names
+    rows = [
+        (
+            school_name(found, line.school_id),
+            names.room(line.room_id),
+            names.device(line.device_id) if line.device_id else "",
+            line.line.item.name.vi,
+            line.count,
+            line.line.item.price_vnd,
+            line.cost,
+            ", ".join(line.mends),
+            NOTES[line.line.note][0],
+        )
+        for line in found.lines
+    ]
+    return sorted(rows, key=lambda row: row[:4])
+
+
+def _unknown(found: GapList) -> list[tuple[object, ...]]:
+    return [
+        (
+            school_name(found, school.school_id),
+            subject_name(found, target),
+            target[2],
+            rule_title(found, target[2], "vi"),
+            reason_text(judgement.reason, "vi"),
+        )
+        for school in found.schools
+        for target, judgement in school.unknown.items()
+    ]
+
+
+def _left(found: GapList) -> list[tuple[object, ...]]:
+    return [
+        (school_name(found, school.school_id), subject_name(found, t), t[2], rule_title(found, t[2], "vi"))
+        for school in found.schools
+        for t in school.no_measure
+    ]
+
+
+def _sheet(
+    book: Workbook, title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, total: bool = False
+) -> None:
+    sheet = book.create_sheet(title)
+    money = [index for index, head in enumerate(heads) if head in MONEY_HEADS]
+    table = [tuple(heads), *rows]
+    if total:
+        sums: list[object] = [""] * len(heads)
+        sums[0], last = "Cộng", money[-1]
+        sums[last] = sum(row[last] for row in table[1:])
+        table.append(tuple(sums))
+    widths = [0] * len(heads)
+    for number, row in enumerate(table, start=1):
+        for index, value in enumerate(row):
+            cell = sheet.cell(number, index + 1)
+            if isinstance(value, str):
+                text = ILLEGAL_CHARACTERS_RE.sub("", value)
+                cell.value = text
+                cell.data_type = "s"  # never a formula, whatever a school calls its room
+                cell.quotePrefix = text.startswith(_FORMULA)
+            else:
+                cell.value = value
+                if index in money:
+                    cell.number_format = _MONEY
+            if number == 1 or (total and number == len(table)):
+                cell.font = Font(bold=True)
+            widths[index] = min(_WIDEST, max(widths[index], len(str(value)) + 2))
+    for index, width in enumerate(widths, start=1):
+        sheet.column_dimensions[get_column_letter(index)].width = width
+    sheet.freeze_panes = "A2"

@@ -1,0 +1,66 @@
+"""Words of the gap list in Vietnamese and English: notes, amounts, kinds of subject."""
+
+from __future__ import annotations
+
+from phongmay_rules.gaps.listing import GapLine, GapList
+from phongmay_rules.gaps.options import Target
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.timetable import LOCAL
+
+NOTES: dict[str, tuple[str, str]] = {
+    "": ("", ""),
+    "replaces": ("thay toàn bộ các thanh RAM cũ", "replaces all old modules"),
+    "slots_unknown": (
+        "chưa rõ số khe RAM trống: tính giá thay bằng một thanh; kiểm tra khe và loại RAM trước khi mua",
+        "free slots not known: priced as one module in place of all; look at slots and type before buying",
+    ),
+}
+REMARKS: tuple[tuple[str, str], ...] = (
+    (
+        "Chỉ tính tiền cho tiêu chí KHÔNG ĐẠT đã có số liệu; tiêu chí chưa rõ phải đo trước, không tính tiền.",
+        "Only failing verdicts that rest on data are priced; what is unknown must be measured first.",
+    ),
+    (
+        "Thiếu máy: chỉ tính số máy chắc chắn thiếu, sau khi các máy chưa rõ đều được xem là hoạt động.",
+        "Missing PCs: only those missing in any case, with all that is unknown taken to work.",
+    ),
+    (
+        "Các mức so sánh phần lớn là mức do quận đặt; danh sách thay đổi khi quận đổi mức.",
+        "Most limits are district settings; the list changes with them.",
+    ),
+)
+
+
+def vnd(amount: int) -> str:
+    """Write an amount as people read it: 1.234.567 đ."""
+    return f"{amount:,}".replace(",", ".") + " đ"
+
+
+def as_of(found: GapList) -> str:
+    """Give the local time of the evaluation that the list rests on."""
+    return f"{found.standing.at.astimezone(LOCAL):%d/%m/%Y %H:%M}"
+
+
+def subject_name(found: GapList, target: Target) -> str:
+    """Give what people call the subject of a verdict."""
+    kind, subject, _ = target
+    names = found.standing.names
+    if kind == SubjectKind.DEVICE:
+        return names.device(subject)
+    return names.room(subject) if kind == SubjectKind.ROOM else school_name(found, subject)
+
+
+def school_name(found: GapList, school: str) -> str:
+    """Give a school's name."""
+    return found.standing.organisation.schools[school].name
+
+
+def place(found: GapList, line: GapLine) -> str:
+    """Give the device or room of a line; the school's name when it is for the whole school."""
+    names = found.standing.names
+    return names.device(line.device_id) if line.device_id else names.room(line.room_id)
+
+
+def rule_title(found: GapList, rule: str, language: str) -> str:
+    """Give a rule's title."""
+    return found.standing.pack.rules[rule].title.in_(language)
