@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay import quality, whatif
 from phongmay.adopting import add_adopting
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
@@ -40,7 +41,9 @@ _log = logging.getLogger("phongmay.rules")
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    parser = commands.add_parser("rules", help="rule packs: list, show, check, test, run, adopt-annex, explain")
+    parser = commands.add_parser(
+        "rules", help="rule packs: list, show, check, test, run, adopt-annex, explain, whatif, quality"
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     default = RulesSettings().packs
 
@@ -66,6 +69,9 @@ def add(commands: Commands) -> None:
     explain.add_argument("rule", help="id of the rule")
     explain.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
     explain.set_defaults(run=_explain)
+
+    whatif.add(verbs)
+    quality.add(verbs)
 
 
 def _list(args: argparse.Namespace) -> int:

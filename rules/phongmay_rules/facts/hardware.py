@@ -33,10 +33,20 @@ def _memory(row: Row) -> Found:
     sources = (str(row.source),)
     # Firmware that tells less than the system uses is wrong; then the system's own figure stands.
     if isinstance(installed, int) and not (isinstance(usable, int) and installed < usable):
-        return Found("ram_marketed_bytes", installed, row.at, None, sources, {"installed_bytes": installed})
+        detail = {"installed_bytes": installed} | _slots(row)
+        return Found("ram_marketed_bytes", installed, row.at, None, sources, detail)
     if isinstance(usable, int):
-        return Found("ram_marketed_bytes", marketed_memory(usable), row.at, None, sources, {"usable_bytes": usable})
+        detail = {"usable_bytes": usable} | _slots(row)
+        return Found("ram_marketed_bytes", marketed_memory(usable), row.at, None, sources, detail)
     return missing("ram_marketed_bytes", Reason.SIZE_NOT_TOLD, row.at, sources=sources)
+
+
+def _slots(row: Row) -> dict[str, int]:
+    """Give the slots of the board for whoever wants to add memory; nothing where firmware contradicts itself."""
+    slots, used = row.values.get("memory_slots"), row.values.get("memory_slots_used")
+    if isinstance(slots, int) and isinstance(used, int) and 0 < used <= slots:
+        return {"slots": slots, "slots_used": used}
+    return {}
 
 
 def _bits(row: Row) -> Found:

@@ -1,0 +1,55 @@
+"""`phongmay rules quality`: the four scores of the data of each school, with what they count; nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from phongmay.commands import Commands
+from phongmay.settings import load
+from phongmay_rules.quality import DEFINITIONS, Score, Share, quality, total
+from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.series.sqlite import SqliteSeries
+
+
+def add(verbs: Commands) -> None:
+    """Declare the verb below `phongmay rules`."""
+    parser = verbs.add_parser("quality", help="four scores of each school's data: alive, clean, complete, right")
+    parser.add_argument("--unit", help="only this unit and what is below it: id or issuer:value")
+    parser.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print scores, sums and definitions."""
+    settings = load(args.config)
+    register = open_register(settings.store.register_url)
+    require_current(register)
+    with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series, Session(register) as session:
+        found = quality(session, series, args.unit)
+    vi = args.lang == "vi"
+    for school in found:
+        print(school.name)
+        for line in _lines(school.scores, vi):
+            print(line)
+    print("Cộng (tổng số đếm, không phải trung bình)" if vi else "Sum (of counts, no mean of shares)")
+    for line in _lines(total(found), vi):
+        print(line)
+    for about in DEFINITIONS.values():
+        print(f"{about.word_vi}: {about.vi}." if vi else f"{about.word_en}: {about.en}.")
+    return 0
+
+
+def _lines(scores: Mapping[Score, Share], vi: bool) -> Iterator[str]:
+    for score, share in scores.items():
+        word = DEFINITIONS[score].word_vi if vi else DEFINITIONS[score].word_en
+        ratio = ("chưa rõ" if vi else "unknown") if share.ratio is None else f"{100 * share.ratio:.1f} %"
+        missing = 100 * (share.unknown_ratio or 0.0)
+        faults = "".join(f"; {name}: {count}" for name, count in sorted(share.faults.items()))
+        unknown = (f"chưa rõ {share.unknown} ({missing:.1f} %)" if vi
+                   else f"{share.unknown} unknown ({missing:.1f} %)")  # fmt: skip
+        yield f"  {word}: {share.good}/{share.total} = {ratio}; {unknown}{faults}"

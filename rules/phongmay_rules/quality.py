@@ -1,0 +1,263 @@
+"""Four scores for the data of a school, in the plan's own words: sống (alive), sạch (clean), đủ (complete), đúng (right).
+
+In: register and series of one instant. Out: for each school and score a numerator, a denominator and what is not known;
+never a bare percentage. Nothing is written and no rule reads a score. A store that cannot be read raises StoreError.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from phongmay_contract.topics import ROOT
+from phongmay_rules.facts.catalogue import DAY
+from phongmay_rules.facts.network import Expected, last_day
+from phongmay_rules.places import DevicePlace, SchoolPlace, read_organisation
+from phongmay_rules.standing import find_unit
+from phongmay_store.register.base import utc_now
+from phongmay_store.register.device import Device, DeviceState
+from phongmay_store.register.timetable import TimetableError, parse
+from phongmay_store.series.interface import SeriesReader
+
+SEEN_DAYS = 7
+_LETTERS = 1000
+
+
+class Score(StrEnum):
+    """The four words."""
+
+    ALIVE = "song"
+    CLEAN = "sach"
+    COMPLETE = "du"
+    RIGHT = "dung"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a score counts, in both languages."""
+
+    word_vi: str
+    word_en: str
+    vi: str
+    en: str
+
+
+DEFINITIONS: Mapping[Score, Definition] = {
+    Score.ALIVE: Definition(
+        "Sống", "Alive",
+        "số phút có dữ liệu / số phút phòng được sử dụng trong ngày học gần nhất, cộng theo các máy có tác tử đang sử "
+        "dụng; chưa rõ: phút của máy không có tác tử hoặc có hai máy dùng chung định danh",
+        "minutes with data / minutes in use of the last school day, over all devices in service with an agent; unknown: "
+        "minutes of devices without an agent or with an identity conflict",
+    ),
+    Score.CLEAN: Definition(
+        "Sạch", "Clean",
+        "số máy có dữ liệu sạch / số máy đã gửi dữ liệu; không sạch: hai máy dùng chung định danh, không có dấu vân tay "
+        "phần cứng (mọi mã đều là mã rác), trùng dấu vân tay với máy khác, hoặc có bản tin bị từ chối trong 7 ngày; "
+        "chưa rõ: máy có tác tử nhưng chưa từng gửi bản ghi phần cứng",
+        "devices with clean data / devices that sent a hardware record; not clean: identity conflict, no hardware "
+        "fingerprint (all ids are junk), the fingerprint of another device, or a refused message within 7 days; "
+        "unknown: devices with an agent that never sent a hardware record",
+    ),
+    Score.COMPLETE: Definition(
+        "Đủ", "Complete",
+        "số máy gửi dữ liệu trong 7 ngày / số máy đã đăng ký có tác tử; chưa rõ: máy đã đăng ký nhưng không có tác tử",
+        "devices seen within 7 days / registered devices with an agent; unknown: registered devices without an agent",
+    ),
+    Score.RIGHT: Definition(
+        "Đúng", "Right",
+        "số máy mà sổ đăng ký khớp với đo được / số máy có cả hai; không khớp: máy ghi là đang sửa, đã thanh lý hoặc "
+        "không có tác tử mà vẫn gửi dữ liệu trong 7 ngày; chưa rõ: máy không gửi dữ liệu nên không so được",
+        "devices whose register entry agrees with what was measured / devices with both; not agreeing: registered as in "
+        "repair, retired or without an agent, yet seen within 7 days; unknown: devices not seen, so nothing to compare",
+    ),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Share:
+    """A score as counts.
+
+    Attributes:
+        good: numerator.
+        total: denominator: only what is known.
+        unknown: what could not be judged; it is in neither.
+        faults: how often each fault was met (one device may have several).
+    """
+
+    good: int = 0
+    total: int = 0
+    unknown: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ratio(self) -> float | None:
+        """Good share of what is known; None = nothing is known."""
+        return self.good / self.total if self.total else None
+
+    @property
+    def unknown_ratio(self) -> float | None:
+        """Unknown share of everything; None = there is nothing at all."""
+        whole = self.total + self.unknown
+        return self.unknown / whole if whole else None
+
+    def count(self, faults: Iterable[str]) -> None:
+        """Count one known thing with its faults; without any it is good."""
+        found = list(faults)
+        self.total += 1
+        self.good += not found
+        self.faults.update(found)
+
+    def add(self, other: Share) -> None:
+        """Add the counts of another one."""
+        self.good += other.good
+        self.total += other.total
+        self.unknown += other.unknown
+        self.faults += other.faults
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The four scores of one school."""
+
+    unit_id: str
+    name: str
+    scores: Mapping[Score, Share]
+
+
+def quality(
+    session: Session, series: SeriesReader, unit: str | None = None, *, at: datetime | None = None
+) -> list[Quality]:
+    """Score every school of a unit.
+
+    Args:
+        session: the register; only read.
+        series: reader of the series store.
+        unit: id, or issuer:value; None = all.
+        at: the present (default: now).
+
+    Raises:
+        OperatorError: there is no such unit.
+    """
+    moment = at or utc_now()
+    organisation = read_organisation(session, moment)
+    root = None if unit is None else find_unit(session, organisation, unit)
+    seen = _Seen.read(series, moment.timestamp())
+    retired: dict[str, list[str]] = {}
+    for device in session.scalars(Device.at(moment).where(Device.state == DeviceState.RETIRED)):
+        retired.setdefault(device.school_id, []).append(device.id)
+    return [
+        Quality(school.id, school.name, _scores(school, retired.get(school.id, ()), series, seen))
+        for school in organisation.schools.values()
+        if root is None or root in organisation.ancestry(school.id)
+    ]
+
+
+def total(found: Iterable[Quality]) -> dict[Score, Share]:
+    """Add up schools: sums of counts, never a mean of shares."""
+    sums = {score: Share() for score in Score}
+    for school in found:
+        for score, share in school.scores.items():
+            sums[score].add(share)
+    return sums
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the series know of all devices.
+
+    Attributes:
+        fingerprints: of every device that sent a hardware record; "" = it has none.
+        times: how many devices have a fingerprint.
+        last: newest sign of life.
+        refused: devices with a dead letter within the last days.
+    """
+
+    at: float
+    fingerprints: Mapping[str, str]
+    times: Mapping[str, int]
+    last: Mapping[str, float]
+    refused: frozenset[str]
+
+    @classmethod
+    def read(cls, series: SeriesReader, at: float) -> _Seen:
+        fingerprints = {row.device: str(row.values.get("fingerprint") or "") for row in series.latest("hardware")}
+        last = {presence.device: presence.last_seen for presence in series.presence()}
+        return cls(at, fingerprints, Counter(fingerprints.values()), last, frozenset(_refused(series, at)))
+
+    def recently(self, device: str) -> bool:
+        return self.last.get(device, float("-inf")) >= self.at - SEEN_DAYS * DAY
+
+    def faults(self, device: DevicePlace) -> list[str]:
+        fingerprint = self.fingerprints[device.id]
+        found = {
+            "identity_conflict": device.in_conflict,
+            "no_fingerprint": not fingerprint,
+            "shared_fingerprint": bool(fingerprint) and self.times[fingerprint] > 1,
+            "refused_messages": device.id in self.refused,
+        }
+        return [name for name, is_so in found.items() if is_so]
+
+
+def _refused(series: SeriesReader, at: float) -> Iterable[str]:
+    """Give the devices under whose topic a message was refused; the newest letters are kept only."""
+    after = 0
+    while letters := series.dead_letters(_LETTERS, after):
+        after = letters[-1].id
+        for letter in letters:
+            pieces = letter.topic.removeprefix(f"{ROOT}/").split("/")
+            if letter.received >= at - SEEN_DAYS * DAY and len(pieces) == 2:
+                yield pieces[0]
+
+
+def _scores(school: SchoolPlace, retired: Iterable[str], series: SeriesReader, seen: _Seen) -> dict[Score, Share]:
+    scores = {score: Share() for score in Score}
+    scores[Score.ALIVE] = _alive(school, series, seen.at)
+    for device in school.devices:
+        recently, has_agent = seen.recently(device.id), device.agent_since is not None
+        if has_agent:
+            scores[Score.COMPLETE].count([] if recently else ["not_seen"])
+            if device.id in seen.fingerprints:
+                scores[Score.CLEAN].count(seen.faults(device))
+            else:
+                scores[Score.CLEAN].unknown += 1
+        else:
+            scores[Score.COMPLETE].unknown += 1
+        if recently:
+            wrong = {"seen_in_repair": device.state == DeviceState.IN_REPAIR, "seen_without_agent": not has_agent}
+            scores[Score.RIGHT].count(name for name, is_so in wrong.items() if is_so)
+        else:
+            scores[Score.RIGHT].unknown += 1
+    for device_id in retired:
+        if seen.recently(device_id):
+            scores[Score.RIGHT].count(["seen_retired"])
+    return scores
+
+
+def _alive(school: SchoolPlace, series: SeriesReader, at: float) -> Share:
+    share = Share()
+    days: dict[str, Expected | None] = {}
+    for text in {device.timetable for device in school.devices}:
+        try:
+            days[text] = last_day(parse(text), at)
+        except TimetableError:
+            days[text] = None
+    due = [(d, day) for d in school.devices if d.state == DeviceState.IN_SERVICE and (day := days[d.timetable])]
+    known = {device.id for device, _ in due if device.agent_since is not None and not device.in_conflict}
+    masks: dict[tuple[str, int], int] = {}
+    if known:
+        start, end = min(day.start for _, day in due), max(day.end for _, day in due)
+        masks = {(hour.device, hour.hour): hour.seen for hour in series.minutes(start, end, known)}
+    for device, day in due:
+        minutes = sum(mask.bit_count() for mask in day.masks.values())
+        if device.id in known:
+            share.total += minutes
+            share.good += sum((masks.get((device.id, hour), 0) & mask).bit_count() for hour, mask in day.masks.items())
+        else:
+            share.unknown += minutes
+    return share

@@ -1,0 +1,196 @@
+"""The gap list on a real register and a real series store: what is bought, for whom, and that the rules agree."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phongmay_contract.errors import OperatorError
+from phongmay_rules.gaps.listing import GapList, make_gap_list
+from phongmay_rules.gaps.prices import SAMPLE, Prices, PricesError, read_prices
+from phongmay_rules.standing import read_standing
+from phongmay_simulate.district import Role
+from phongmay_store.register.device import Device
+
+NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
+PRICES = read_prices()
+PRICE = {item.id: item.price_vnd for item in PRICES.item}
+
+
+def gaps(house: Any, *, prices: Prices = PRICES, at: Any = None, **wishes: Any) -> GapList:
+    """Evaluate and make the list."""
+    house.evaluate(*([at] if at else []))
+    with house.sessions() as session:
+        standing = read_standing(session, house.pack)
+    found = make_gap_list(standing, prices, **wishes)
+    assert found.broken == ()
+    return found
+
+
+def bought(found: GapList) -> dict[tuple[str, str], int]:
+    """Give what is bought: (device, room or school; item) -> pieces."""
+    return {(line.device_id or line.room_id or line.school_id, line.line.item.id): line.count for line in found.lines}
+
+
+def test_nothing_is_bought_for_a_healthy_district(house: Any) -> None:
+    """No failing verdict, no line, and every school is complete."""
+    found = gaps(house)
+    assert (found.lines, found.cost) == ((), 0)
+    assert all(school.is_complete and school.red == 0 for school in found.schools)
+
+
+@pytest.mark.parametrize(
+    ("role", "items"),
+    [
+        (Role.LOW_MEMORY, {"ram-4"}),
+        (Role.OLD_PROCESSOR, {"pc"}),
+        (Role.SMALL_DISK, {"ssd-256"}),
+        (Role.OLD_SYSTEM, {"os-licence"}),
+        (Role.SLOW_LINK, {"cable"}),
+        (Role.NO_INTERNET, {"cable"}),
+    ],
+)
+def test_one_fault_one_cheapest_remedy(house: Any, role: Role, items: set[str]) -> None:
+    """A machine with one fault gets the cheapest thing that mends it, and its room and district turn green with it."""
+    house.device("odd", "cs", "cs-room")
+    house.speak("odd", role)
+    found = gaps(house)
+    assert {item for (_, item) in bought(found)} == items
+    assert {line.device_id for line in found.lines} == {"odd"}
+    assert found.cost == sum(PRICE[item] for item in items)
+    assert all(judged.state != "fail" for unit in found.after.values() for judged in unit.values())
+
+
+def test_unknown_is_never_priced(house: Any) -> None:
+    """What nobody measured is listed with its reason; no money is asked for it."""
+    house.device("odd", "cs", "cs-room")
+    house.speak("odd", Role.UNKNOWN_LINK)
+    house.device("paper", "cs", "cs-room", agent_since=None)
+    found = gaps(house)
+    assert found.lines == ()
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert school.unknown["device", "odd", "TB-07"].reason == "speed_not_told"
+    assert school.unknown["device", "paper", "TB-01"].reason == "no_agent"
+
+
+def test_missing_pcs_are_bought_for_the_room(house: Any) -> None:
+    """A class of 10 needs 5 PCs where 3 work: 2 are bought, not 5, and not for another room."""
+    house.room("big", "cs", class_size=10)
+    for number in range(3):
+        house.device(f"big-{number}", "cs", "big")
+        house.speak(f"big-{number}")
+    found = gaps(house)
+    assert bought(found) == {("big", "pc"): 2}
+    assert found.after["cs"]["room", "big", "PH-01"].state == "pass"
+    assert [line.mends for line in found.lines] == [("PH-01",)]
+
+
+def test_a_silent_pc_is_looked_after_before_a_new_one_is_bought(house: Any) -> None:
+    """A room that lacks a PC because two are silent gets a technician, and one visit is enough for the room alone."""
+    later = NOW + timedelta(minutes=16)
+    for name in ("cs-0", "th-0", "th-1", "th-2"):
+        house.speak(name, at=later, minutes=1)
+    found = gaps(house, at=later)
+    assert bought(found) == {("cs-1", "visit"): 1, ("cs-2", "visit"): 1}
+    assert found.after["cs"]["room", "cs-room", "PH-01"].state == "pass"
+    only = gaps(house, at=later, only=frozenset({"PH-01"}))
+    assert list(bought(only).values()) == [1]
+    assert {item for _, item in bought(only)} == {"visit"}
+
+
+def test_a_switch_is_bought_when_it_is_cheaper_than_a_cable_for_each(house: Any) -> None:
+    """11 slow ports of one room cost more in cables than one switch; 10 do not."""
+    for number in range(11):
+        house.device(f"slow-{number}", "cs", "cs-room")
+        house.speak(f"slow-{number}", Role.SLOW_LINK)
+    assert bought(gaps(house)) == {("cs-room", "switch-24"): 1}
+    house.revise(Device, "slow-10", NOW - timedelta(minutes=1), state="retired")
+    assert bought(gaps(house)) == {(f"slow-{number}", "cable"): 1 for number in range(10)}
+
+
+def test_what_may_turn_out_well_is_not_bought(house: Any) -> None:
+    """Of 6 missing PCs 2 are declared only: 4 are missing in any case; the room stays unknown until measured."""
+    house.room("big", "cs", class_size=18)
+    for number in range(3):
+        house.device(f"big-{number}", "cs", "big")
+        house.speak(f"big-{number}")
+    for number in range(2):
+        house.device(f"paper-{number}", "cs", "big", agent_since=None)
+    found = gaps(house)
+    assert bought(found) == {("big", "pc"): 4}
+    assert ("room", "big", "PH-01") in found.undecided
+
+
+def test_a_school_without_a_room_gets_one_with_pcs(empty_house: Any) -> None:
+    """TR-01: a room for a class at the legal cap of 45, two pupils a PC, so 23 PCs; every rule agrees afterwards."""
+    empty_house.unit("cs", "school", "quan", "thcs")
+    found = gaps(empty_house)
+    assert bought(found) == {("cs", "room"): 1, ("cs", "pc"): 23}
+    assert {key[2]: judged.state.value for key, judged in found.after["quan"].items()} == {"QU-01": "pass"}
+
+
+def test_a_budget_takes_the_schools_that_it_can_complete(house: Any) -> None:
+    """With money for the cheap school only, that one is completed and the dear one waits."""
+    house.device("dear", "cs", "cs-room")
+    house.speak("dear", Role.OLD_PROCESSOR)
+    house.device("cheap", "th", "th-room")
+    house.speak("cheap", Role.LOW_MEMORY)
+    found = gaps(house, budget=PRICE["pc"])
+    assert {line.device_id for line in found.lines} == {"cheap"}
+    assert {school.school_id: school.is_complete for school in found.schools} == {"cs": False, "mn": True, "th": True}
+    assert gaps(house, budget=0).lines == ()
+    assert gaps(house, budget=PRICE["pc"] + PRICE["ram-4"]).cost == gaps(house).cost
+
+
+def test_only_some_rules(house: Any) -> None:
+    """A district that pays for memory only gets a list about memory only."""
+    house.device("odd", "cs", "cs-room")
+    house.speak("odd", Role.LOW_MEMORY)
+    house.device("slow", "cs", "cs-room")
+    house.speak("slow", Role.SLOW_LINK)
+    assert set(bought(gaps(house, only=frozenset({"TB-01"})))) == {("odd", "ram-4")}
+
+
+def test_unknown_unit(house: Any) -> None:
+    """One sentence that names the unit."""
+    with house.sessions() as session, pytest.raises(OperatorError, match="'nowhere'"):
+        read_standing(session, house.pack, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('kind = "memory"', 'kind = "memry"', "item.0.kind"),
+        ("price_vnd = 450_000", "price_vnd = 0", "item.0.price_vnd"),
+        ("price_vnd = 450_000", "price_vnd = 450_000.5", "item.0.price_vnd"),
+        ("size_bytes = 4_294_967_296\n", "", "needs 'size_bytes'"),
+        ('id = "ram-8"', 'id = "ram-4"', "'ram-4' stands there twice"),
+        ("system_disk_marketed_bytes = 256_000_000_000 }", "disk = 1 }", "'disk' is no fact of a device"),
+        ("ports = 24\n", "", "needs 'ports'"),
+        ("valid_until = 2027-06-30", "valid_until = 2020-01-01", "not before 'dated'"),
+        ("placeholder = true", "placeholders = true", "placeholder"),
+        ("schema_version = 1", "schema_version =", "cannot be read"),
+    ],
+)
+def test_a_wrong_price_file_is_refused(tmp_path: Path, old: str, new: str, named: str) -> None:
+    """File, key and what was expected, in one sentence."""
+    text = SAMPLE.read_text("utf-8")
+    assert old in text
+    path = tmp_path / "prices.toml"
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(PricesError) as error:
+        read_prices(path)
+    assert str(path) in str(error.value)
+    assert named in str(error.value)
+
+
+def test_prices_run_out() -> None:
+    """Before, shortly before and after the last day."""
+    last = PRICES.valid_until
+    assert PRICES.staleness(last - timedelta(days=31)) == ""
+    assert "run out on" in PRICES.staleness(last - timedelta(days=29))
+    assert "ran out on" in PRICES.staleness(last + timedelta(days=1))
+    assert "ran out" not in PRICES.staleness(last)
