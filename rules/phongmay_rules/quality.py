@@ -1,4 +1,4 @@
-"""Four scores for the data of a school, in the plan's own words: sống (alive), sạch (clean), đủ (complete), đúng (right).
+"""Four scores for a school's data, in the plan's own words: sống (alive), sạch (clean), đủ (complete), đúng (right).
 
 In: register and series of one instant. Out: for each school and score a numerator, a denominator and what is not known;
 never a bare percentage. Nothing is written and no rule reads a score. A store that cannot be read raises StoreError.
@@ -7,7 +7,7 @@ never a bare percentage. Nothing is written and no rule reads a score. A store t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -52,14 +52,14 @@ DEFINITIONS: Mapping[Score, Definition] = {
         "Sống", "Alive",
         "số phút có dữ liệu / số phút phòng được sử dụng trong ngày học gần nhất, cộng theo các máy có tác tử đang sử "
         "dụng; chưa rõ: phút của máy không có tác tử hoặc có hai máy dùng chung định danh",
-        "minutes with data / minutes in use of the last school day, over all devices in service with an agent; unknown: "
-        "minutes of devices without an agent or with an identity conflict",
+        "minutes with data / minutes in use of the last school day, over all devices in service with an agent; "
+        "unknown: minutes of devices without an agent or with an identity conflict",
     ),
     Score.CLEAN: Definition(
         "Sạch", "Clean",
-        "số máy có dữ liệu sạch / số máy đã gửi dữ liệu; không sạch: hai máy dùng chung định danh, không có dấu vân tay "
-        "phần cứng (mọi mã đều là mã rác), trùng dấu vân tay với máy khác, hoặc có bản tin bị từ chối trong 7 ngày; "
-        "chưa rõ: máy có tác tử nhưng chưa từng gửi bản ghi phần cứng",
+        "số máy có dữ liệu sạch / số máy đã gửi dữ liệu; không sạch: hai máy dùng chung định danh, không có dấu vân "
+        "tay phần cứng (mọi mã đều là mã rác), trùng dấu vân tay với máy khác, hoặc có bản tin bị từ chối trong 7 "
+        "ngày; chưa rõ: máy có tác tử nhưng chưa từng gửi bản ghi phần cứng",
         "devices with clean data / devices that sent a hardware record; not clean: identity conflict, no hardware "
         "fingerprint (all ids are junk), the fingerprint of another device, or a refused message within 7 days; "
         "unknown: devices with an agent that never sent a hardware record",
@@ -73,8 +73,8 @@ DEFINITIONS: Mapping[Score, Definition] = {
         "Đúng", "Right",
         "số máy mà sổ đăng ký khớp với đo được / số máy có cả hai; không khớp: máy ghi là đang sửa, đã thanh lý hoặc "
         "không có tác tử mà vẫn gửi dữ liệu trong 7 ngày; chưa rõ: máy không gửi dữ liệu nên không so được",
-        "devices whose register entry agrees with what was measured / devices with both; not agreeing: registered as in "
-        "repair, retired or without an agent, yet seen within 7 days; unknown: devices not seen, so nothing to compare",
+        "devices whose register entry agrees with what was measured / devices with both; not agreeing: registered as "
+        "in repair, retired or without an agent, yet seen within 7 days; unknown: devices that were not seen",
     ),
 }  # fmt: skip
 
@@ -147,7 +147,8 @@ def quality(
     moment = at or utc_now()
     organisation = read_organisation(session, moment)
     root = None if unit is None else find_unit(session, organisation, unit)
-    seen = _Seen.read(series, moment.timestamp())
+    registered = {device.id for school in organisation.schools.values() for device in school.devices}
+    seen = _Seen.read(series, registered, moment.timestamp())
     retired: dict[str, list[str]] = {}
     for device in session.scalars(Device.at(moment).where(Device.state == DeviceState.RETIRED)):
         retired.setdefault(device.school_id, []).append(device.id)
@@ -172,7 +173,7 @@ class _Seen:
     """What the series know of all devices.
 
     Attributes:
-        fingerprints: of every device that sent a hardware record; "" = it has none.
+        fingerprints: of every registered device that sent a hardware record; "" = it has none.
         times: how many devices have a fingerprint.
         last: newest sign of life.
         refused: devices with a dead letter within the last days.
@@ -185,8 +186,9 @@ class _Seen:
     refused: frozenset[str]
 
     @classmethod
-    def read(cls, series: SeriesReader, at: float) -> _Seen:
-        fingerprints = {row.device: str(row.values.get("fingerprint") or "") for row in series.latest("hardware")}
+    def read(cls, series: SeriesReader, registered: Collection[str], at: float) -> _Seen:
+        rows = series.latest("hardware", registered)  # a retired device may be the same machine under its old id
+        fingerprints = {row.device: str(row.values.get("fingerprint") or "") for row in rows}
         last = {presence.device: presence.last_seen for presence in series.presence()}
         return cls(at, fingerprints, Counter(fingerprints.values()), last, frozenset(_refused(series, at)))
 
@@ -254,10 +256,11 @@ def _alive(school: SchoolPlace, series: SeriesReader, at: float) -> Share:
         start, end = min(day.start for _, day in due), max(day.end for _, day in due)
         masks = {(hour.device, hour.hour): hour.seen for hour in series.minutes(start, end, known)}
     for device, day in due:
-        minutes = sum(mask.bit_count() for mask in day.masks.values())
+        wanted = day.since(device.agent_since or day.start)
+        minutes = sum(mask.bit_count() for mask in wanted.values())
         if device.id in known:
             share.total += minutes
-            share.good += sum((masks.get((device.id, hour), 0) & mask).bit_count() for hour, mask in day.masks.items())
+            share.good += sum((masks.get((device.id, hour), 0) & mask).bit_count() for hour, mask in wanted.items())
         else:
             share.unknown += minutes
     return share

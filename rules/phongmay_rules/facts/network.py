@@ -34,6 +34,11 @@ class Expected:
     end: float
     masks: Mapping[int, int]
 
+    def since(self, start: float) -> dict[int, int]:
+        """Give the expected minutes from a moment on: an agent that came later is not expected before."""
+        return {hour: mask if start <= hour else mask & _between(hour, start, self.end)
+                for hour, mask in self.masks.items()}  # fmt: skip
+
 
 def last_day(timetable: Timetable, at: float) -> Expected | None:
     """Give the last day's expected minutes; None when the timetable expects nothing within the look-back.
@@ -79,8 +84,7 @@ def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: floa
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
     due = known = reached = 0
     by_hour = {hour.hour: hour for hour in hours}
-    for start, mask in expected.masks.items():
-        wanted = mask if since <= start else mask & _between(start, since, expected.end)
+    for start, wanted in expected.since(since).items():
         due += wanted.bit_count()
         hour = by_hour.get(start)
         if hour is not None:
