@@ -6,7 +6,8 @@ Parsed models go in; PackError with file, key and what was expected comes out, o
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from phongmay_contract.units import Unit
@@ -39,6 +40,11 @@ _COUNTS: Mapping[str, tuple[SubjectKind, ...]] = {
     "schools": (SubjectKind.DISTRICT,),
 }
 """Subjects whose rules may count members of a kind."""
+_POSSIBLE: Mapping[Unit, tuple[float, float]] = {
+    Unit.RATIO: (0.0, 1.0),
+    Unit.DAY: (-sys.float_info.max, sys.float_info.max),
+}
+"""What a limit of a unit may be; every other unit counts or measures something and is 0 or more."""
 
 
 def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
@@ -60,6 +66,8 @@ def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
     seen |= {clause.id for clause in visible.clause}
     for name, parameter in standard.parameters.items():
         where = f"parameters.{name}"
+        for key, number in (("low", parameter.low), ("high", parameter.high), ("value", parameter.value)):
+            _check_possible(number, parameter.unit, file, f"{where}.{key}")
         if not parameter.low <= parameter.value <= parameter.high:
             raise PackError(f"{file}: key '{where}.value' is {parameter.value}, expected: between low and high")
         if parameter.clause and parameter.clause not in seen:
@@ -92,6 +100,7 @@ def check_rules(
         for clause in rule.clauses:
             if clause not in clauses:
                 raise _unknown(file, "clauses", clause, clauses)
+        _check_once(rule, file)
         if rule.duty and rule.duty not in standard.documents:
             raise _unknown(file, "duty", rule.duty, standard.documents)
         if rule.duty and all(clauses[clause].document != rule.duty for clause in rule.clauses):
@@ -107,6 +116,21 @@ def check_rules(
         if parameter not in used:
             raise PackError(f"{folder / 'standard.toml'}: key 'parameters.{parameter}' is used by no rule; remove it")
     _check_assessments(own, {clause for rule in rules.values() for clause in rule.clauses}, folder)
+
+
+def _check_once(rule: Rule, file: Path) -> None:
+    """What stands twice in a list was meant to be something else the second time."""
+    lists: dict[str, Sequence[object]] = {
+        "clauses": rule.clauses, "who_must_act": rule.who_must_act, "subject.of": rule.subject.of,
+        "subject.levels": rule.subject.levels, "subject.states": rule.subject.states,
+    }  # fmt: skip
+    for index, check in enumerate(rule.check):
+        for key in ("rules", "of", "states", "values"):
+            lists[f"check.{index}.{key}"] = getattr(check, key, ())
+    for key, items in lists.items():
+        twice = next((item for number, item in enumerate(items) if item in items[:number]), None)
+        if twice is not None:
+            raise PackError(f"{file}: key '{key}': '{twice}' stands there twice; expected: each once")
 
 
 def _check_assessments(standard: Standard, cited: set[str], folder: Path) -> None:
@@ -217,9 +241,10 @@ class _Checker:
         if kind is None:
             raise _unknown(self._file, f"{self._key}.{key}", name, FACTS)
         if kind.subject is not self._rule.subject.kind:
+            own = [fact.name for fact in FACTS.values() if fact.subject is self._rule.subject.kind]
             raise PackError(
                 f"{self._file}: key '{self._key}.{key}': fact '{name}' is about a {kind.subject}, the rule judges a "
-                f"{self._rule.subject.kind}"
+                f"{self._rule.subject.kind}; expected one of: {', '.join(sorted(own)) or '(it has no facts)'}"
             )
         if kind.unit is not unit:
             raise PackError(
@@ -229,6 +254,9 @@ class _Checker:
 
     def _bound(self, key: str, bound: Bound, unit: Unit) -> None:
         if not isinstance(bound, str):
+            _check_possible(bound, unit, self._file, f"{self._key}.{key}")
+            if key == "heads_per_device" and bound <= 0:
+                raise PackError(f"{self._file}: key '{self._key}.{key}' is {bound}, expected: more than 0")
             return
         parameter = self._standard.parameters.get(bound)
         if parameter is None:
@@ -238,6 +266,16 @@ class _Checker:
                 f"{self._file}: key '{self._key}.{key}': parameter '{bound}' has unit '{parameter.unit}', "
                 f"expected '{unit}'"
             )
+
+
+def _check_possible(number: float, unit: Unit, file: Path, key: str) -> None:
+    """Refuse what no fact can ever be: infinite, not a number, a share beyond 1, fewer than none."""
+    low, high = _POSSIBLE.get(unit, (0.0, sys.float_info.max))
+    if not low <= number <= high:
+        expected = (
+            f"between {low:g} and {high:g}" if high <= 1 else "a finite number" + (", 0 or more" if low == 0 else "")
+        )
+        raise PackError(f"{file}: key '{key}' is {number}, expected: {expected} (unit '{unit}')")
 
 
 def _bounds(check: Check) -> Iterator[Bound]:
@@ -321,8 +359,13 @@ def check_cases(
         if absent:
             raise PackError(f"{file}: rule {name} has no case of kind {', '.join(absent)}; every rule needs "
                             f"{', '.join(kind.value for kind in REQUIRED_CASES)}")  # fmt: skip
+        names: set[str] = set()
         for case in cases[name]:
             where = f"case '{case.name}'"
+            if case.name in names:
+                raise PackError(f"{file}: key 'name': {where} stands there twice; expected: each name once")
+            names.add(case.name)
+            _check_case_kinds(rule, case, where, file)
             for fact in (*case.facts, *(fact for member in case.members for fact in member.facts)):
                 if fact not in FACTS:
                     raise _unknown(file, f"{where}: facts", fact, FACTS)
@@ -334,6 +377,17 @@ def check_cases(
                     if read not in rule.reads_rules():
                         raise _unknown(file, f"{where}: members.rules", read, rule.reads_rules())
             _check_expectation(case, where, file)
+
+
+def _check_case_kinds(rule: Rule, case: Case, where: str, file: Path) -> None:
+    """A case about a kind of thing that the rule never meets shows nothing."""
+    known = rule.subject.of or KINDS_OF[rule.subject.kind]
+    if case.subject.kind and case.subject.kind not in known:
+        raise _unknown(file, f"{where}: subject.kind", case.subject.kind, known)
+    below = () if rule.subject.kind is SubjectKind.DISTRICT else KINDS_OF[SubjectKind.DEVICE]
+    for member in case.members:
+        if member.kind and member.kind not in below:
+            raise _unknown(file, f"{where}: members.kind", member.kind, below)
 
 
 _EXPECTED: Mapping[CaseKind, tuple[State, ...]] = {

@@ -35,8 +35,11 @@ _KEYS = sorted(
         for name in kind.model_fields
     }
 )
-_UNION_TAGS = {"threshold", "one_of", "presence", "share", "count", "per_head", "window", "int", "float",
-               "str", "CaseFact"}  # fmt: skip
+_CHECKS: Mapping[str, type[BaseModel]] = {
+    "threshold": model.Threshold, "one_of": model.OneOf, "presence": model.Presence, "share": model.Share, "count": model.Count,
+    "per_head": model.PerHead, "window": model.Window,
+}  # fmt: skip
+_UNION_TAGS = {*_CHECKS, "int", "float", "str", "CaseFact"}
 
 
 def shipped_packs() -> list[str]:
@@ -184,10 +187,10 @@ def _parse(kind: type[_T], table: Mapping[str, Any], path: Path) -> _T:
         # In the archive dates are texts; in a file they must be dates.
         return kind.model_validate_json(canonical(table)) if path.parts[0] == _ARCHIVE else kind.model_validate(table)
     except ValidationError as error:
-        raise PackError(f"{path}: {_sentence(error)}") from error
+        raise PackError(f"{path}: {_sentence(error, kind)}") from error
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, kind: type[BaseModel]) -> str:
     """Turn the first complaint into a sentence; misspelt keys go before the keys that are missed because of them."""
     complaints = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     first = complaints[0]
@@ -195,10 +198,13 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         wrong = str(first["loc"][-1])
         close = difflib.get_close_matches(wrong, _KEYS, n=1)
-        return f"unknown key '{key}'" + (f"; did you mean '{close[0]}'?" if close else "")
+        around = first["loc"][-2] if len(first["loc"]) > 1 else ""
+        table = _CHECKS.get(str(around), kind if not around else None)
+        known = ", ".join(table.model_fields) if table else f"a key of the table '{around}'"
+        return f"unknown key '{key}'; " + (f"did you mean '{close[0]}'?" if close else f"expected one of: {known}")
     if first["type"] == "missing":
         return f"key '{key}' is missing"
-    return f"key '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
+    return " ".join(f"key '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}".split())
 
 
 def _hash(content: Any) -> str:
