@@ -111,6 +111,7 @@ def test_no_value(found: FactValue | None, reason: Reason, evidence: dict[str, A
     judged = threshold(RAM, context([found] if found else [], ram_min=RAM_MIN))
     assert (judged.state, judged.reason) == (State.UNKNOWN, reason)
     assert judged.measured == {"fact": "ram_marketed_bytes", "value": None, "unit": "B"}
+    assert judged.required["value"] == 4 * GIB
     assert judged.evidence == ((item(found, **evidence) if found else evidence),)
 
 
@@ -252,19 +253,23 @@ def test_per_head_says_all() -> None:
         (5, "thcs", 2, State.FAIL, Reason.BELOW),
         (None, "tieu_hoc", 2, State.PASS, Reason.MET),
         (None, "tieu_hoc", 1, State.FAIL, Reason.BELOW),
-        (None, "thcs", 9, State.UNKNOWN, Reason.NOT_DECLARED),
+        (4, "tieu_hoc", 2, State.PASS, Reason.MET),
+        (None, "thcs", 8, State.UNKNOWN, Reason.NOT_DECLARED),
+        (None, "thcs", 9, State.UNKNOWN, Reason.NO_DATA),
     ],
 )
 def test_heads(heads: float | None, level: str, working: int, state: State, reason: Reason) -> None:
     """Declared heads first, the level's cap where there are none, else unknown; half a PC is a whole one."""
     members = [pc(f"p{number}", TB_09=["pass"]) for number in range(working)]
-    found = fact("class_size", heads, "" if heads else "not_declared")
+    found = fact("class_size", heads, "" if heads else "not_declared" if working < 9 else "no_data")
     judged = per_head(PER_HEAD, context([found], members, level, cap=CAP))
     assert (judged.state, judged.reason) == (state, reason)
     known = heads or (3 if level == "tieu_hoc" else None)
     assert judged.required["heads"] == known
     assert judged.required["heads_from"] == ("declared" if heads or known is None else "cap")
     assert judged.required["value"] == (None if known is None else -(-known // 2))
+    assert (judged.required["operator"], judged.required["unit"]) == ("per_head", "1")
+    assert (judged.measured["value"], len(judged.evidence)) == (working, 1 + working)
 
 
 def test_a_fraction_of_a_pc_does_not_become_one_by_rounding() -> None:
@@ -324,6 +329,7 @@ def test_shares(states: list[str], least: float, state: State, reason: Reason) -
     judged = share(SHARE.model_copy(update={"at_least": least}), context([], members))
     assert (judged.state, judged.reason) == (state, reason)
     assert ("value" in judged.measured) is (judged.measured["total"] > 0)
+    assert judged.required["value"] == least
 
 
 def test_share_by_fact() -> None:
