@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phongmay_rules.gaps.options import Line, Option, Target
+from phongmay_rules.gaps.options import Line, Target
 from phongmay_rules.gaps.prices import Prices
 from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
 from phongmay_rules.gaps.solving import Solution, solve
@@ -147,12 +147,12 @@ def _lines(standing: Standing, solution: Solution) -> Iterator[GapLine]:
                 school, room, device = devices[subject].unit_id, devices[subject].room_id or "", subject
             elif kind == SubjectKind.ROOM:
                 school, room = rooms[subject], subject
-            yield GapLine(school, room, device, line, line.count * times, mends or _counted(option, solution))
+            yield GapLine(school, room, device, line, line.count * times, mends or _counted(solution, room, school))
 
 
-def _counted(option: Option, solution: Solution) -> tuple[str, ...]:
-    """Give the aggregates that one more PC in a room is bought for."""
-    return tuple(sorted({rule for kind, place, rule in solution.green if place == option.adds_to}))
+def _counted(solution: Solution, *places: str) -> tuple[str, ...]:
+    """Give the aggregates of a room and its school that something was bought for which mends no verdict by itself."""
+    return tuple(sorted({rule for _, place, rule in solution.green if place in places}))
 
 
 def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> SchoolGap:

@@ -204,7 +204,9 @@ def _blame(member: Member, rules: Sequence[str], fact: str = "") -> tuple[Target
         failing = counting.by_fact(member.facts.get(fact)) is State.FAIL
         return ((member.kind, member.id, FACT + fact),) if failing else ()
     return tuple(
-        (member.kind, member.id, rule) for rule in rules if counting.worst(counting.of_rule(member, rule)) is State.FAIL
+        (member.kind, member.id, rule)
+        for rule in rules
+        if counting.worst(counting.of_rule(member, rule)) in (State.FAIL, State.WAIVED)
     )
 
 

@@ -189,6 +189,31 @@ def test_disks() -> None:
     assert disk_facts([row("z", at=AT - 9, size_bytes=GB, is_system=True), data[0]], AT)[0].detail == {"disks": 1}
 
 
+def test_sticks_and_mirrors() -> None:
+    """A stick that the system started from never counts, however small; of equal disks the first stands for both."""
+    disks = [row(part, size_bytes=240 * GB, is_system=True) for part in ("a", "b")]
+    stick = row("s", size_bytes=16 * GB, is_system=True, is_removable=True)
+    (fact,) = disk_facts([*disks, stick], AT)
+    assert (fact.value, fact.detail["part"]) == (240 * GB, "a")
+
+
+def test_days_are_those_of_the_district() -> None:
+    """Lessons after midnight or until midnight belong to the local weekday, wherever the server stands."""
+    early = last_day(parse("Mon 00:30-01:30; Tue 00:30-01:30; Thu 00:30-01:30"), AT + 86400)
+    assert early is not None
+    assert early.end - early.start == 86400  # Tuesday back to Monday
+    late = last_day(parse("Fri 22:00-24:00; Sun 22:00-24:00"), AT)
+    assert late is not None
+    assert late.end - late.start == 2 * 86400  # Sunday's midnight back to Friday's
+
+
+def test_a_speed_of_nothing_is_not_told() -> None:
+    """0 is what a driver says that does not know; words are no speeds."""
+    for speed, reason in ((0, Reason.SPEED_NOT_TOLD), ("fast", Reason.SPEED_NOT_TOLD), (1, None)):
+        values: dict[str, Value] = {"is_default_route": True, "is_up": True, "medium": "wired", "speed_bps": speed}
+        assert link_facts([row("e", **values)], AT)[0].missing is reason
+
+
 def test_links() -> None:
     """Every reason with interface and medium; of several routes the newest, then the fastest."""
     name = "link_speed_bps"

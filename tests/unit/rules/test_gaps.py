@@ -13,6 +13,7 @@ from phongmay_rules.gaps.listing import GapList, make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, Prices, PricesError, read_prices
 from phongmay_rules.standing import read_standing
 from phongmay_simulate.district import Role
+from phongmay_store.register.decisions import Waiver
 from phongmay_store.register.device import Device
 
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
@@ -152,6 +153,25 @@ def test_only_some_rules(house: Any) -> None:
     house.device("slow", "cs", "cs-room")
     house.speak("slow", Role.SLOW_LINK)
     assert set(bought(gaps(house, only=frozenset({"TB-01"})))) == {("odd", "ram-4")}
+
+
+def test_a_waiver_excuses_and_does_not_equip(house: Any) -> None:
+    """A waived verdict alone is not priced; the room's rule that it keeps red is, since waived is never met."""
+    house.device("odd", "cs", "cs-room")
+    house.speak("odd", Role.LOW_MEMORY)
+    with house.sessions() as session:
+        session.add(
+            Waiver(
+                unit_id="cs", subject_id="odd", rule_id="TB-01", reason="x", signed_by="officer", replaces=None,
+                valid_from=NOW - timedelta(days=1), valid_to=NOW + timedelta(days=1), recorded_at=NOW,
+            )
+        )  # fmt: skip
+        session.commit()
+    assert gaps(house, only=frozenset({"TB-01"})).lines == ()
+    found = gaps(house)
+    assert bought(found) == {("odd", "ram-4"): 1}
+    assert [line.mends for line in found.lines] == [("PH-02",)]
+    assert found.after["cs"]["room", "cs-room", "PH-02"].state == "pass"
 
 
 def test_unknown_unit(house: Any) -> None:
