@@ -281,6 +281,15 @@ def test_known_time_steps() -> None:
         assert reach_facts([Minutes("d", HOUR, mask, mask, 0)], expected, 0, AT)[1].value == told
 
 
+def test_known_time_over_hours() -> None:
+    """89 minutes are not 90."""
+    expected = Expected(HOUR, HOUR + 7200.0, {HOUR: ALL, HOUR + 3600: ALL})
+    for minutes, told in ((89, 3600), (90, 5400)):
+        rest = (1 << (minutes - 60)) - 1
+        hours = [Minutes("d", HOUR, ALL, ALL, 0), Minutes("d", HOUR + 3600, rest, rest, 0)]
+        assert reach_facts(hours, expected, 0, AT)[1].value == told
+
+
 def test_expected_minutes() -> None:
     """Partly used hours keep their minutes only; an agent that came in between is due from the next whole minute."""
     day = last_day(parse("Mon-Fri 07:15-08:05"), AT)
