@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from phongmay_contract.units import Unit
-from phongmay_rules.case_model import REQUIRED_CASES, Case, CaseKind
 from phongmay_rules.errors import PackError
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.model import (
@@ -30,7 +29,7 @@ from phongmay_rules.model import (
     Threshold,
     Window,
 )
-from phongmay_store.register.compliance import State, SubjectKind
+from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.organisation import SchoolLevel
 
 _STRENGTH = tuple(NumberFrom)
@@ -57,7 +56,7 @@ def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
         seen.add(clause.id)
         document = visible.documents.get(clause.document)
         if document is None:
-            raise _unknown(file, f"{where}: document", clause.document, visible.documents)
+            raise unknown_name(file, f"{where}: document", clause.document, visible.documents)
         if clause.wording == "verbatim" and not document.body_read:
             raise PackError(
                 f"{file}: {where}: wording is 'verbatim', but nobody has read '{clause.document}' (body_read = false); "
@@ -71,7 +70,7 @@ def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
         if not parameter.low <= parameter.value <= parameter.high:
             raise PackError(f"{file}: key '{where}.value' is {parameter.value}, expected: between low and high")
         if parameter.clause and parameter.clause not in seen:
-            raise _unknown(file, f"{where}.clause", parameter.clause, seen)
+            raise unknown_name(file, f"{where}.clause", parameter.clause, seen)
         if parameter.number_from in (NumberFrom.LAW, NumberFrom.PLAN) and not parameter.clause:
             raise PackError(f"{file}: key '{where}.clause' is missing: a figure of a {parameter.number_from} cites it")
 
@@ -96,13 +95,13 @@ def check_rules(
         if rule.id != name:
             raise PackError(f"{file}: key 'id' is '{rule.id}', the file's name says '{name}'")
         if rule.group not in standard.groups:
-            raise _unknown(file, "group", rule.group, standard.groups)
+            raise unknown_name(file, "group", rule.group, standard.groups)
         for clause in rule.clauses:
             if clause not in clauses:
-                raise _unknown(file, "clauses", clause, clauses)
+                raise unknown_name(file, "clauses", clause, clauses)
         _check_once(rule, file)
         if rule.duty and rule.duty not in standard.documents:
-            raise _unknown(file, "duty", rule.duty, standard.documents)
+            raise unknown_name(file, "duty", rule.duty, standard.documents)
         if rule.duty and all(clauses[clause].document != rule.duty for clause in rule.clauses):
             raise PackError(f"{file}: key 'duty' is '{rule.duty}', but no clause of that document stands in 'clauses'")
         if rule.valid_to is not None and rule.valid_to < rule.valid_from:
@@ -148,7 +147,7 @@ def _check_subject(rule: Rule, file: Path) -> None:
     subject = rule.subject
     for kind in subject.of:
         if kind not in KINDS_OF[subject.kind]:
-            raise _unknown(file, "subject.of", kind, KINDS_OF[subject.kind])
+            raise unknown_name(file, "subject.of", kind, KINDS_OF[subject.kind])
     if subject.kind is not SubjectKind.DEVICE and (subject.states or subject.needs_agent):
         raise PackError(f"{file}: keys 'subject.states' and 'subject.needs_agent' are for devices only")
     if subject.kind is SubjectKind.DISTRICT and subject.levels:
@@ -220,7 +219,7 @@ class _Checker:
             kind = FACTS.get(check.fact)
             if kind is None or kind.subject is not SubjectKind.DEVICE or kind.unit is not Unit.NONE:
                 yes_no = [name for name, fact in FACTS.items() if fact.unit is Unit.NONE]
-                raise _unknown(self._file, f"{self._key}.fact", check.fact, yes_no)
+                raise unknown_name(self._file, f"{self._key}.fact", check.fact, yes_no)
         self._bound("at_least", check.at_least, Unit.RATIO)
 
     def _members(self, kinds: tuple[SubjectKind, ...], members: str, of: Iterable[str], rules: Iterable[str]) -> None:
@@ -231,15 +230,15 @@ class _Checker:
             )
         for kind in of:
             if kind not in known:
-                raise _unknown(self._file, f"{self._key}.of", kind, known)
+                raise unknown_name(self._file, f"{self._key}.of", kind, known)
         for rule in rules:
             if rule not in self._rules:
-                raise _unknown(self._file, f"{self._key}.rules", rule, self._rules)
+                raise unknown_name(self._file, f"{self._key}.rules", rule, self._rules)
 
     def _fact(self, key: str, name: str, unit: Unit) -> Unit:
         kind = FACTS.get(name)
         if kind is None:
-            raise _unknown(self._file, f"{self._key}.{key}", name, FACTS)
+            raise unknown_name(self._file, f"{self._key}.{key}", name, FACTS)
         if kind.subject is not self._rule.subject.kind:
             own = [fact.name for fact in FACTS.values() if fact.subject is self._rule.subject.kind]
             raise PackError(
@@ -260,7 +259,7 @@ class _Checker:
             return
         parameter = self._standard.parameters.get(bound)
         if parameter is None:
-            raise _unknown(self._file, f"{self._key}.{key}", bound, self._standard.parameters)
+            raise unknown_name(self._file, f"{self._key}.{key}", bound, self._standard.parameters)
         if parameter.unit is not unit:
             raise PackError(
                 f"{self._file}: key '{self._key}.{key}': parameter '{bound}' has unit '{parameter.unit}', "
@@ -345,69 +344,8 @@ def inherited_origins(name: str, rules: Mapping[str, Rule], standard: Standard) 
     return tuple(sorted(found, key=_STRENGTH.index))
 
 
-def check_cases(
-    standard: Standard, rules: Mapping[str, Rule], cases: Mapping[str, tuple[Case, ...]], folder: Path
-) -> None:
-    """Check that every rule has its four cases, and that cases name what exists."""
-    for name in cases:
-        if name not in rules:
-            raise PackError(f"{folder / 'cases' / f'{name}.toml'}: there is no rule '{name}'")
-    for name, rule in rules.items():
-        file = folder / "cases" / f"{name}.toml"
-        present = {case.kind for case in cases.get(name, ())}
-        absent = [kind.value for kind in REQUIRED_CASES if kind not in present]
-        if absent:
-            raise PackError(f"{file}: rule {name} has no case of kind {', '.join(absent)}; every rule needs "
-                            f"{', '.join(kind.value for kind in REQUIRED_CASES)}")  # fmt: skip
-        names: set[str] = set()
-        for case in cases[name]:
-            where = f"case '{case.name}'"
-            if case.name in names:
-                raise PackError(f"{file}: key 'name': {where} stands there twice; expected: each name once")
-            names.add(case.name)
-            _check_case_kinds(rule, case, where, file)
-            for fact in (*case.facts, *(fact for member in case.members for fact in member.facts)):
-                if fact not in FACTS:
-                    raise _unknown(file, f"{where}: facts", fact, FACTS)
-            for parameter in case.parameters:
-                if parameter not in standard.parameters:
-                    raise _unknown(file, f"{where}: parameters", parameter, standard.parameters)
-            for member in case.members:
-                for read in member.rules:
-                    if read not in rule.reads_rules():
-                        raise _unknown(file, f"{where}: members.rules", read, rule.reads_rules())
-            _check_expectation(case, where, file)
-
-
-def _check_case_kinds(rule: Rule, case: Case, where: str, file: Path) -> None:
-    """A case about a kind of thing that the rule never meets shows nothing."""
-    known = rule.subject.of or KINDS_OF[rule.subject.kind]
-    if case.subject.kind and case.subject.kind not in known:
-        raise _unknown(file, f"{where}: subject.kind", case.subject.kind, known)
-    below = () if rule.subject.kind is SubjectKind.DISTRICT else KINDS_OF[SubjectKind.DEVICE]
-    for member in case.members:
-        if member.kind and member.kind not in below:
-            raise _unknown(file, f"{where}: members.kind", member.kind, below)
-
-
-_EXPECTED: Mapping[CaseKind, tuple[State, ...]] = {
-    CaseKind.PASS: (State.PASS,),
-    CaseKind.FAIL: (State.FAIL,),
-    CaseKind.AT_LIMIT: (State.PASS,),
-    CaseKind.NO_DATA: (State.UNKNOWN,),
-    CaseKind.STALE: (State.UNKNOWN,),
-    CaseKind.NOT_APPLICABLE: (State.NOT_APPLICABLE,),
-}
-
-
-def _check_expectation(case: Case, where: str, file: Path) -> None:
-    allowed = _EXPECTED.get(case.kind, tuple(State))
-    if case.expect not in allowed:
-        raise PackError(f"{file}: {where}: a case of kind '{case.kind}' expects {' or '.join(allowed)}, "
-                        f"not '{case.expect}'")  # fmt: skip
-
-
-def _unknown(file: Path, key: str, value: str, known: Iterable[str]) -> PackError:
+def unknown_name(file: Path, key: str, value: str, known: Iterable[str]) -> PackError:
+    """Say that a name leads nowhere, with the nearest that would."""
     names = sorted(known)
     close = difflib.get_close_matches(value, names, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"expected one of: {', '.join(names) or '(nothing)'}"

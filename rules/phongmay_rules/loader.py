@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from phongmay_rules import case_model, model
+from phongmay_rules.case_consistency import check_cases
 from phongmay_rules.case_model import Case, CaseFile
-from phongmay_rules.consistency import check_cases, check_rules, check_standard
+from phongmay_rules.consistency import check_rules, check_standard
 from phongmay_rules.errors import PackError
 from phongmay_rules.merging import ASKED, Part, canonical, merge, visible
 from phongmay_rules.model import Pack, Rule, Stamp, Standard
@@ -36,8 +37,8 @@ _KEYS = sorted(
     }
 )
 _CHECKS: Mapping[str, type[BaseModel]] = {
-    "threshold": model.Threshold, "one_of": model.OneOf, "presence": model.Presence, "share": model.Share, "count": model.Count,
-    "per_head": model.PerHead, "window": model.Window,
+    "threshold": model.Threshold, "one_of": model.OneOf, "presence": model.Presence, "share": model.Share,
+    "count": model.Count, "per_head": model.PerHead, "window": model.Window,
 }  # fmt: skip
 _UNION_TAGS = {*_CHECKS, "int", "float", "str", "CaseFact"}
 
@@ -204,6 +205,8 @@ def _sentence(error: ValidationError, kind: type[BaseModel]) -> str:
         return f"unknown key '{key}'; " + (f"did you mean '{close[0]}'?" if close else f"expected one of: {known}")
     if first["type"] == "missing":
         return f"key '{key}' is missing"
+    if first["type"] == "union_tag_not_found":
+        return f"key '{key}.kind' is missing; expected one of: {', '.join(_CHECKS)}"
     return " ".join(f"key '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}".split())
 
 

@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     listing = verbs.add_parser("list", help="the cheapest set of measures, or the best within a budget")
     listing.add_argument("--unit", help="only this unit and what is below it: id or issuer:value")
     listing.add_argument("--rule", action="append", default=[], metavar="ID",
-                         help="only this rule matters; may be given several times")  # fmt: skip
+                         help="only these rules matter, one each time (default: all but recommendations)")  # fmt: skip
     listing.add_argument("--prices", type=Path, metavar="FILE", help="price file (default: the shipped sample prices)")
     listing.add_argument("--budget", type=int, metavar="VND",
                          help="spend at most so much: first the most schools, then the most verdicts")  # fmt: skip

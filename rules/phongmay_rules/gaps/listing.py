@@ -14,6 +14,7 @@ from phongmay_rules.gaps.prices import Prices
 from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
 from phongmay_rules.gaps.solving import Solution, solve
 from phongmay_rules.judging import Judgement
+from phongmay_rules.model import Severity
 from phongmay_rules.standing import Judged, Standing
 from phongmay_store.register.compliance import State, SubjectKind
 
@@ -100,14 +101,15 @@ def make_gap_list(
         standing: how everything stands.
         prices: what there is to buy.
         budget: whole VND; None = the cheapest set that mends all that can be mended.
-        only: rules that matter (empty = all of devices, rooms and schools).
+        only: rules that matter (empty = all but recommendations, whose severity is "info").
 
     Raises:
         SolverError: no proven optimum.
     """
+    wanted = only or frozenset(rule.id for rule in standing.rules if rule.severity is not Severity.INFO)
     before = standing.judge()
     problems = [
-        problem_of(standing, school, before[school.id], prices, only)
+        problem_of(standing, school, before[school.id], prices, wanted)
         for school in standing.schools.values()
         if school.id not in standing.never_judged
     ]

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.hardware import support_days
-from phongmay_rules.model import Number, Text
+from phongmay_rules.model import Text
 from phongmay_store.register.compliance import SubjectKind
 
 SAMPLE = Path(__file__).with_name("prices.toml")
@@ -78,8 +78,8 @@ class Item(_Strict):
     name: Text
     size_bytes: int | None = Field(default=None, gt=0)
     ports: int | None = Field(default=None, gt=0)
-    sets: Mapping[str, Number] = {}
-    needs: Mapping[str, Number] = {}
+    sets: Mapping[str, int | float] = {}
+    needs: Mapping[str, int | float] = {}
     supported_until: date | None = None
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class Item(_Strict):
                 raise ValueError(f"'{name}' is no fact of a device")
         return self
 
-    def effects(self, today: date) -> dict[str, Number]:
+    def effects(self, today: date) -> dict[str, int | float]:
         """Give the facts of a device after this, on a day."""
         found = dict(self.sets)
         if self.supported_until is not None:

@@ -7,9 +7,10 @@ out well, so money is only asked for what is missing in any case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from phongmay_rules import model
 from phongmay_rules.checks import counting
 from phongmay_rules.checks.outcome import Member
 from phongmay_rules.facts.records import FactValue
@@ -69,7 +70,7 @@ class Problem:
 
 
 def problem_of(
-    standing: Standing, school: SchoolPlace, judged: Judged, prices: Prices, only: frozenset[str] = frozenset()
+    standing: Standing, school: SchoolPlace, judged: Judged, prices: Prices, wanted: frozenset[str]
 ) -> Problem:
     """Make the problem of one school.
 
@@ -78,34 +79,29 @@ def problem_of(
         school: the school.
         judged: its judgements.
         prices: what there is to buy.
-        only: rules that are to be turned green (empty = all).
+        wanted: rules that are to be turned green.
     """
     rules = {rule.id: rule for rule in standing.rules}
     today = standing.at.astimezone(LOCAL).date()
     bench = Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today)
-    wanted = {key: found for key, found in judged.items() if not only or key[2] in only}
-    targets = tuple(sorted(key for key, found in wanted.items() if found.state is State.FAIL))
-    counts = tuple(
-        count
-        for target in targets
-        if target[0] != SubjectKind.DEVICE
-        for count in _counts(standing, school, judged, rules[target[2]], target)
-    )
-    needed = {target for target in targets if target[0] == SubjectKind.DEVICE}
-    needed |= {target for count in counts for member in count.members for target in member}
+    asked = {key: found for key, found in judged.items() if key[2] in wanted}
+    targets = tuple(sorted(key for key, found in asked.items() if found.state is State.FAIL))
+    counts = tuple(_all_counts(standing, school, judged, targets))
+    needed = {target for count in counts for member in count.members for target in member} | set(targets)
+    needed = {target for target in needed if target[0] == SubjectKind.DEVICE}
     return Problem(
         school,
         targets,
-        {key: found for key, found in wanted.items() if found.state is State.UNKNOWN},
-        tuple(sorted(key for key, found in wanted.items() if found.state is State.ERROR)),
-        tuple(_options(standing, school, prices, bench, needed, targets, counts)),
+        {key: found for key, found in asked.items() if found.state is State.UNKNOWN},
+        tuple(sorted(key for key, found in asked.items() if found.state is State.ERROR)),
+        tuple(_options(standing, school, prices, bench, needed, targets, counts, wanted)),
         counts,
     )
 
 
 def _options(
     standing: Standing, school: SchoolPlace, prices: Prices, bench: Bench, needed: set[Target],
-    targets: Sequence[Target], counts: Sequence[Count],
+    targets: Sequence[Target], counts: Sequence[Count], wanted: frozenset[str],
 ) -> list[Option]:  # fmt: skip
     by_device: dict[str, list[Target]] = {}
     for target in sorted(needed):
@@ -118,25 +114,27 @@ def _options(
     for room in school.rooms:
         inside = [(devices[d.id], _facts(standing, d.id)) for d in school.devices if d.room_id == room.id]
         found += switch_options(bench, prices, room.id, inside, by_device)
-        wanted = sum(-(-count.missing // count.each_new) for count in counts if room.id in count.rooms)
-        if pc is not None and wanted:
+        most = sum(-(-count.missing // count.each_new) for count in counts if room.id in count.rooms)
+        if pc is not None and most:
             line = (Line(pc, 1),)
-            found.append(Option((SubjectKind.ROOM, room.id), line, at_most=int(wanted), adds_to=room.id))
-    return found + _new_room(school, prices, bench, targets)
+            found.append(Option((SubjectKind.ROOM, room.id), line, at_most=int(most), adds_to=room.id))
+    return found + _new_room(school, prices, bench, targets, wanted)
 
 
 def _facts(standing: Standing, device: str) -> Mapping[str, FactValue]:
     return standing.facts.get((SubjectKind.DEVICE, device), {})
 
 
-def _new_room(school: SchoolPlace, prices: Prices, bench: Bench, targets: Sequence[Target]) -> list[Option]:
+def _new_room(
+    school: SchoolPlace, prices: Prices, bench: Bench, targets: Sequence[Target], wanted: frozenset[str]
+) -> list[Option]:
     """Give the fitting-out of one more computer room, where that turns a verdict on the school green."""
     own = [target for target in targets if target[:2] == (SubjectKind.SCHOOL, school.id)]
     subject = Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
     rooms = sum(room.kind == RoomKind.COMPUTER for room in school.rooms)
     after = bench.after({}, {"computer_rooms": rooms + 1})
     fixes = {target for target in own if bench.judge(target[2], subject, after).state is State.PASS}
-    pc, size = new_pc(bench, prices, subject), room_size(bench, school)
+    pc, size = new_pc(bench, prices, subject), room_size(bench, school, wanted)
     if not fixes or size is None or (size and pc is None):
         return []
     lines = (Line(pc, size),) if pc is not None and size else ()
@@ -146,11 +144,11 @@ def _new_room(school: SchoolPlace, prices: Prices, bench: Bench, targets: Sequen
     ]
 
 
-def room_size(bench: Bench, school: SchoolPlace) -> int | None:
-    """Give how many PCs the rules demand of a new computer room whose class size nobody declared; None = not known."""
+def room_size(bench: Bench, school: SchoolPlace, wanted: frozenset[str]) -> int | None:
+    """Give how many PCs the wanted rules demand of a new computer room of undeclared class size; None = not known."""
     subject = Subject(SubjectKind.ROOM, "new", school.id, RoomKind.COMPUTER, school.level)
     sizes = [0]
-    for rule in bench.rules.values():
+    for rule in (rule for rule in bench.rules.values() if rule.id in wanted):
         for check in rule.check:
             if isinstance(check, PerHead) and judges(rule, subject):
                 alone = rule.model_copy(update={"check": (check,)})
@@ -161,11 +159,25 @@ def room_size(bench: Bench, school: SchoolPlace) -> int | None:
     return max(sizes)
 
 
+def _all_counts(standing: Standing, school: SchoolPlace, judged: Judged, targets: Sequence[Target]) -> Iterator[Count]:
+    """Give the counts of all failing aggregates, and of those that they count in their turn."""
+    rules = {rule.id: rule for rule in standing.rules}
+    queue = [target for target in targets if target[0] != SubjectKind.DEVICE]
+    seen: set[Target] = set()
+    while queue:
+        target = queue.pop(0)
+        if target not in seen:
+            seen.add(target)
+            for count in _counts(standing, school, judged, rules[target[2]], target):
+                yield count
+                queue += [below for member in count.members for below in member if below[0] == SubjectKind.ROOM]
+
+
 def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule, target: Target) -> list[Count]:
     """Give the counts of an aggregate's failing checks; none for a rule that no count can mend."""
     subject = next(s for kind in _BELOW for s in subjects_of(school)[kind] if (s.kind, s.id) == target[:2])
     facts = standing.facts.get((subject.kind, subject.id), {})
-    members = members_of(school, subject, standing.facts, judged, rule)
+    members = list(members_of(school, subject, standing.facts, judged, rule))
     settings, at = standing.settings[school.id], standing.at.timestamp()
     found: list[Count] = []
     for check in rule.check:
@@ -174,16 +186,23 @@ def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule,
             continue
         rooms = frozenset([subject.id] if subject.kind == SubjectKind.ROOM else (room.id for room in school.rooms))
         if isinstance(check, PerHead):
-            mendable = [_blame(m, check.rules) for m in counting.selected(members, check.of, ()) if _is_in_use(m)]
+            mendable = [
+                _blame(m, check.rules) for m in counting.selected(members, "devices", check.of) if _is_in_use(m)
+            ]
             missing = alone.required["value"] - alone.measured["value"] - alone.measured["perhaps"]
             each, counts_new = 1.0, NEW_PC_KIND in check.of
-        elif isinstance(check, Share) and check.members == "devices":
-            chosen = [m for m in counting.selected(members, check.of, check.states)
+        elif isinstance(check, model.Count):
+            mendable = [_blame(m, check.rules) for m in counting.selected(members, check.members, check.of)]
+            missing = alone.required["value"] - alone.measured["met"] - alone.measured["perhaps"]
+            each, counts_new = 1.0, check.members == "devices" and NEW_PC_KIND in check.of
+        elif isinstance(check, Share):
+            chosen = [m for m in counting.selected(members, check.members, check.of, check.states)
                       if m.has_agent or not check.with_agent]  # fmt: skip
             mendable = [_blame(m, check.rules, check.fact) for m in chosen]
             total, share = alone.measured["total"], alone.required["value"]
             missing = share * total - alone.measured["met"] - alone.measured["perhaps"]
-            each, counts_new = 1.0 - share, not check.of or NEW_PC_KIND in check.of
+            each = 1.0 - share
+            counts_new = check.members == "devices" and (not check.of or NEW_PC_KIND in check.of)
         else:
             return []
         useful = tuple(blame for blame in mendable if blame)

@@ -107,10 +107,9 @@ class _Model:
                 self._rows.append((terms | {green[target]: -1.0}, 0.0))
             return green[target]
 
-        counted = {count.target for count in problem.counts}
-        for target in problem.targets:
-            column = green[target] = self._column(1) if target in counted else turned(target)
-            self._targets[target] = column
+        for target in {count.target: None for count in problem.counts}:
+            green[target] = self._column(1)
+        self._targets |= {target: turned(target) for target in problem.targets}
         for count in problem.counts:
             terms = {green[count.target]: -count.missing}
             for room in count.rooms:

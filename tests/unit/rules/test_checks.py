@@ -8,6 +8,7 @@ import pytest
 
 from phongmay_contract.units import Unit
 from phongmay_rules.checks import counting
+from phongmay_rules.checks.count import count
 from phongmay_rules.checks.one_of import one_of
 from phongmay_rules.checks.outcome import BadParameterError, Context, Member, Outcome, Setting
 from phongmay_rules.checks.per_head import per_head
@@ -17,7 +18,7 @@ from phongmay_rules.checks.threshold import threshold
 from phongmay_rules.checks.window import window
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.records import FactValue
-from phongmay_rules.model import NumberFrom, OneOf, PerHead, Presence, Share, Threshold, Window
+from phongmay_rules.model import Count, NumberFrom, OneOf, PerHead, Presence, Share, Threshold, Window
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
 
@@ -347,6 +348,38 @@ def test_share_by_fact() -> None:
     assert judged.measured["states"] == {"fail": 1, "pass": 1, "unknown": 3}
     both = share(check.model_copy(update={"with_agent": False}), context([], members))
     assert both.measured["states"] == {"fail": 1, "pass": 2, "unknown": 3}
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "reason"),
+    [
+        (["pass", "pass", "fail"], State.PASS, Reason.MET),
+        (["pass", "fail", "fail"], State.FAIL, Reason.BELOW),
+        (["pass", "unknown", "fail"], State.UNKNOWN, Reason.UNDECIDED),
+        (["pass", "not_applicable"], State.FAIL, Reason.BELOW),
+        ([], State.FAIL, Reason.BELOW),
+    ],
+)
+def test_count(states: list[str], state: State, reason: Reason) -> None:
+    """Two rooms that pass are enough; other kinds of room and devices are not counted."""
+    check = Count(kind="count", members="rooms", of=("smart_classroom",), rules=("PH-08",), at_least=2)
+    rooms = [
+        Member("room", f"r{number}", "smart_classroom", states={"PH-08": [found]})
+        for number, found in enumerate(states)
+    ]
+    others = [Member("room", "o", "office", states={"PH-08": ["pass"]}), pc("d", PH_08=["pass"])]
+    judged = count(check, context([], [*others, *rooms]))
+    assert (judged.state, judged.reason) == (state, reason)
+    met, perhaps = states.count("pass"), states.count("unknown")
+    assert judged.measured == {
+        "value": met, "met": met, "perhaps": perhaps, "total": len(states) - states.count("not_applicable"),
+        "unit": "1", "members": "rooms", "states": {name: states.count(name) for name in sorted(set(states))},
+    }  # fmt: skip
+    assert judged.required == {"operator": "at_least", "value": 2, "unit": "1", "number_from": "plan",
+                               "rules": ["PH-08"]}  # fmt: skip
+    assert [(piece["subject_id"], piece["state"]) for piece in judged.evidence] == [
+        (f"r{number}", found) for number, found in enumerate(states)
+    ]
 
 
 def test_counting() -> None:

@@ -360,10 +360,12 @@ def test_rooms() -> None:
         return RoomPlace(name, "s", kind, size, "", f"register:room/{name}")
 
     computer, office = room("1", "computer_room", 40), room("2", "office", None)
-    assert room_facts(computer, AT) == [Found("class_size", 40, AT, None, ("register:room/1",))]
-    assert room_facts(office, AT) == [Found("class_size", None, AT, Reason.NOT_DECLARED, ("register:room/2",))]
+    assert room_facts(computer, [], {}, {}, AT)[0] == Found("class_size", 40, AT, None, ("register:room/1",))
+    assert room_facts(office, [], {}, {}, AT)[0] == Found(
+        "class_size", None, AT, Reason.NOT_DECLARED, ("register:room/2",)
+    )
     school = SchoolPlace("s", "S", "thcs", [computer, office])
-    assert school_facts(school, AT) == [Found("computer_rooms", 1, AT, None, ("register:room/1",))]
+    assert school_facts(school, {}, AT)[0] == Found("computer_rooms", 1, AT, None, ("register:room/1",))
 
 
 def test_sizes() -> None:

@@ -116,6 +116,21 @@ def test_more_money_never_does_less() -> None:
     assert results[-1].cost == solve(problems).cost
 
 
+def test_rooms_that_a_school_counts_are_mended_by_what_mends_the_rooms() -> None:
+    """A school's count of good rooms turns green when a room does, and a room when its PC does."""
+    device: Target = ("device", "d", "A")
+    room: Target = ("room", "r", "R")
+    school: Target = ("school", "s", "S")
+    counts = (
+        Count(school, 1, ((room,),), frozenset(), 1.0),
+        Count(room, 1, ((device,),), frozenset({"r"}), 1.0),
+    )
+    options = (option(5000, ("device", "d"), {device}), option(9000, ("room", "r"), set(), 1, "r"))
+    for targets, cost in (((device, room, school), 5000), ((school,), 5000)):
+        found = solve([Problem(SchoolPlace("s", "s", ""), targets, {}, (), options, counts)])
+        assert (found.green, found.cost) == (set(targets), cost)
+
+
 def test_nothing_to_do() -> None:
     """No school, or a school without a fault: nothing chosen, nothing paid, complete."""
     fine = Problem(SchoolPlace("s", "s", ""), (), {}, (), (), ())
