@@ -206,7 +206,8 @@ def _sentence(error: ValidationError, kind: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"key '{key}' is missing"
     if first["type"] == "union_tag_not_found":
-        return f"key '{key}.kind' is missing; expected one of: {', '.join(_CHECKS)}"
+        there = ", ".join(f"'{name}'" for name in first["input"]) if isinstance(first["input"], dict) else "nothing"
+        return f"key '{key}.kind' is missing among {there}; expected one of: {', '.join(_CHECKS)}"
     return " ".join(f"key '{key}': {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}".split())
 
 
