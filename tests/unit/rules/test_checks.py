@@ -21,6 +21,7 @@ from phongmay_rules.facts.records import FactValue
 from phongmay_rules.model import Count, NumberFrom, OneOf, PerHead, Presence, Share, Threshold, Window
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
+from phongmay_store.register.organisation import SchoolLevel
 
 AT = 1_700_000_000.0
 OURS, PLAN = NumberFrom.DISTRICT_SETTING, NumberFrom.PLAN
@@ -130,6 +131,33 @@ def test_a_parameter_out_of_bounds_judges_nothing() -> None:
     with pytest.raises(BadParameterError, match=r"^ram_min$") as error:
         threshold(RAM, context([fact("ram_marketed_bytes", 8 * GIB)], ram_min=bad))
     assert (error.value.name, error.value.setting) == ("ram_min", bad)
+
+
+def test_declared_where_measured_is_meant_is_said() -> None:
+    """A declared size stands in for a measured one and the verdict says so; what is always declared needs no remark."""
+    for name, check, value in (
+        ("ram_marketed_bytes", RAM, 8 * GIB),
+        ("cpu_bits", OneOf(kind="one_of", fact="cpu_bits", unit=Unit.BIT, values=(64,)), 64),
+    ):
+        run = threshold if isinstance(check, Threshold) else one_of
+        for source, remark in (("declared", {"declared": True}), ("measured", {})):
+            found = FactValue(7, name, value, "", AT, source)
+            judged = run(check, context([found], ram_min=RAM_MIN))  # type: ignore[operator]
+            unit = FACTS[name].unit.value
+            assert judged.measured == {"fact": name, "value": value, "unit": unit} | remark
+    area = Threshold(kind="threshold", fact="area_m2", unit=FACTS["area_m2"].unit, at_least=50)
+    judged = threshold(area, context([FactValue(7, "area_m2", 60, "", AT, "declared")]))
+    assert "declared" not in judged.measured
+
+
+def test_a_bound_for_each_level() -> None:
+    """Each level of school has its own limit, a number or a parameter."""
+    check = RAM.model_copy(update={"at_least": {SchoolLevel.THCS: "ram_min", SchoolLevel.TIEU_HOC: 2 * GIB}})
+    found = fact("ram_marketed_bytes", 3 * GIB)
+    lower = threshold(check, context([found], ram_min=RAM_MIN))
+    primary = threshold(check, context([found], level="tieu_hoc", ram_min=RAM_MIN))
+    assert (lower.state, lower.required["parameter"]) == (State.FAIL, "ram_min")
+    assert (primary.state, primary.required["value"]) == (State.PASS, 2 * GIB)
 
 
 def test_one_of() -> None:

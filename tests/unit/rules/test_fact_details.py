@@ -12,7 +12,7 @@ from phongmay_contract.catalogue import Value
 from phongmay_contract.units import GB, GIB
 from phongmay_rules.errors import PackError
 from phongmay_rules.facts.catalogue import Found
-from phongmay_rules.facts.hardware import disk_facts, hardware_facts, support_days
+from phongmay_rules.facts.hardware import disk_facts, free_space_facts, hardware_facts, support_days
 from phongmay_rules.facts.network import Expected, last_day, link_facts, reach_facts
 from phongmay_rules.facts.presence import interval_of, presence_facts, quantised
 from phongmay_rules.facts.rooms import room_facts, school_facts
@@ -174,6 +174,20 @@ def test_editions(tmp_path: Path) -> None:
     months = {name: release.ends.month if (release := table.find("W", "1", name)) else 0
               for name in ("x edu", "X ENT", "plain", "pro edu", "ent ltsc", "ltsc")}  # fmt: skip
     assert months == {"x edu": 2, "X ENT": 2, "plain": 1, "pro edu": 1, "ent ltsc": 2, "ltsc": 0}
+
+
+def test_free_space() -> None:
+    """Rounded down to hundredths and whole GB; without both figures, or of a volume of nothing, not known."""
+    ratio, free = "system_volume_free_ratio", "system_volume_free_bytes"
+    known = row(system_volume_bytes=300 * GB, system_volume_free_bytes=101 * GB - 1)
+    assert free_space_facts(known, AT) == [found(ratio, 0.33), found(free, 100 * GB)]
+    full = row(system_volume_bytes=1, system_volume_free_bytes=1)
+    assert [fact.value for fact in free_space_facts(full, AT)] == [1.0, 0]
+    nothing = [Found(name, None, AT, Reason.NO_DATA) for name in (ratio, free)]
+    assert free_space_facts(None, AT) == nothing
+    for values in ({"system_volume_bytes": GB}, {"system_volume_free_bytes": GB},
+                   {"system_volume_bytes": 0, "system_volume_free_bytes": 0}):  # fmt: skip
+        assert free_space_facts(row(**values), AT) == nothing
 
 
 def test_disks() -> None:
