@@ -1,4 +1,7 @@
-"""The check kinds to the last field: what a verdict says it measured, demanded and rests on."""
+"""The check kinds to the last field: what a verdict says it measured, demanded and rests on.
+
+Long because all seven kinds are tried with the same few makers of facts and members.
+"""
 
 from __future__ import annotations
 
