@@ -4,10 +4,31 @@ One file a domain. What can change in the world carries valid time (since when i
 we know); rows are revised, never overwritten.
 """
 
-from phongmay_store.register import access, chain, compliance, decisions, declared, device, organisation, place
+from phongmay_store.register import (
+    access,
+    calendar,
+    chain,
+    compliance,
+    decisions,
+    declared,
+    device,
+    organisation,
+    place,
+)
 from phongmay_store.register.base import Base
 
 metadata = Base.metadata
 """All tables of the register, once every domain is imported."""
 
-__all__ = ["access", "chain", "compliance", "decisions", "declared", "device", "metadata", "organisation", "place"]
+__all__ = [
+    "access",
+    "calendar",
+    "chain",
+    "compliance",
+    "decisions",
+    "declared",
+    "device",
+    "metadata",
+    "organisation",
+    "place",
+]

@@ -84,12 +84,14 @@ class Versioned(Base):
     def holds(cls, valid_at: datetime | None = None, known_at: datetime | None = None) -> ColumnElement[bool]:
         """Give the condition that `at` uses, for joins."""
         when = valid_at or utc_now()
-        known: ColumnElement[bool] = (
-            cls.superseded_at.is_(None)
-            if known_at is None
-            else and_(cls.recorded_at <= known_at, or_(cls.superseded_at.is_(None), cls.superseded_at > known_at))
-        )
-        return and_(known, cls.valid_from <= when, or_(cls.valid_to.is_(None), cls.valid_to > when))
+        return and_(cls.known(known_at), cls.valid_from <= when, or_(cls.valid_to.is_(None), cls.valid_to > when))
+
+    @classmethod
+    def known(cls, known_at: datetime | None = None) -> ColumnElement[bool]:
+        """Give the condition that a version was the register's knowledge at `known_at` (default: now)."""
+        if known_at is None:
+            return cls.superseded_at.is_(None)
+        return and_(cls.recorded_at <= known_at, or_(cls.superseded_at.is_(None), cls.superseded_at > known_at))
 
     def properties(self) -> dict[str, Any]:
         """Give the columns that say something about the thing (not the version's own bookkeeping)."""

@@ -7,9 +7,11 @@ read raises TimetableError naming the piece. Times inside are float seconds UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -24,29 +26,31 @@ class TimetableError(ValueError):
     """A timetable text that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timetable:
-    """Expected minutes of a week.
+Minutes = tuple[int, int]
+"""(first minute, minute after the last) of a local day."""
 
-    Attributes:
-        week: for each weekday (0 = Monday) the intervals as (first minute, minute after the last) of the local day.
-    """
 
-    week: tuple[tuple[tuple[int, int], ...], ...]
+class Hours(ABC):
+    """When a room is expected to be in use, day by day: a weekly timetable, or one that a calendar has cut."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on(self, day: date) -> Sequence[Minutes]:
+        """Give the expected minutes of a local day: disjoint and in order."""
 
     def intervals(self, start: float, end: float) -> Iterator[tuple[float, float]]:
         """Give the expected intervals inside [start, end), in order, as true times."""
         if end <= start:
             return
-        day = datetime.fromtimestamp(start, LOCAL).date() - timedelta(days=1)
-        last = datetime.fromtimestamp(end, LOCAL).date()
+        day, last = local_day(start), local_day(end)
         while day <= last:
-            for first, after in self.week[day.weekday()]:
-                begin, finish = _moment(day, first), _moment(day, after)
-                low, high = max(begin, start), min(finish, end)
+            midnight = day_start(day)
+            for first, after in self.on(day):
+                low, high = max(midnight + 60 * first, start), min(midnight + 60 * after, end)
                 if low < high:
                     yield low, high
-            day += timedelta(days=1)
+            day += _ONE_DAY
 
     def expected_seconds(self, start: float, end: float) -> float:
         """Give how many seconds of [start, end) the room is expected to be in use."""
@@ -60,10 +64,46 @@ class Timetable:
             mask |= ((1 << (after - first)) - 1) << first
         return mask
 
+    def closed_seconds(self, start: float, end: float) -> float:
+        """Give how much of [start, end) lies in days that a calendar has closed; a bare timetable knows none."""
+        return 0.0
 
-def _moment(day: date, minute: int) -> float:
-    at = datetime.combine(day, time.min, LOCAL) + timedelta(minutes=minute)
-    return at.astimezone(UTC).timestamp()
+    def sources(self, start: float, end: float) -> tuple[str, ...]:
+        """Name what closed or opened days that touch [start, end)."""
+        return ()
+
+    def expired(self, at: float) -> str:
+        """Name the table that has run out by then, so that these hours cannot be relied on; "" = none."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable(Hours):
+    """Expected minutes of a week.
+
+    Attributes:
+        week: for each weekday (0 = Monday) the minutes of the local day.
+    """
+
+    week: tuple[tuple[Minutes, ...], ...]
+
+    def on(self, day: date) -> tuple[Minutes, ...]:
+        """Give the minutes of the day's weekday."""
+        return self.week[day.weekday()]
+
+
+_ONE_DAY = timedelta(days=1)
+
+
+def local_day(at: float) -> date:
+    """Give the day of a true time in Ho Chi Minh City."""
+    return datetime.fromtimestamp(at, LOCAL).date()
+
+
+@lru_cache(maxsize=4096)
+def day_start(day: date) -> float:
+    """Give the true time of a local midnight. Its minutes follow evenly: the zone has not changed since 1975."""
+    return datetime.combine(day, time.min, LOCAL).timestamp()
 
 
 ALWAYS = Timetable((((0, 1440),),) * 7)
@@ -88,11 +128,35 @@ def parse(text: str) -> Timetable:
             raise TimetableError(f"{clause.strip()!r} has no hours; the form is 'Mon-Fri 07:00-11:30 13:00-16:30'")
         for day in _days(days):
             week[day].extend(_hours(piece) for piece in hours)
-    for intervals in week:
-        intervals.sort()
-        if any(after > first for (_, after), (first, _) in pairwise(intervals)):
-            raise TimetableError(f"{text!r} has hours that overlap")
-    return Timetable(tuple(tuple(intervals) for intervals in week))
+    return Timetable(tuple(_in_order(intervals, text) for intervals in week))
+
+
+def parse_hours(text: str) -> tuple[Minutes, ...]:
+    """Read the hours of one day, such as '07:00-11:30 13:00-16:30'.
+
+    Raises:
+        TimetableError: names the piece that cannot be read.
+    """
+    return _in_order([_hours(piece) for piece in text.split()], text)
+
+
+def parse_weekday(text: str) -> int:
+    """Read a weekday such as 'Fri' (0 = Monday).
+
+    Raises:
+        TimetableError: there is no such day.
+    """
+    days = _days(text)
+    if len(days) != 1:
+        raise TimetableError(f"{text!r} is not one day such as 'Fri'")
+    return days.start
+
+
+def _in_order(intervals: list[Minutes], text: str) -> tuple[Minutes, ...]:
+    intervals.sort()
+    if any(after > first for (_, after), (first, _) in pairwise(intervals)):
+        raise TimetableError(f"{text!r} has hours that overlap")
+    return tuple(intervals)
 
 
 def _days(text: str) -> range:
