@@ -6,13 +6,13 @@ the same rows, because there is nothing else to judge by. Only `sit` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from phongmay_rules.checks.outcome import Member, Setting
+from phongmay_rules.checks.outcome import Member, Setting, no_days_off
 from phongmay_rules.facts.records import Facts, FactValue
 from phongmay_rules.judging import Judgement, Subject, judge, judges
 from phongmay_rules.model import Pack, Rule
@@ -52,6 +52,7 @@ class Judge:
             ancestry: the school and the units above it, nearest first.
         """
         rooms = {device.id: device.room_id for device in school.devices}
+        days_off = school.calendar.entered.closed_seconds
         judged: dict[Key, Judgement] = {}
         subjects = subjects_of(school)
         for rule in self.rules:
@@ -62,7 +63,7 @@ class Judge:
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
                     key = (subject.kind, subject.id, rule.id)
-                    judged[key] = self._judge(rule, subject, own, members, settings, lineage)
+                    judged[key] = self._judge(rule, subject, own, members, settings, lineage, days_off)
         return judged
 
     def unit(
@@ -105,8 +106,10 @@ class Judge:
         members: Sequence[Member],
         settings: Mapping[str, Setting],
         lineage: Sequence[str],
+        days_off: Callable[[float, float], float] = no_days_off,
     ) -> Judgement:
-        judgement = judge(rule, subject, facts, members, settings, self._at, self._pack.inherited[rule.id])
+        inherited = self._pack.inherited[rule.id]
+        judgement = judge(rule, subject, facts, members, settings, self._at, inherited, days_off)
         return excuse(judgement, rule.id, lineage, self._waivers)
 
 

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from phongmay_store.register.calendar_hours import OPEN, Calendar
+from phongmay_store.register.calendar_reading import read_calendars
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device, DeviceState, IdentityConflict
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Line, Room
+from phongmay_store.register.timetable import LOCAL
+
+CALENDAR_DAYS = 125
+"""Calendars are read so far back: no window of a fact and no freshness reaches further, a summer included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class SchoolPlace:
 
     Attributes:
         declared: by subject (kind, id), then by name.
+        calendar: cuts the timetables of its rooms.
     """
 
     id: str
@@ -94,6 +101,7 @@ class SchoolPlace:
     devices: list[DevicePlace] = field(default_factory=list)
     lines: list[LinePlace] = field(default_factory=list)
     declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
+    calendar: Calendar = OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,10 @@ def read_organisation(session: Session, at: datetime, known_at: datetime | None 
     _add_devices(session, at, known_at, schools, timetables)
     _add_lines(session, at, known_at, schools)
     _add_declared(session, at, known_at, schools)
+    today = at.astimezone(LOCAL).date()
+    calendars = read_calendars(session, schools, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
+    for school, calendar in calendars.items():
+        schools[school].calendar = calendar
     organisation = Organisation(schools, {}, parents)
     below: dict[str, list[str]] = {unit: [] for unit in others}
     depth: dict[str, int] = {unit: len(list(organisation.ancestry(unit))) for unit in others}

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SPEED_NOT_TOLD = "speed_not_told"
     NO_EXPECTED_TIME = "no_expected_time"
     BAD_TIMETABLE = "bad_timetable"
+    CALENDAR_EXPIRED = "calendar_expired"
     NOT_DECLARED = "not_declared"
     NOT_MEASURED_YET = "not_measured_yet"
     # the engine itself
@@ -88,6 +89,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.SPEED_NOT_TOLD: ("cổng mạng không cho biết tốc độ", "the interface does not tell its speed"),
     Reason.NO_EXPECTED_TIME: ("chưa có giờ sử dụng nào để xét", "there was no time in use to look at"),
     Reason.BAD_TIMETABLE: ("thời khóa biểu của phòng không đọc được", "the room's timetable cannot be read"),
+    Reason.CALENDAR_EXPIRED: (
+        "lịch năm học hoặc bảng ngày nghỉ lễ đã hết hạn, cần nhập lịch mới",
+        "the school calendar or the table of public holidays has run out; the new one must be entered",
+    ),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
     Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
     Reason.BAD_PARAMETER: ("tham số đặt ngoài giới hạn cho phép", "a parameter is set outside its bounds"),

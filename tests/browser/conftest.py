@@ -29,6 +29,7 @@ from phongmay_rules.engine import evaluate
 from phongmay_rules.loader import load_pack
 from phongmay_simulate import district
 from phongmay_simulate.district import Role as Fault
+from phongmay_simulate.lessons import hold_lessons
 from phongmay_simulate.machine import Machine
 from phongmay_store.register.access import Role
 from phongmay_store.register.device import Device, IdentityConflict
@@ -133,6 +134,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         session.flush()
         top = find_external(session, *district.DISTRICT.split(":"))
         assert top
+        hold_lessons(session, top, now)
         add_account(session, LOGIN, PASSWORD, top, Role.OFFICER)
         codes = {device.code: device.id for device in session.scalars(select(Device))}
         seats = {seat.code: seat.role for school in sample.schools for _, seat in school.seats()}

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from phongmay.settings import ServerSettings, load
 from phongmay_api.access.accounts import add_account, add_key
 from phongmay_simulate import district
+from phongmay_simulate.lessons import hold_lessons
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import Parameter
 from phongmay_store.register.engine import migrate, open_register
@@ -92,6 +93,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
                 reason="sample: silence shows while one looks",
             )
         )
+        hold_lessons(session, top, made_at)
         tokens, real_token = _tokens(session)
         session.commit()
     tokens_file = folder / "tokens.json"

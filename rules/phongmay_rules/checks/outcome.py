@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,9 +53,18 @@ class Member:
     facts: Found = field(default_factory=dict)
 
 
+def no_days_off(start: float, end: float) -> float:
+    """Give the closed seconds of a period where no calendar is known: none."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that a check may look at."""
+    """Everything that a check may look at.
+
+    Attributes:
+        days_off: seconds of a period in days that the school's calendar has closed: in them nothing grows stale.
+    """
 
     facts: Found
     members: Sequence[Member]
@@ -63,6 +72,12 @@ class Context:
     own_number: NumberFrom
     level: str
     at: float
+    days_off: Callable[[float, float], float] = no_days_off
+
+    def is_stale(self, fact_at: float, freshness_s: float) -> bool:
+        """Tell whether a value is older than it may be, closed days not counted."""
+        age = self.at - fact_at
+        return age > freshness_s and age - self.days_off(fact_at, self.at) > freshness_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ def limit(bound: Bound | BoundByLevel, context: Context) -> Limit:
 def read(name: str, context: Context) -> tuple[float | str | None, Reason | None, dict[str, Any]]:
     """Give a fact's value, or why it cannot be used, and the evidence item for it.
 
-    A value that is older than the fact's freshness is no value.
+    A value that is older than the fact's freshness is no value; days off do not age it.
     """
     kind = FACTS[name]
     fact = context.facts.get(name)
@@ -138,7 +153,7 @@ def read(name: str, context: Context) -> tuple[float | str | None, Reason | None
     if fact.missing or fact.value is None:
         reason = Reason(fact.missing) if fact.missing else Reason.NO_DATA
         return None, reason, item | {"missing": reason.value}
-    if kind.freshness_s is not None and context.at - fact.at > kind.freshness_s:
+    if kind.freshness_s is not None and context.is_stale(fact.at, kind.freshness_s):
         return None, Reason.STALE, item | {"missing": Reason.STALE.value}
     return fact.value, None, item
 

@@ -133,7 +133,8 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "reported_7d", Unit.NONE, _DEVICE, Source.DERIVED, None,
-            "Máy có gửi dữ liệu trong 7 ngày qua", "The device reported within the last 7 days",
+            "Máy có gửi dữ liệu trong 7 ngày qua (không tính ngày nghỉ theo lịch)",
+            "The device reported within the last 7 days (days off by the calendar not counted)",
         ),
         FactKind(
             "class_size", Unit.COUNT, _ROOM, Source.DECLARED, None,

@@ -9,14 +9,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from phongmay_rules.facts.catalogue import DAY, Found, missing
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.timetable import LOCAL, Timetable
+from phongmay_store.register.timetable import Hours, local_day
 from phongmay_store.series.interface import Minutes, Row
 
-LOOK_BACK_DAYS = 14
+LOOK_BACK_DAYS = 21
+"""Longer than the Tết holidays of any school with the weekends around them; a summer is longer."""
 REACH_STEPS = 100
 COVERAGE_STEPS = 10
 KNOWN_STEPS_S = tuple(60 * minutes for minutes in (0, 10, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440))
@@ -24,15 +25,17 @@ KNOWN_STEPS_S = tuple(60 * minutes for minutes in (0, 10, 20, 30, 45, 60, 90, 12
 
 @dataclass(frozen=True)
 class Expected:
-    """The minutes of the last day in which a timetable expects the room to be in use.
+    """The minutes of the last day in which a room was expected to be in use.
 
     Attributes:
         masks: expected minutes by UTC hour (bit n = minute n).
+        sources: calendar entries that had a say.
     """
 
     start: float
     end: float
     masks: Mapping[int, int]
+    sources: tuple[str, ...] = ()
 
     def since(self, start: float) -> dict[int, int]:
         """Give the expected minutes from a moment on: an agent that came later is not expected before."""
@@ -40,25 +43,25 @@ class Expected:
                 for hour, mask in self.masks.items()}  # fmt: skip
 
 
-def last_day(timetable: Timetable, at: float) -> Expected | None:
-    """Give the last day's expected minutes; None when the timetable expects nothing within the look-back.
+def last_day(hours: Hours, at: float) -> Expected | None:
+    """Give the last day's expected minutes; None when nothing is expected within the look-back.
 
     The day ends with the newest moment in use and begins at the same time of the day in use before: on Sunday it is
-    Thursday 17:00 to Friday 17:00, on Monday at 10:00 it is Friday 10:00 to Monday 10:00.
+    Thursday 17:00 to Friday 17:00, on Monday at 10:00 it is Friday 10:00 to Monday 10:00; holidays are weekends.
     """
-    ends = [high for _, high in timetable.intervals(at - LOOK_BACK_DAYS * DAY, at)]
+    ends = [high for _, high in hours.intervals(at - LOOK_BACK_DAYS * DAY, at)]
     if not ends:
         return None
     end = ends[-1] // 60 * 60
-    today = datetime.fromtimestamp(end - 1, LOCAL).weekday()
-    back = next((days for days in range(1, 8) if timetable.week[(today - days) % 7]), 1)
+    today = local_day(end - 1)
+    back = next((days for days in range(1, LOOK_BACK_DAYS + 1) if hours.on(today - timedelta(days=days))), 1)
     start = end - back * DAY
     masks = {}
     for hour in range(int(start // 3600) * 3600, int(end) + 1, 3600):
-        mask = timetable.minute_mask(hour) & _between(hour, start, end)
+        mask = hours.minute_mask(hour) & _between(hour, start, end)
         if mask:
             masks[hour] = mask
-    return Expected(start, end, masks)
+    return Expected(start, end, masks, hours.sources(start, end - 1))
 
 
 def _between(hour: int, start: float, end: float) -> int:
@@ -97,7 +100,7 @@ def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: floa
     }  # fmt: skip
     if not due:
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
-    sources = (f"series:minutes/{int(max(expected.start, since))}-{int(expected.end)}",)
+    sources = (f"series:minutes/{int(max(expected.start, since))}-{int(expected.end)}", *expected.sources)
     if known:
         share = Found(names[0], reached * REACH_STEPS // known / REACH_STEPS, at, None, sources, detail)
     else:

@@ -1,4 +1,4 @@
-"""Facts about whether a machine still speaks: presence and timetable go in, heard, silence and reported come out.
+"""Facts about whether a machine still speaks: presence and hours go in, heard, silence and reported come out.
 
 Silence counts only in time in use, so a PC that is switched off after class is silent for zero seconds. It is
 rounded DOWN (`quantised`), so that a healthy machine writes no fact and a silent one only a few an hour.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 
 from phongmay_rules.facts.catalogue import DAY, Found
-from phongmay_store.register.timetable import Timetable
+from phongmay_store.register.timetable import Hours
 from phongmay_store.series.interface import Presence, Row
 
 DEFAULT_INTERVAL_S = 60.0
 REPORTED_S = 7 * DAY
+"""Days that a calendar has closed do not count: after Tết a PC is not held to have vanished."""
 SILENCE_MAX_S = 60 * DAY
 """Silence is not looked at further back than this: it is long enough for every limit."""
 STEPS_PER_DOUBLING = 8
@@ -41,26 +42,34 @@ def quantised(seconds: float, interval: float) -> float:
     return math.floor(seconds / step) * step
 
 
-def presence_facts(
-    presence: Presence | None, timetable: Timetable, since: float, interval: float, at: float
-) -> list[Found]:
+def presence_facts(presence: Presence | None, hours: Hours, since: float, interval: float, at: float) -> list[Found]:
     """Give heard, silent_expected_s and reported_7d.
 
     Args:
         presence: what is known of its sessions; None = never heard.
-        timetable: when its room is in use.
+        hours: when its room is in use.
         since: since when the agent is expected to report.
         interval: seconds between its rounds.
         at: time of the evaluation.
     """
     start = max(since, at - SILENCE_MAX_S, presence.last_seen if presence else since)
-    # Nearly every machine spoke just now; the timetable is only asked about the others.
-    silence = timetable.expected_seconds(start, at) if at - start >= 2 * interval else 0.0
-    sources = (f"series:presence/{presence.device}/{presence.session}",) if presence else ()
+    # Nearly every machine spoke just now; the hours are only asked about the others.
+    is_quiet = at - start >= 2 * interval
+    silence = hours.expected_seconds(start, at) if is_quiet else 0.0
+    sources: tuple[str, ...] = (f"series:presence/{presence.device}/{presence.session}",) if presence else ()
+    sources += hours.sources(start, at) if is_quiet else ()
     detail = {"last_seen": presence.last_seen, "state": presence.state} if presence else {"expected_since": since}
-    reported = presence is not None and presence.last_seen >= at - REPORTED_S
+    reported = has_reported(presence, hours, at)
     return [
         Found("heard", 1 if presence else 0, at, None, sources, detail),
         Found("silent_expected_s", quantised(silence, interval), at, None, sources, detail),
         Found("reported_7d", 1 if reported else 0, at, None, sources, detail),
     ]
+
+
+def has_reported(presence: Presence | None, hours: Hours, at: float) -> bool:
+    """Tell whether a device reported within the last seven days that no calendar has closed."""
+    if presence is None:
+        return False
+    age = at - presence.last_seen
+    return age <= REPORTED_S or age - hours.closed_seconds(presence.last_seen, at) <= REPORTED_S

@@ -1,4 +1,8 @@
-"""All facts of some schools at one instant: places and a snapshot of the series go in, `Found` by subject comes out."""
+"""All facts of some schools at one instant: places and a snapshot of the series go in, `Found` by subject comes out.
+
+When a room is in use is its timetable, cut by its school's calendar; a calendar or a table of it that has run out gives
+facts without a value, never hours that nobody vouches for.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,10 @@ from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
 from phongmay_rules.places import DevicePlace, SchoolPlace
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceState
-from phongmay_store.register.timetable import Timetable, TimetableError, parse
+from phongmay_store.register.timetable import NEVER, Hours, TimetableError, parse
 from phongmay_store.series.interface import SeriesReader
 
 Subject = tuple[str, str]
@@ -25,7 +30,7 @@ _SILENCE = ("heard", "silent_expected_s")
 
 @dataclass
 class FactMaker:
-    """Makes the facts of schools; what several of them share (timetables) is read once.
+    """Makes the facts of schools; what several of them share (hours of rooms) is made once.
 
     Attributes:
         at: true time of the evaluation.
@@ -33,16 +38,20 @@ class FactMaker:
 
     at: float
     table: SupportTable = field(default_factory=shipped_table)
-    _timetables: dict[str, Timetable | None] = field(default_factory=dict)
-    _days: dict[str, network.Expected | None] = field(default_factory=dict)
+    _hours: dict[tuple[Calendar, str], Hours | None] = field(default_factory=dict)
+    _days: dict[tuple[Calendar, str], network.Expected | None] = field(default_factory=dict)
 
     def make(self, schools: Iterable[SchoolPlace], series: SeriesReader) -> dict[Subject, list[Found]]:
         """Give the facts of every device, room and school."""
         schools = list(schools)
-        measured = [d for school in schools for d in school.devices if d.agent_since is not None and not d.in_conflict]
-        days = [day for device in measured if (day := self._day(device.timetable))]
+        measured = [
+            (school.calendar, d)
+            for school in schools for d in school.devices
+            if d.agent_since is not None and not d.in_conflict
+        ]  # fmt: skip
+        days = [day for calendar, device in measured if (day := self._day(calendar, device.timetable))]
         start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
-        snapshot = take(series, [device.id for device in measured], start, end)
+        snapshot = take(series, [device.id for _, device in measured], start, end)
         out: dict[Subject, list[Found]] = {}
         for school in schools:
             own = school.declared.get((SubjectKind.SCHOOL, school.id), {})
@@ -50,7 +59,7 @@ class FactMaker:
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
             for device in school.devices:
-                found = self._device(device, snapshot)
+                found = self._device(device, school.calendar, snapshot)
                 reach[device.id] = next(fact for fact in found if fact.name == "internet_reach_ratio")
                 standing.setdefault(device.room_id, []).append(device)
                 own = school.declared.get((SubjectKind.DEVICE, device.id), {})
@@ -61,7 +70,7 @@ class FactMaker:
                 out[SubjectKind.ROOM, room.id] = rooms.room_facts(room, devices, reach, own, self.at)
         return out
 
-    def _device(self, device: DevicePlace, snapshot: Snapshot) -> list[Found]:
+    def _device(self, device: DevicePlace, calendar: Calendar, snapshot: Snapshot) -> list[Found]:
         if device.agent_since is None:
             return self._nothing_measured(device, Reason.NO_AGENT)
         if device.in_conflict:
@@ -71,44 +80,48 @@ class FactMaker:
         found += hardware.free_space_facts(snapshot.usage.get(device.id), self.at)
         found += not_measured(SubjectKind.DEVICE, self.at)
         found += network.link_facts(snapshot.links.get(device.id, ()), self.at)
-        timetable = self._timetable(device.timetable)
+        hours = self._hours_of(calendar, device.timetable)
         heard = snapshot.presence.get(device.id)
-        if timetable is None:
-            reported = heard is not None and heard.last_seen >= self.at - presence.REPORTED_S
+        expired = hours.expired(self.at) if hours else ""
+        if hours is None or expired:
+            why = Reason.CALENDAR_EXPIRED if expired else Reason.BAD_TIMETABLE
+            detail = {"expired": expired} if expired else {}
+            reported = presence.has_reported(heard, hours or NEVER, self.at)
             return [
                 *found,
-                *_nothing((*_REACH, *_SILENCE), Reason.BAD_TIMETABLE, self.at, device.row),
+                *_nothing((*_REACH, *_SILENCE), why, self.at, device.row, **detail),
                 Found("reported_7d", 1 if reported else 0, self.at),
                 _works(device, reported, self.at),
             ]
-        hours, day = snapshot.minutes.get(device.id, ()), self._day(device.timetable)
-        found += network.reach_facts(hours, day, device.agent_since, self.at)
+        minutes, day = snapshot.minutes.get(device.id, ()), self._day(calendar, device.timetable)
+        found += network.reach_facts(minutes, day, device.agent_since, self.at)
         interval = presence.interval_of(snapshot.agents.get(device.id))
-        found += presence.presence_facts(heard, timetable, device.agent_since, interval, self.at)
-        reported = heard is not None and heard.last_seen >= self.at - presence.REPORTED_S
+        found += presence.presence_facts(heard, hours, device.agent_since, interval, self.at)
+        reported = presence.has_reported(heard, hours, self.at)
         return [*found, _works(device, reported, self.at)]
 
     def _nothing_measured(self, device: DevicePlace, reason: Reason) -> list[Found]:
         nothing = _nothing(BY_AGENT, reason, self.at, device.row)
         return [*nothing, *not_measured(SubjectKind.DEVICE, self.at)]
 
-    def _timetable(self, text: str) -> Timetable | None:
-        if text not in self._timetables:
+    def _hours_of(self, calendar: Calendar, text: str) -> Hours | None:
+        """Give the hours of a room; None = its timetable cannot be read."""
+        if (calendar, text) not in self._hours:
             try:
-                self._timetables[text] = parse(text)
+                self._hours[calendar, text] = calendar.cut(parse(text))
             except TimetableError:
-                self._timetables[text] = None
-        return self._timetables[text]
+                self._hours[calendar, text] = None
+        return self._hours[calendar, text]
 
-    def _day(self, text: str) -> network.Expected | None:
-        if text not in self._days:
-            timetable = self._timetable(text)
-            self._days[text] = network.last_day(timetable, self.at) if timetable else None
-        return self._days[text]
+    def _day(self, calendar: Calendar, text: str) -> network.Expected | None:
+        if (calendar, text) not in self._days:
+            hours = self._hours_of(calendar, text)
+            self._days[calendar, text] = network.last_day(hours, self.at) if hours else None
+        return self._days[calendar, text]
 
 
-def _nothing(names: Iterable[str], reason: Reason, at: float, row: str) -> list[Found]:
-    return [missing(name, reason, at, sources=(row,)) for name in names]
+def _nothing(names: Iterable[str], reason: Reason, at: float, row: str, **detail: str) -> list[Found]:
+    return [missing(name, reason, at, sources=(row,), **detail) for name in names]
 
 
 def _works(device: DevicePlace, reported: bool, at: float) -> Found:
