@@ -52,7 +52,7 @@ class CalendarEntry(Versioned):
         name: what people call it.
         hours: of a shift "morning", "afternoon", "both" or hours; of an exception "" (the day's own timetable),
             "like Fri" or hours.
-        uid: id of the event in the iCalendar file that it came from; "" = entered by hand.
+        uid: id of the event in iCalendar files; of an entry made by hand its own id with "@phongmay".
     """
 
     __tablename__ = "calendar_entry"
@@ -61,7 +61,7 @@ class CalendarEntry(Versioned):
     kind: Mapped[str]
     name: Mapped[str]
     hours: Mapped[str] = mapped_column(default="")
-    uid: Mapped[str] = mapped_column(default="")
+    uid: Mapped[str]
 
     @property
     def first(self) -> date:
@@ -164,9 +164,10 @@ def put(session: Session, unit_id: str, entry: NewEntry) -> tuple[CalendarEntry,
     known = _with_uid(session, unit_id, entry.kind, entry.uid) if entry.uid else None
     valid_from = midnight(entry.first)
     valid_to = midnight(entry.last + timedelta(days=1)) if entry.last else None
+    entry_id = known.id if known else new_id("cal")
     fresh = CalendarEntry(
-        id=known.id if known else new_id("cal"), unit_id=unit_id, kind=entry.kind.value, name=entry.name,
-        hours=" ".join(entry.hours.split()), uid=entry.uid, valid_from=valid_from, valid_to=valid_to, recorded_at=now,
+        id=entry_id, unit_id=unit_id, kind=entry.kind.value, name=entry.name, hours=" ".join(entry.hours.split()),
+        uid=entry.uid or f"{entry_id}@phongmay", valid_from=valid_from, valid_to=valid_to, recorded_at=now,
     )  # fmt: skip
     if known is not None:
         same = (known.valid_from, known.valid_to) == (valid_from, valid_to)
