@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import sys
 import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from phongmay.adopting import add_adopting
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
+from phongmay_rules import tables
 from phongmay_rules.cases import run_cases
 from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Evaluation, evaluate
@@ -34,6 +37,7 @@ from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.organisation import ExternalId
+from phongmay_store.register.timetable import LOCAL
 from phongmay_store.series.sqlite import SqliteSeries
 
 _log = logging.getLogger("phongmay.rules")
@@ -124,6 +128,8 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
 
 
 def _check(args: argparse.Namespace) -> int:
+    for warning in tables.warnings(datetime.now(LOCAL).date()):
+        print(f"warning: {warning}", file=sys.stderr)
     pack = load_packs(args.packs)
     cases = sum(len(cases) for cases in pack.cases.values())
     for stamp in pack.stamps.values():
@@ -155,6 +161,8 @@ def _run(args: argparse.Namespace) -> int:
             print(line)
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for warning in tables.warnings(datetime.now(LOCAL).date()):
+        _log.warning('event=table_ends detail="%s"', warning)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

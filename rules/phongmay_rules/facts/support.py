@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from phongmay_rules.errors import PackError
+from phongmay_store.shipped import ShippedTable
 
 TABLE = Path(__file__).with_name("os_support.toml")
 
@@ -51,9 +52,18 @@ class _File(BaseModel):
 class SupportTable:
     """All releases, and until when the table itself may be trusted."""
 
+    checked: date
     valid_until: date
     sources: Mapping[str, str]
     releases: Mapping[tuple[str, str], tuple[Release, ...]]
+
+    @property
+    def table(self) -> ShippedTable:
+        """What there is to say about its age."""
+        return ShippedTable(
+            "operating-system support", TABLE.name, self.checked, self.valid_until,
+            "support of operating systems is unknown; install a newer version of the program",
+        )  # fmt: skip
 
     def find(self, os_id: str, os_version: str, os_name: str) -> Release | None:
         """Give the release; entries that name editions go first. None = not in the table."""
@@ -88,7 +98,10 @@ def read_table(path: Path = TABLE) -> SupportTable:
     for entries in releases.values():
         entries.sort(key=lambda release: not release.editions)
     return SupportTable(
-        content.valid_until, content.sources, {key: tuple(entries) for key, entries in releases.items()}
+        content.checked,
+        content.valid_until,
+        content.sources,
+        {key: tuple(entries) for key, entries in releases.items()},
     )
 
 
