@@ -246,7 +246,8 @@ def _alive(school: SchoolPlace, series: SeriesReader, at: float) -> Share:
     days: dict[str, Expected | None] = {}
     for text in {device.timetable for device in school.devices}:
         try:
-            days[text] = last_day(parse(text), at)
+            hours = school.calendar.cut(parse(text))
+            days[text] = None if hours.expired(at) else last_day(hours, at)
         except TimetableError:
             days[text] = None
     due = [(d, day) for d in school.devices if d.state == DeviceState.IN_SERVICE and (day := days[d.timetable])]
