@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.chain import links
@@ -21,6 +21,7 @@ from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
+from phongmay_store.register import bulk
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, State, Verdict
 
@@ -200,10 +201,11 @@ def _append(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     """Store rows; each gets its `id`."""
     if not rows:
         return []
-    ids = list(session.scalars(insert(Verdict).returning(Verdict.id, sort_by_parameter_order=True), rows))
+    ids = bulk.reserve(session, Verdict, len(rows))
     for row, row_id in zip(rows, ids, strict=True):
         row["id"] = row_id
-    return ids
+    bulk.append(session, Verdict, rows)
+    return list(ids)
 
 
 def _entries(rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
@@ -236,7 +238,7 @@ def _point(
             "subject_kind": "kind", "subject_id": "subject", "rule_id": "rule", "unit_id": "unit",
             "verdict_id": "verdict", "confirmed_run_id": "run",
         }  # fmt: skip
-        connection.execute(insert(CurrentVerdict), [{to: row[of] for to, of in columns.items()} for row in fresh])
+        bulk.append(session, CurrentVerdict, [{to: row[of] for to, of in columns.items()} for row in fresh])
     if runs:
         connection.execute(
             update(CurrentVerdict)

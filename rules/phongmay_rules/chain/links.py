@@ -8,15 +8,16 @@ succeed: the key (unit, sequence) refuses the second one (IntegrityError, which 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Float, String, Table, column, func, insert, select, values
+import msgspec
+from sqlalchemy import Float, String, Table, column, func, select, values
 from sqlalchemy.orm import Session, aliased
 
+from phongmay_store.register import bulk
 from phongmay_store.register.base import Base
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Verdict
@@ -58,7 +59,7 @@ def table_of(kind: LinkKind) -> Table:
     return table
 
 
-_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
 _COLUMNS = {
     kind: tuple((item.name, isinstance(item.type, Float)) for item in table_of(kind).columns) for kind in LinkKind
 }
@@ -88,8 +89,7 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
         if isinstance(value, datetime):
             value = value.astimezone(UTC).isoformat(timespec="microseconds")
         content[name] = float(value) if is_float else value
-    text = _canonical([unit_id, sequence, kind.value, content])
-    return hashlib.sha256(before + text.encode()).digest()
+    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
 
 
 def heads(session: Session, units: Iterable[str]) -> dict[str, Head]:
@@ -130,7 +130,7 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
                 "row_id": entry.row[_KEYS[entry.kind]], "hash": digest,
             }
         )  # fmt: skip
-    session.connection().execute(insert(ChainLink), links)
+    bulk.append(session, ChainLink, links)
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
 from phongmay_rules.facts.schools import Subject
+from phongmay_store.register import bulk
 from phongmay_store.register.compliance import CurrentFact, Fact
 
 _BLOCK = 400
@@ -115,7 +116,10 @@ def write(
                 targets.append((subject, fact))
     if not rows:
         return current, 0
-    ids = session.scalars(insert(Fact).returning(Fact.id, sort_by_parameter_order=True), rows).all()
+    ids = bulk.reserve(session, Fact, len(rows))
+    for row_id, row in zip(ids, rows, strict=True):
+        row["id"] = row_id
+    bulk.append(session, Fact, rows)
     moved: list[dict[str, Any]] = []
     fresh: list[dict[str, Any]] = []
     for row_id, (subject, fact) in zip(ids, targets, strict=True):
@@ -148,9 +152,7 @@ def _point(session: Session, moved: list[dict[str, Any]], fresh: list[dict[str, 
         columns = {
             "subject_kind": "kind", "subject_id": "subject", "name": "fact", "unit_id": "unit", "fact_id": "row",
         }  # fmt: skip
-        session.connection().execute(
-            insert(CurrentFact), [{to: row[of] for to, of in columns.items()} for row in fresh]
-        )
+        bulk.append(session, CurrentFact, [{to: row[of] for to, of in columns.items()} for row in fresh])
 
 
 def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -36,12 +37,18 @@ def open_register(url: str) -> Engine:
             folder = Path(parsed.database).parent
             if not folder.is_dir():
                 raise StoreError(f"register: directory {folder} does not exist; create it or change register.url")
-        engine = create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(
+            parsed, pool_pre_ping=True, json_serializer=_json_text, json_deserializer=msgspec.json.decode
+        )
     except (ArgumentError, ImportError) as error:
         raise StoreError(f"register.url {url!r} cannot be used: {error}") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_settings)
     return engine
+
+
+def _json_text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:

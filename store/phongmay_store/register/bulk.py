@@ -1,0 +1,79 @@
+"""Many new rows of one table at once: mappings go in, rows with ids stand in the open transaction.
+
+SQLAlchemy's own bulk insert asks the database for the ids (18 of 21 s for 20,000 rows over SQLite) and prepares every
+value anew. Here the ids are taken beforehand and the statement is compiled once a table; the types' own processors turn
+values into what the driver takes, so what is stored is the same. Two writers that took the same ids cannot both
+succeed: the primary key refuses the second one (IntegrityError).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Dialect, Table, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from phongmay_store.register.base import Base
+
+_Processor = Callable[[Any], Any]
+
+
+def reserve(session: Session, model: type[Base], count: int) -> Sequence[int]:
+    """Take `count` ids of a table that no row has; the table's one key is the integer `id`."""
+    table = _table(model)
+    if session.get_bind().dialect.name == "sqlite":
+        newest = session.scalar(select(func.max(table.c.id))) or 0
+        return range(newest + 1, newest + count + 1)
+    taken = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+    return [int(row) for row in session.scalars(taken, {"name": table.name, "count": count})]
+
+
+def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that name every column.
+
+    Args:
+        session: open transaction of the register; the caller commits.
+        model: mapped class of the table.
+        rows: column -> value, every column of the table in each.
+
+    Raises:
+        KeyError: a row lacks a column.
+    """
+    if not rows:
+        return
+    connection = session.connection()
+    statement, pick, processors = _plan(_table(model), connection.dialect)
+    values = []
+    for row in rows:
+        cells = list(pick(row))
+        for place, process in processors:
+            cells[place] = process(cells[place])
+        values.append(tuple(cells))
+    connection.exec_driver_sql(statement, values)
+
+
+@lru_cache(maxsize=64)
+def _plan(
+    table: Table, dialect: Dialect
+) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]], list[tuple[int, _Processor]]]:
+    names = [column.name for column in table.columns]
+    statement = str(insert(table).compile(dialect=dialect, column_keys=names))
+    if dialect.paramstyle not in ("qmark", "format"):
+        # psycopg takes %(name)s; by place every driver is the same
+        statement = statement % {name: "%s" for name in names}
+    processors = [
+        (place, process)
+        for place, column in enumerate(table.columns)
+        if (process := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+    ]
+    return statement, itemgetter(*names), processors
+
+
+def _table(model: type[Base]) -> Table:
+    table = model.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is not stored in a table")
+    return table
