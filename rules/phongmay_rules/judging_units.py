@@ -6,7 +6,7 @@ the same rows, because there is nothing else to judge by. Only `sit` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,20 +28,34 @@ States = Mapping[str, Sequence[str]]
 """rule -> states of its verdicts in a school."""
 
 
+Kept = Mapping[Key, str]
+"""Verdicts that stand without being judged again, by their state."""
+NOTHING_KEPT: Kept = {}
+
+
 class Judge:
     """Judges by one pack at one instant.
 
     Attributes:
         rules: those switched on and in force on that day, in reading order.
+        waivers: those in force at the instant.
     """
 
     def __init__(self, pack: Pack, at: datetime, waivers: Waivers) -> None:
-        self._pack, self._at, self._waivers = pack, at.timestamp(), waivers
+        self._pack, self._at, self.waivers = pack, at.timestamp(), waivers
         day = at.astimezone(LOCAL).date()
         self.rules = tuple(pack.judged_on(day))
+        above = [rule for rule in self.rules if rule.subject.kind == SubjectKind.DISTRICT]
+        judged = {rule.id for rule in self.rules}
+        self._read_above = tuple(sorted({read for rule in above for read in rule.reads_rules()} & judged))
 
     def school(
-        self, school: SchoolPlace, facts: Facts, settings: Mapping[str, Setting], ancestry: Sequence[str]
+        self,
+        school: SchoolPlace,
+        facts: Facts,
+        settings: Mapping[str, Setting],
+        ancestry: Sequence[str],
+        kept: Kept = NOTHING_KEPT,
     ) -> dict[Key, Judgement]:
         """Judge a school's devices, rooms and itself.
 
@@ -50,6 +64,7 @@ class Judge:
             facts: facts by subject; others than the school's are not looked at.
             settings: parameters in force for the school.
             ancestry: the school and the units above it, nearest first.
+            kept: verdicts that stand as they are; they are not judged again.
         """
         rooms = {device.id: device.room_id for device in school.devices}
         days_off = school.calendar.entered.closed_seconds
@@ -57,12 +72,12 @@ class Judge:
         subjects = subjects_of(school)
         for rule in self.rules:
             for subject in subjects.get(rule.subject.kind, ()):
-                if judges(rule, subject):
+                key = (subject.kind, subject.id, rule.id)
+                if key not in kept and judges(rule, subject):
                     own = facts.get((subject.kind, subject.id), {})
-                    members = list(members_of(school, subject, facts, judged, rule))
+                    members = list(members_of(school, subject, facts, judged, rule, kept))
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
-                    key = (subject.kind, subject.id, rule.id)
                     judged[key] = self._judge(rule, subject, own, members, settings, lineage, days_off)
         return judged
 
@@ -88,12 +103,16 @@ class Judge:
         """Tell whether any rule judges the unit itself."""
         return any(judges(rule, self._of_unit(place)) for rule in self.rules)
 
-    def states(self, judged: Mapping[Key, Judgement]) -> dict[str, list[str]]:
-        """Give the states of every rule in a school; a rule that had nothing to judge has none."""
-        states: dict[str, list[str]] = {rule.id: [] for rule in self.rules}
+    def states(self, judged: Mapping[Key, Judgement], kept: Kept = NOTHING_KEPT) -> dict[str, list[str]]:
+        """Give the states in a school of every rule that a unit above reads; one that had nothing to judge has none."""
+        states: dict[str, list[str]] = {rule: [] for rule in self._read_above}
         for (_, _, rule), judgement in judged.items():
-            states[rule].append(judgement.state.value)
-        return states
+            if rule in states:
+                states[rule].append(judgement.state.value)
+        for (_, _, rule), state in kept.items():
+            if rule in states:
+                states[rule].append(state)
+        return {rule: sorted(found) for rule, found in states.items()}
 
     def _of_unit(self, place: UnitPlace) -> Subject:
         return Subject(SubjectKind.DISTRICT, place.id, place.id, place.kind)
@@ -110,7 +129,7 @@ class Judge:
     ) -> Judgement:
         inherited = self._pack.inherited[rule.id]
         judgement = judge(rule, subject, facts, members, settings, self._at, inherited, days_off)
-        return excuse(judgement, rule.id, lineage, self._waivers)
+        return excuse(judgement, rule.id, lineage, self.waivers)
 
 
 @dataclass(frozen=True)
@@ -127,10 +146,16 @@ class Sitting:
     overrides: Overrides
     known_at: datetime
 
-    def school(self, school: SchoolPlace, facts: Facts) -> dict[Key, Judgement]:
+    @property
+    def basis(self) -> tuple[object, ...]:
+        """What is the same for all schools; while it is equal, a school's verdicts depend on the school alone."""
+        rules = tuple(rule.id for rule in self.judge.rules)
+        return rules, self.judge.waivers, self.overrides, self.organisation.parents
+
+    def school(self, school: SchoolPlace, facts: Facts, kept: Kept = NOTHING_KEPT) -> dict[Key, Judgement]:
         """Judge a school by the settings in force for it."""
         ancestry = list(self.organisation.ancestry(school.id))
-        return self.judge.school(school, facts, in_force(self.pack, self.overrides, ancestry), ancestry)
+        return self.judge.school(school, facts, in_force(self.pack, self.overrides, ancestry), ancestry, kept)
 
     def unit(self, place: UnitPlace, facts: Facts, schools: Mapping[str, States]) -> dict[Key, Judgement]:
         """Judge the own targets of a unit above schools."""
@@ -140,12 +165,14 @@ class Sitting:
         return self.judge.unit(place, facts, schools, in_force(self.pack, self.overrides, ancestry), ancestry)
 
 
-def sit(session: Session, pack: Pack, at: datetime, known_at: datetime) -> Sitting:
-    """Read from the register what holds at an instant, as known at another."""
+def sit(
+    session: Session, pack: Pack, at: datetime, known_at: datetime, schools: Collection[str] | None = None
+) -> Sitting:
+    """Read from the register what holds at an instant, as known at another; of some schools only what stands there."""
     return Sitting(
         pack,
         Judge(pack, at, read_waivers(session, at, known_at)),
-        read_organisation(session, at, known_at),
+        read_organisation(session, at, known_at, schools),
         read_overrides(session, pack, known_at),
         known_at,
     )
@@ -170,14 +197,25 @@ def _device_subject(device: DevicePlace, school: SchoolPlace) -> Subject:
 
 
 def members_of(
-    school: SchoolPlace, subject: Subject, facts: Facts, judged: Mapping[Key, Judgement], rule: Rule
+    school: SchoolPlace,
+    subject: Subject,
+    facts: Facts,
+    judged: Mapping[Key, Judgement],
+    rule: Rule,
+    kept: Kept = NOTHING_KEPT,
 ) -> Iterator[Member]:
     """Give devices and rooms as members, with the states of the rules that the aggregate reads."""
     wanted = rule.counts()
 
     def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
-        keys = {read: (kind.value, name, read) for read in rule.reads_rules()}
-        return {read: [judged[key].state.value] for read, key in keys.items() if key in judged}
+        out = {}
+        for read in rule.reads_rules():
+            key = (kind.value, name, read)
+            if key in judged:
+                out[read] = [judged[key].state.value]
+            elif key in kept:
+                out[read] = [kept[key]]
+        return out
 
     if "devices" in wanted:
         for device in school.devices:

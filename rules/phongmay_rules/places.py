@@ -5,11 +5,12 @@ The engine reads the register once per evaluation through here, so that facts, r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.calendar_hours import OPEN, Calendar
@@ -101,7 +102,11 @@ class SchoolPlace:
     devices: list[DevicePlace] = field(default_factory=list)
     lines: list[LinePlace] = field(default_factory=list)
     declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
-    calendar: Calendar = OPEN
+    calendar: Calendar = field(default=OPEN, compare=False)
+
+    def is_like(self, other: SchoolPlace) -> bool:
+        """Tell whether the same stands there, by the same calendar."""
+        return self == other and self.calendar.says_the_same(other.calendar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +157,17 @@ def homes_in(schools: Iterable[SchoolPlace]) -> dict[tuple[str, str], str]:
     return out
 
 
-def read_organisation(session: Session, at: datetime, known_at: datetime | None = None) -> Organisation:
-    """Read units, rooms, devices and open identity conflicts as they hold at an instant, as known at another."""
+def read_organisation(
+    session: Session, at: datetime, known_at: datetime | None = None, only: Collection[str] | None = None
+) -> Organisation:
+    """Read units, rooms, devices and open identity conflicts as they hold at an instant, as known at another.
+
+    Args:
+        session: the register.
+        at: the instant.
+        known_at: as known then (default: now).
+        only: ids of schools whose content is read; other schools are there and empty. None = all.
+    """
     parents: dict[str, str | None] = {}
     schools: dict[str, SchoolPlace] = {}
     others: dict[str, tuple[str, str]] = {}
@@ -167,12 +181,13 @@ def read_organisation(session: Session, at: datetime, known_at: datetime | None 
             schools[unit] = SchoolPlace(unit, name, level)
         else:
             others[unit] = (name, kind)
-    timetables = _add_rooms(session, at, known_at, schools)
-    _add_devices(session, at, known_at, schools, timetables)
-    _add_lines(session, at, known_at, schools)
-    _add_declared(session, at, known_at, schools)
+    wanted = schools if only is None else {school: schools[school] for school in only if school in schools}
+    timetables = _add_rooms(session, at, known_at, wanted, only)
+    _add_devices(session, at, known_at, wanted, timetables, only)
+    _add_lines(session, at, known_at, wanted, only)
+    _add_declared(session, at, known_at, wanted, only)
     today = at.astimezone(LOCAL).date()
-    calendars = read_calendars(session, schools, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
+    calendars = read_calendars(session, wanted, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
     for school, calendar in calendars.items():
         schools[school].calendar = calendar
     organisation = Organisation(schools, {}, parents)
@@ -188,13 +203,21 @@ def read_organisation(session: Session, at: datetime, known_at: datetime | None 
     return Organisation(schools, units, parents)
 
 
+def _of(column: Any, only: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if only is None else column.in_(only)
+
+
 def _add_rooms(
-    session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]
+    session: Session,
+    at: datetime,
+    known_at: datetime | None,
+    schools: Mapping[str, SchoolPlace],
+    only: Collection[str] | None,
 ) -> dict[str, str]:
     timetables: dict[str, str] = {}
     columns = (Room.row_id, Room.id, Room.school_id, Room.kind, Room.class_size, Room.timetable)
     for row, room, school, kind, size, timetable in session.execute(
-        select(*columns).where(Room.holds(at, known_at)).order_by(Room.id)
+        select(*columns).where(Room.holds(at, known_at), _of(Room.school_id, only)).order_by(Room.id)
     ):
         timetables[room] = timetable
         if school in schools:
@@ -208,13 +231,16 @@ def _add_devices(
     known_at: datetime | None,
     schools: Mapping[str, SchoolPlace],
     timetables: Mapping[str, str],
+    only: Collection[str] | None,
 ) -> None:
     conflicts = set(session.scalars(select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))))
     columns = (
         Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
     )  # fmt: skip
     for row, device, school, room, kind, state, since in session.execute(
-        select(*columns).where(Device.holds(at, known_at), Device.state != DeviceState.RETIRED).order_by(Device.id)
+        select(*columns)
+        .where(Device.holds(at, known_at), Device.state != DeviceState.RETIRED, _of(Device.school_id, only))
+        .order_by(Device.id)
     ):
         if school in schools:
             schools[school].devices.append(
@@ -225,17 +251,31 @@ def _add_devices(
             )  # fmt: skip
 
 
-def _add_lines(session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]) -> None:
+def _add_lines(
+    session: Session,
+    at: datetime,
+    known_at: datetime | None,
+    schools: Mapping[str, SchoolPlace],
+    only: Collection[str] | None,
+) -> None:
     columns = (Line.row_id, Line.school_id, Line.isp, Line.medium)
-    for row, school, isp, medium in session.execute(select(*columns).where(Line.holds(at, known_at)).order_by(Line.id)):
+    for row, school, isp, medium in session.execute(
+        select(*columns).where(Line.holds(at, known_at), _of(Line.school_id, only)).order_by(Line.id)
+    ):
         if school in schools:
             schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}"))
 
 
 def _add_declared(
-    session: Session, at: datetime, known_at: datetime | None, schools: Mapping[str, SchoolPlace]
+    session: Session,
+    at: datetime,
+    known_at: datetime | None,
+    schools: Mapping[str, SchoolPlace],
+    only: Collection[str] | None,
 ) -> None:
-    for row in session.scalars(select(Declared).where(Declared.holds(at, known_at)).order_by(Declared.row_id)):
+    for row in session.scalars(
+        select(Declared).where(Declared.holds(at, known_at), _of(Declared.school_id, only)).order_by(Declared.row_id)
+    ):
         if row.school_id in schools:
             known = schools[row.school_id].declared.setdefault((row.subject_kind, row.subject_id), {})
             known[row.name] = Declaration(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
@@ -24,7 +24,7 @@ from phongmay_rules.parameters import in_force, read_overrides
 from phongmay_rules.places import Organisation, SchoolPlace, read_organisation
 from phongmay_rules.waiving import read_waivers
 from phongmay_store.register.base import utc_now
-from phongmay_store.register.compliance import EvaluationRun
+from phongmay_store.register.compliance import CurrentRun
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import ExternalId
 from phongmay_store.register.place import Room
@@ -116,9 +116,7 @@ def read_standing(session: Session, pack: Pack, unit: str | None = None, *, now:
     units = tuple(place.id for place in organisation.units.values() if root in (None, *organisation.ancestry(place.id)))
     newest = {
         school: at
-        for school, at in session.execute(
-            select(EvaluationRun.unit_id, func.max(EvaluationRun.evaluated_at)).group_by(EvaluationRun.unit_id)
-        )
+        for school, at in session.execute(select(CurrentRun.unit_id, CurrentRun.confirmed_at))
         if school in schools
     }
     moment = min(present, max(newest.values(), default=present))

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_store.register.base import utc_now
-from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, State, Verdict
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, State, Verdict
 from phongmay_store.register.organisation import Unit
 
 _JUDGED = (State.PASS.value, State.FAIL.value)
@@ -98,12 +98,7 @@ def summarise(
 
 
 def _newest_runs(session: Session) -> Mapping[str, tuple[datetime, float]]:
-    newest = select(func.max(EvaluationRun.id)).group_by(EvaluationRun.unit_id)
-    rows = session.execute(
-        select(EvaluationRun.unit_id, EvaluationRun.evaluated_at, EvaluationRun.valid_for_s).where(
-            EvaluationRun.id.in_(newest)
-        )
-    )
+    rows = session.execute(select(CurrentRun.unit_id, CurrentRun.confirmed_at, CurrentRun.valid_for_s))
     return {unit: (at, valid_for) for unit, at, valid_for in rows}
 
 

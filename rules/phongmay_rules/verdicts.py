@@ -7,8 +7,8 @@ standing. Rows are never changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,16 +18,68 @@ from sqlalchemy.orm import Session
 from phongmay_rules.chain import links
 from phongmay_rules.chain.links import Entry
 from phongmay_rules.judging import Judgement
-from phongmay_rules.judging_units import Key
+from phongmay_rules.judging_units import Kept, Key
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register import bulk
 from phongmay_store.register.chain import LinkKind
-from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, State, Verdict
+from phongmay_store.register.compliance import (
+    CurrentFact,
+    CurrentRun,
+    CurrentVerdict,
+    EvaluationRun,
+    Fact,
+    State,
+    Verdict,
+)
 
 _Content = tuple[str, str, dict[str, Any], dict[str, Any], list[Any], str, str, str]
 """State, reason, measured, required, evidence, and the columns of `_STAMP`: all that makes a verdict differ."""
 _STAMP = ("rule_hash", "pack_id", "pack_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an evaluation takes place, and how long it vouches for what it finds.
+
+    Attributes:
+        at: true time.
+        known_at: knowledge of the register that the judgements rest on.
+        present_s: seconds for which the present verdicts stand without another evaluation.
+        row_s: seconds for which a run row vouches when the past is looked at.
+    """
+
+    at: float
+    known_at: datetime
+    present_s: float
+    row_s: float
+
+    @property
+    def instant(self) -> datetime:
+        """The true time as the register keeps it."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was judged of one unit.
+
+    Attributes:
+        judged: a present verdict of the unit that is neither here nor kept is gone.
+        kept: verdicts that stand as they are; when there are any, nothing else of the unit is gone.
+    """
+
+    judged: Mapping[Key, Judgement]
+    kept: Kept = field(default_factory=dict)
+
+    def counts(self, pack: Pack) -> dict[str, dict[str, int]]:
+        """Count states by group of rules."""
+        counts: dict[str, dict[str, int]] = {group: {} for group in pack.standard.groups}
+        states = [(rule, judgement.state.value) for (_, _, rule), judgement in self.judged.items()]
+        for rule, state in [*states, *((rule, state) for (_, _, rule), state in self.kept.items())]:
+            group = counts[pack.rules[rule].group]
+            group[state] = group.get(state, 0) + 1
+        return {group: dict(sorted(states.items())) for group, states in counts.items() if states}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,62 +92,113 @@ class Recorded:
     changed: int
 
 
-def record(
-    session: Session,
-    pack: Pack,
-    judged: Mapping[str, Mapping[Key, Judgement]],
-    at: float,
-    valid_for_s: float,
-    known_at: datetime | None = None,
-) -> list[Recorded]:
+def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: Moment) -> list[Recorded]:
     """Write runs, verdicts and pointers of some units; the caller commits.
 
     Args:
         session: open transaction of the register.
         pack: the pack that judged.
-        judged: unit -> key -> judgement; a present verdict of the unit that is not in it is gone.
-        at: true time of the evaluation.
-        valid_for_s: how long the run vouches for its verdicts.
-        known_at: knowledge of the register that the judgements rest on; default: `at`.
+        rulings: by unit.
+        moment: when, and for how long.
     """
-    moment = datetime.fromtimestamp(at, UTC)
-    present = _present(session, list(judged))
+    present = _present(session, rulings)
+    instant = moment.instant
     newest_fact = session.scalar(select(func.max(Fact.id))) or 0
     out: list[Recorded] = []
-    runs: list[EvaluationRun] = []
+    runs: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     known: list[bool] = []
     gone: list[dict[str, Any]] = []
-    for unit, judgements in judged.items():
-        before = present.get(unit, {})
-        changes = [key for key, judgement in judgements.items() if _differs(before.get(key), judgement, key, pack)]
-        lost = [key for key in before if key not in judgements]
-        run = EvaluationRun(
-            unit_id=unit,
-            evaluated_at=moment,
-            newest_fact_id=newest_fact,
-            pack_id=pack.id,
-            pack_hash=pack.hash,
-            counts=_counts(pack, judgements),
-            changed=len(changes) + len(lost),
-            valid_for_s=valid_for_s,
-            known_at=known_at or moment,
-        )
-        runs.append(run)
-        session.add(run)
-        session.flush()
-        out.append(Recorded(unit, run.id, run.counts, run.changed))
-        base = {"run_id": run.id, "unit_id": unit, "evaluated_at": moment, "recorded_at": moment}
-        rows += [base | _row(key, judgements[key]) | _stamp(pack, key[2]) for key in changes]
+    for (unit, ruling), run_id in zip(rulings.items(), bulk.reserve(session, EvaluationRun, len(rulings)), strict=True):
+        before, judged = present.get(unit, {}), ruling.judged
+        changes = [key for key, judgement in judged.items() if _differs(before.get(key), judgement, key, pack)]
+        lost = [] if ruling.kept else [key for key in before if key not in judged]
+        found = Recorded(unit, run_id, ruling.counts(pack), len(changes) + len(lost))
+        out.append(found)
+        runs.append(_run(found, pack, moment, newest_fact))
+        base = {"run_id": run_id, "unit_id": unit, "evaluated_at": instant, "recorded_at": instant}
+        rows += [base | _row(key, judged[key]) | _stamp(pack, key[2]) for key in changes]
         known += [key in before for key in changes]
         gone += [base | _ended(key) | dict(zip(_STAMP, before[key][-3:], strict=True)) for key in lost]
+    bulk.append(session, EvaluationRun, runs)
     pointers = [_pointer(row) | {"verdict": row_id} for row, row_id in zip(rows, _append(session, rows), strict=True)]
     _append(session, gone)
     _forget(session, gone)
-    _point(session, pointers, known, out)
-    entries = [Entry(run.unit_id, LinkKind.RUN, links.as_mapping(LinkKind.RUN, run)) for run in runs]
+    _point(session, pointers, known)
+    _point_to_runs(session, runs, moment)
+    entries = [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs]
     links.append(session, entries + _entries(rows) + _entries(gone))
     return out
+
+
+def confirm(
+    session: Session,
+    pack: Pack,
+    unchanged: Mapping[str, Mapping[str, Mapping[str, int]]],
+    due: Collection[str],
+    moment: Moment,
+) -> list[Recorded]:
+    """Say that units were looked at and nothing changed; the caller commits.
+
+    Args:
+        session: open transaction of the register.
+        pack: the pack in force.
+        unchanged: unit -> its counts; each has a run row.
+        due: those of them that get a new run row.
+        moment: when, and for how long.
+
+    Returns:
+        The runs that got a row.
+    """
+    newest_fact = session.scalar(select(func.max(Fact.id))) or 0
+    numbers = bulk.reserve(session, EvaluationRun, len(due))
+    out = [Recorded(unit, run_id, unchanged[unit], 0) for unit, run_id in zip(due, numbers, strict=True)]
+    runs = [_run(found, pack, moment, newest_fact) for found in out]
+    bulk.append(session, EvaluationRun, runs)
+    _point_to_runs(session, runs, moment)
+    links.append(session, [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs])
+    others = [{"of": unit} for unit in unchanged if unit not in set(due)]
+    if others:
+        session.connection().execute(
+            update(CurrentRun)
+            .where(CurrentRun.unit_id == bindparam("of"))
+            .values(confirmed_at=moment.instant, valid_for_s=moment.present_s),
+            others,
+        )
+    return out
+
+
+def newest_runs(session: Session, units: Collection[str]) -> dict[str, int]:
+    """Give the newest run row of some units."""
+    rows = session.execute(select(CurrentRun.unit_id, CurrentRun.run_id).where(CurrentRun.unit_id.in_(units)))
+    return dict(rows.tuples().all())
+
+
+def states_of(session: Session, unit: str) -> dict[Key, str]:
+    """Give the state of every present verdict of a unit."""
+    rows = session.execute(
+        select(CurrentVerdict.subject_kind, CurrentVerdict.subject_id, CurrentVerdict.rule_id, Verdict.state)
+        .join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
+        .where(CurrentVerdict.unit_id == unit)
+    )
+    return {(kind, subject, rule): state for kind, subject, rule, state in rows}
+
+
+def _run(found: Recorded, pack: Pack, moment: Moment, newest_fact: int) -> dict[str, Any]:
+    return {
+        "id": found.run_id, "unit_id": found.unit_id, "evaluated_at": moment.instant, "newest_fact_id": newest_fact,
+        "pack_id": pack.id, "pack_hash": pack.hash, "counts": found.counts, "changed": found.changed,
+        "valid_for_s": moment.row_s, "known_at": moment.known_at,
+    }  # fmt: skip
+
+
+def _point_to_runs(session: Session, runs: Sequence[Mapping[str, Any]], moment: Moment) -> None:
+    """Let each unit's newest run be the one that vouches for all its verdicts."""
+    if runs:
+        units = [{"of": run["unit_id"]} for run in runs]
+        session.connection().execute(delete(CurrentRun).where(CurrentRun.unit_id == bindparam("of")), units)
+        common = {"confirmed_at": moment.instant, "valid_for_s": moment.present_s}
+        bulk.append(session, CurrentRun, [{"unit_id": r["unit_id"], "run_id": r["id"], **common} for r in runs])
 
 
 def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> int:
@@ -117,6 +220,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
     }
     moment = datetime.fromtimestamp(at, UTC)
     rows: list[dict[str, Any]] = []
+    runs = dict(session.execute(select(CurrentRun.unit_id, CurrentRun.run_id)).tuples().all())
     for kind, subject in sorted(astray):
         pointers = select(CurrentVerdict, Verdict).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
         for pointer, verdict in session.execute(
@@ -124,7 +228,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
         ):
             key = (kind, subject, pointer.rule_id)
             base = {
-                "run_id": pointer.confirmed_run_id, "unit_id": pointer.unit_id, "evaluated_at": moment,
+                "run_id": runs[pointer.unit_id], "unit_id": pointer.unit_id, "evaluated_at": moment,
                 "recorded_at": moment, **{name: getattr(verdict, name) for name in _STAMP},
             }  # fmt: skip
             rows.append(base | _ended(key))
@@ -147,18 +251,26 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
     return len(rows)
 
 
-def _present(session: Session, units: Sequence[str]) -> dict[str, dict[Key, _Content]]:
+def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[Key, _Content]]:
+    """Give the present verdicts of whole units, and of partly judged ones those of the subjects that were judged."""
     out: dict[str, dict[Key, _Content]] = {}
     columns = (
         CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state,
         Verdict.reason, Verdict.measured, Verdict.required, Verdict.evidence,
         *(getattr(Verdict, name) for name in _STAMP),
     )  # fmt: skip
-    rows = session.execute(
-        select(*columns).join(Verdict, Verdict.id == CurrentVerdict.verdict_id).where(CurrentVerdict.unit_id.in_(units))
-    )
-    for unit, kind, subject, rule, *content in rows:
-        out.setdefault(unit, {})[kind, subject, rule] = tuple(content)
+    joined = select(*columns).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
+    statements = [
+        joined.where(CurrentVerdict.unit_id == unit, CurrentVerdict.subject_id.in_({key[1] for key in ruling.judged}))
+        for unit, ruling in rulings.items()
+        if ruling.kept
+    ]
+    whole = [unit for unit, ruling in rulings.items() if not ruling.kept]
+    if whole:
+        statements.append(joined.where(CurrentVerdict.unit_id.in_(whole)))
+    for statement in statements:
+        for unit, kind, subject, rule, *content in session.execute(statement):
+            out.setdefault(unit, {})[kind, subject, rule] = tuple(content)
     return out
 
 
@@ -168,15 +280,6 @@ def _differs(stored: _Content | None, judgement: Judgement, key: Key, pack: Pack
         *_stamp(pack, key[2]).values(),
     )  # fmt: skip
     return stored != fresh
-
-
-def _counts(pack: Pack, judgements: Mapping[Key, Judgement]) -> dict[str, dict[str, int]]:
-    """Count states by group of rules."""
-    counts: dict[str, dict[str, int]] = {group: {} for group in pack.standard.groups}
-    for (_, _, rule), judgement in judgements.items():
-        group = counts[pack.rules[rule].group]
-        group[judgement.state.value] = group.get(judgement.state.value, 0) + 1
-    return {group: states for group, states in counts.items() if states}
 
 
 def _stamp(pack: Pack, rule: str) -> dict[str, str]:
@@ -214,7 +317,7 @@ def _entries(rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
 
 def _pointer(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": row["subject_kind"], "subject": row["subject_id"], "rule": row["rule_id"],
-            "unit": row["unit_id"], "run": row["run_id"]}  # fmt: skip
+            "unit": row["unit_id"]}  # fmt: skip
 
 
 _MINE = (
@@ -224,28 +327,19 @@ _MINE = (
 )
 
 
-def _point(
-    session: Session, pointers: Sequence[dict[str, Any]], known: Sequence[bool], runs: Sequence[Recorded]
-) -> None:
-    """Point to the new rows, and let each run confirm all verdicts of its unit."""
-    connection = session.connection()
+def _point(session: Session, pointers: Sequence[dict[str, Any]], known: Sequence[bool]) -> None:
+    """Point to the new rows."""
     moved = [pointer for pointer, is_known in zip(pointers, known, strict=True) if is_known]
     fresh = [pointer for pointer, is_known in zip(pointers, known, strict=True) if not is_known]
     if moved:
-        connection.execute(update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict")), moved)
-    if fresh:
-        columns = {
-            "subject_kind": "kind", "subject_id": "subject", "rule_id": "rule", "unit_id": "unit",
-            "verdict_id": "verdict", "confirmed_run_id": "run",
-        }  # fmt: skip
-        bulk.append(session, CurrentVerdict, [{to: row[of] for to, of in columns.items()} for row in fresh])
-    if runs:
-        connection.execute(
-            update(CurrentVerdict)
-            .where(CurrentVerdict.unit_id == bindparam("unit"))
-            .values(confirmed_run_id=bindparam("run")),
-            [{"unit": run.unit_id, "run": run.run_id} for run in runs],
+        session.connection().execute(
+            update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict")), moved
         )
+    columns = {
+        "subject_kind": "kind", "subject_id": "subject", "rule_id": "rule", "unit_id": "unit",
+        "verdict_id": "verdict",
+    }  # fmt: skip
+    bulk.append(session, CurrentVerdict, [{to: row[of] for to, of in columns.items()} for row in fresh])
 
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

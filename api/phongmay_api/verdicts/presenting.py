@@ -99,7 +99,7 @@ def _common(pack: Pack, judged: Judged, language: Language) -> dict[str, Any]:
         "reason": verdict.reason,
         "sentence": sentence(pack, judged, language),
         "evaluated_at": verdict.evaluated_at,
-        "confirmed_at": judged.confirmed.evaluated_at if judged.confirmed else None,
+        "confirmed_at": judged.confirmed.confirmed_at if judged.confirmed else None,
         "stale": judged.stale,
     }
 

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select, tuple_
 from phongmay_api.access.scope import Scope
 from phongmay_api.problems import not_found
 from phongmay_store.register.base import utc_now
-from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, SubjectKind, Verdict
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, SubjectKind, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
@@ -20,16 +20,16 @@ Key = tuple[str, str, str]
 
 
 class Judged(NamedTuple):
-    """A verdict and the run that last came to it; None when a newer verdict has replaced it."""
+    """A verdict and when the engine last came to it; None when a newer verdict has replaced it."""
 
     verdict: Verdict
-    confirmed: EvaluationRun | None
+    confirmed: CurrentRun | None
 
     @property
     def stale(self) -> bool:
         """Tell whether the engine has stopped for this verdict."""
         run = self.confirmed
-        return run is not None and utc_now() - run.evaluated_at > timedelta(seconds=run.valid_for_s)
+        return run is not None and utc_now() - run.confirmed_at > timedelta(seconds=run.valid_for_s)
 
 
 def key_of(judged: Judged) -> Key:
@@ -37,16 +37,16 @@ def key_of(judged: Judged) -> Key:
     return judged.verdict.subject_kind, judged.verdict.subject_id, judged.verdict.rule_id
 
 
-def _current(scope: Scope, within: Iterable[str] | None = None) -> Select[CurrentVerdict, Verdict, EvaluationRun]:
+def _current(scope: Scope, within: Iterable[str] | None = None) -> Select[CurrentVerdict, Verdict, CurrentRun]:
     return (
         scope.select(CurrentVerdict, within)
         .join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
-        .join(EvaluationRun, EvaluationRun.id == CurrentVerdict.confirmed_run_id)
-        .add_columns(Verdict, EvaluationRun)
+        .join(CurrentRun, CurrentRun.unit_id == CurrentVerdict.unit_id)
+        .add_columns(Verdict, CurrentRun)
     )
 
 
-def _judged(scope: Scope, statement: Select[CurrentVerdict, Verdict, EvaluationRun]) -> list[Judged]:
+def _judged(scope: Scope, statement: Select[CurrentVerdict, Verdict, CurrentRun]) -> list[Judged]:
     return [Judged(verdict, run) for _, verdict, run in scope.session.execute(statement)]
 
 
@@ -89,11 +89,11 @@ def one(scope: Scope, verdict_id: int) -> Judged:
 def with_runs(scope: Scope, verdicts: Sequence[Verdict]) -> list[Judged]:
     """Add to verdicts the runs that last confirmed them; former verdicts have none."""
     statement = (
-        select(CurrentVerdict.verdict_id, EvaluationRun)
-        .join(EvaluationRun, EvaluationRun.id == CurrentVerdict.confirmed_run_id)
+        select(CurrentVerdict.verdict_id, CurrentRun)
+        .join(CurrentRun, CurrentRun.unit_id == CurrentVerdict.unit_id)
         .where(CurrentVerdict.verdict_id.in_([verdict.id for verdict in verdicts]))
     )
-    runs = {row.verdict_id: row.EvaluationRun for row in scope.session.execute(statement)}
+    runs = {row.verdict_id: row.CurrentRun for row in scope.session.execute(statement)}
     return [Judged(verdict, runs.get(verdict.id)) for verdict in verdicts]
 
 

@@ -90,20 +90,25 @@ def read_known(session: Session, unit_id: str, valid_at: datetime, known_at: dat
 
 
 def write(
-    session: Session, found: Mapping[Subject, Iterable[Found]], units: Mapping[Subject, str], at: float
+    session: Session,
+    found: Mapping[Subject, Iterable[Found]],
+    homes: Mapping[Subject, str],
+    at: float,
+    units: Sequence[str],
 ) -> tuple[Facts, int]:
     """Append what differs and point to it.
 
     Args:
         session: open transaction of the register; the caller commits.
         found: facts by subject.
-        units: unit of each subject.
+        homes: unit of each of these subjects.
         at: time of the evaluation.
+        units: units whose facts are given back, those of `homes` among them.
 
     Returns:
-        All facts as rows, and how many rows are new.
+        All facts of the units as rows, and how many rows are new.
     """
-    current = read_current(session, sorted(set(units.values())))
+    current = read_current(session, units)
     rows: list[dict[str, Any]] = []
     targets: list[tuple[Subject, Found]] = []
     recorded = datetime.fromtimestamp(at, UTC)
@@ -112,7 +117,7 @@ def write(
         for fact in facts:
             kind = FACTS[fact.name]
             if not _same(known.get(fact.name), fact, kind):
-                rows.append(_row(subject, units[subject], fact, kind, recorded))
+                rows.append(_row(subject, homes[subject], fact, kind, recorded))
                 targets.append((subject, fact))
     if not rows:
         return current, 0
@@ -125,7 +130,7 @@ def write(
     for row_id, (subject, fact) in zip(ids, targets, strict=True):
         known = current[subject]
         pointer = {"kind": subject[0], "subject": subject[1], "fact": fact.name, "row": row_id}
-        (moved if fact.name in known else fresh).append(pointer | {"unit": units[subject]})
+        (moved if fact.name in known else fresh).append(pointer | {"unit": homes[subject]})
         reason = fact.missing or ""
         source = fact.source or FACTS[fact.name].source
         at_stored = _stored(fact.at).timestamp()

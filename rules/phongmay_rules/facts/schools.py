@@ -6,7 +6,7 @@ facts without a value, never hours that nobody vouches for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from phongmay_rules.facts import hardware, network, presence, rooms
@@ -44,14 +44,9 @@ class FactMaker:
     def make(self, schools: Iterable[SchoolPlace], series: SeriesReader) -> dict[Subject, list[Found]]:
         """Give the facts of every device, room and school."""
         schools = list(schools)
-        measured = [
-            (school.calendar, d)
-            for school in schools for d in school.devices
-            if d.agent_since is not None and not d.in_conflict
-        ]  # fmt: skip
-        days = [day for calendar, device in measured if (day := self._day(calendar, device.timetable))]
-        start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
-        snapshot = take(series, [device.id for _, device in measured], start, end)
+        snapshot = self._snapshot(
+            [(school.calendar, device) for school in schools for device in school.devices], series
+        )
         out: dict[Subject, list[Found]] = {}
         for school in schools:
             own = school.declared.get((SubjectKind.SCHOOL, school.id), {})
@@ -69,6 +64,23 @@ class FactMaker:
                 devices = standing.get(room.id, [])
                 out[SubjectKind.ROOM, room.id] = rooms.room_facts(room, devices, reach, own, self.at)
         return out
+
+    def devices(self, school: SchoolPlace, only: Collection[str], series: SeriesReader) -> dict[Subject, list[Found]]:
+        """Give the facts of some devices of a school, nothing about rooms or the school."""
+        chosen = [device for device in school.devices if device.id in only]
+        snapshot = self._snapshot([(school.calendar, device) for device in chosen], series)
+        out: dict[Subject, list[Found]] = {}
+        for device in chosen:
+            own = school.declared.get((SubjectKind.DEVICE, device.id), {})
+            found = self._device(device, school.calendar, snapshot)
+            out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at)
+        return out
+
+    def _snapshot(self, devices: Iterable[tuple[Calendar, DevicePlace]], series: SeriesReader) -> Snapshot:
+        measured = [(calendar, d) for calendar, d in devices if d.agent_since is not None and not d.in_conflict]
+        days = [day for calendar, device in measured if (day := self._day(calendar, device.timetable))]
+        start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
+        return take(series, [device.id for _, device in measured], start, end)
 
     def _device(self, device: DevicePlace, calendar: Calendar, snapshot: Snapshot) -> list[Found]:
         if device.agent_since is None:

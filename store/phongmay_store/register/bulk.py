@@ -63,7 +63,7 @@ def _plan(
     statement = str(insert(table).compile(dialect=dialect, column_keys=names))
     if dialect.paramstyle not in ("qmark", "format"):
         # psycopg takes %(name)s; by place every driver is the same
-        statement = statement % {name: "%s" for name in names}
+        statement = statement % dict.fromkeys(names, "%s")
     processors = [
         (place, process)
         for place, column in enumerate(table.columns)

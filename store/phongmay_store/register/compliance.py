@@ -81,6 +81,8 @@ class CurrentFact(Base):
 class EvaluationRun(Base):
     """One evaluation of one school (or of a district's own rules) from one snapshot; a stopped engine shows here.
 
+    Evaluations that change nothing write a row only when the newest one is old enough (`rules.run_row_s`).
+
     Attributes:
         pack_id: the active packs, with + between.
         pack_hash: SHA-256 over them all; the archive keeps their content under it.
@@ -99,7 +101,7 @@ class EvaluationRun(Base):
     changed: Mapped[int]
     """Verdicts that differ from the run before (and so got a row)."""
     valid_for_s: Mapped[float] = mapped_column(default=180.0)
-    """Seconds for which this run vouches for its verdicts (three intervals); later, unless run again: unknown."""
+    """Seconds for which this row vouches for its verdicts when the past is looked at; later: unknown."""
     known_at: Mapped[datetime | None]
     """The register as known at this time is what the run judged by; None = a run before the chain."""
 
@@ -135,8 +137,25 @@ class Verdict(Base):
     recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class CurrentRun(Base):
+    """Which run row of a unit is the newest, and when the engine last came to the same verdicts as that run.
+
+    An evaluation that changes nothing in a unit moves `confirmed_at` and seldom writes a run row (ADR 7).
+
+    Attributes:
+        valid_for_s: seconds after `confirmed_at` in which the present verdicts stand; later they are unknown.
+    """
+
+    __tablename__ = "current_run"
+
+    unit_id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[int]
+    confirmed_at: Mapped[datetime]
+    valid_for_s: Mapped[float]
+
+
 class CurrentVerdict(Base):
-    """Which verdict row holds now for a subject and rule, and which run last confirmed it."""
+    """Which verdict row holds now for a subject and rule."""
 
     __tablename__ = "current_verdict"
 
@@ -145,7 +164,6 @@ class CurrentVerdict(Base):
     rule_id: Mapped[str] = mapped_column(primary_key=True)
     unit_id: Mapped[str] = mapped_column(index=True)
     verdict_id: Mapped[int]
-    confirmed_run_id: Mapped[int]
 
 
 class Parameter(Base):
