@@ -1,13 +1,13 @@
 """Generated schools for benchmarks of the rules engine: a register and a series store on disk, filled without a broker.
 
-One school = two computer rooms of 25 PCs (or one, when asked), each with an agent, one inventory, one round a minute and
-the minute masks of its last day in use. What is written is what a collector would have written.
+A school has computer rooms of 25 PCs, each with an agent, one inventory, one round a minute and the minute masks of
+its last day. What is written is what a collector would have written.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -86,9 +86,9 @@ def fill_register(folder: Path, size: Size, since: datetime) -> None:
     engine.dispose()
 
 
-def _insert(engine: Engine, table: type[Base], rows: Sequence[dict[str, object]]) -> None:
+def _insert(engine: Engine, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
     with Session(engine) as session:
-        session.execute(insert(table), rows)
+        session.execute(insert(table), list(rows))
         session.commit()
 
 

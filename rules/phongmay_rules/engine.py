@@ -126,39 +126,51 @@ class Engine:
             StoreError: a store cannot be read or written.
         """
         with self._careful(), _collecting_between_blocks() as collect:
-            sitting, moment = self._sit(at or datetime.now(UTC))
             with self._open() as session:
+                sitting, moment = self._sit(session, at or datetime.now(UTC))
                 archive.keep(session, self._pack)
                 ended = self._sweep(session, sitting.organisation, moment.at)
                 session.commit()
+            if sitting.basis != self._memory.basis:
+                self._memory.units.clear()
+                self._memory.basis = sitting.basis
             report = Evaluation(moment.instant, ended=ended)
             maker = FactMaker(moment.at)
             organisation = sitting.organisation
             for block in _blocks([s for s in organisation.schools.values() if _within(organisation, s.id, unit)]):
-                self._schools(block, maker.make(block, series), sitting, moment, report)
+                found = maker.make(block, series)
+                with self._open() as session:
+                    self._schools(session, block, found, sitting, moment, report)
+                    session.commit()
                 collect()
             places = [place for place in organisation.units.values() if _within(organisation, place.id, unit)]
-            self._units(places, sitting, moment, report)
+            with self._open() as session:
+                self._units(session, places, sitting, moment, report)
+                session.commit()
             return report
 
     def follow(self, series: SeriesReader, devices: Collection[str], *, at: datetime | None = None) -> Evaluation:
         """Look at single devices now, at the rooms and schools that they stand in, and at the units above.
 
-        Facts of other devices stay what they were; a school that was never evaluated in full is left out.
+        Facts of other devices stay what they were. A school in which anything else changed (its rooms, settings, the
+        calendar) is left to the next full evaluation.
         """
-        with self._careful():
+        with self._careful(), self._open() as session:
             homes = {home for device in devices if (home := self._memory.homes.get((SubjectKind.DEVICE, device)))}
-            sitting, moment = self._sit(at or datetime.now(UTC), homes)
+            sitting, moment = self._sit(session, at or datetime.now(UTC), homes)
             report = Evaluation(moment.instant)
-            schools = [sitting.organisation.schools[home] for home in homes if home in self._memory.units]
+            runs = verdicts.newest_runs(session, homes)
+            present = sitting.organisation.schools
+            schools = [present[home] for home in homes & present.keys() if self._stands(present[home], runs, moment)]
             if sitting.basis != self._memory.basis or not schools:
                 return report
             maker = FactMaker(moment.at)
             found: dict[Subject, list[Found]] = {}
             for school in schools:
                 found |= maker.devices(school, devices, series)
-            self._schools(schools, found, sitting, moment, report)
-            self._units(list(sitting.organisation.units.values()), sitting, moment, report)
+            self._schools(session, schools, found, sitting, moment, report)
+            self._units(session, list(sitting.organisation.units.values()), sitting, moment, report)
+            session.commit()
             return report
 
     @contextmanager
@@ -173,9 +185,8 @@ class Engine:
             self._memory = Memory()
             raise
 
-    def _sit(self, at: datetime, schools: Collection[str] | None = None) -> tuple[Sitting, Moment]:
-        with self._open() as session:
-            sitting = sit(session, self._pack, at, utc_now(), schools)
+    def _sit(self, session: Session, at: datetime, schools: Collection[str] | None = None) -> tuple[Sitting, Moment]:
+        sitting = sit(session, self._pack, at, utc_now(), schools)
         moment = Moment(at.timestamp(), sitting.known_at, self._present_s, self._present_s + self._run_row_s)
         return sitting, moment
 
@@ -189,56 +200,66 @@ class Engine:
 
     def _schools(
         self,
+        session: Session,
         block: Sequence[SchoolPlace],
         found: Mapping[Subject, list[Found]],
         sitting: Sitting,
         moment: Moment,
         report: Evaluation,
     ) -> None:
-        if sitting.basis != self._memory.basis:
-            self._memory.units.clear()
-            self._memory.basis = sitting.basis
-        by_school: dict[str, dict[Subject, list[Found]]] = {school.id: {} for school in block}
-        for subject, home in homes_in(block).items():
-            if subject in found:
-                by_school[home][subject] = found[subject]
-        with self._open() as session:
-            runs = verdicts.newest_runs(session, [school.id for school in block])
-            changed: dict[str, set[Subject]] = {}
-            for school in block:
-                known = self._known(school, runs, moment)
-                changed[school.id] = {
-                    subject
-                    for subject, facts in by_school[school.id].items()
-                    if known is None or not known.holds(subject, facts)
-                }
-                if known is None:
-                    self._memory.units.pop(school.id, None)
-            loud = [school for school in block if changed[school.id] or school.id not in self._memory.units]
-            wanted = {subject: found[subject] for school in loud for subject in changed[school.id]}
-            facts, written = records.write(
-                session, wanted, {subject: school.id for school in loud for subject in changed[school.id]},
-                moment.at, [school.id for school in loud],
-            )  # fmt: skip
-            rulings = {school.id: self._rule(session, school, facts, sitting, changed[school.id]) for school in loud}
-            recorded = verdicts.record(session, self._pack, rulings, moment)
-            quiet = [school.id for school in block if school.id not in rulings]
-            recorded += self._confirm(session, quiet, moment)
-            session.commit()
-        report.facts += written
-        by_unit = {school.id: school for school in block}
+        units = self._memory.units
+        runs = verdicts.newest_runs(session, [school.id for school in block])
+        for school in block:
+            if not self._stands(school, runs, moment):
+                units.pop(school.id, None)
+        changed = {school.id: self._changed(school, found) for school in block}
+        loud = [school for school in block if changed[school.id] or school.id not in units]
+        homes = {subject: school.id for school in loud for subject in changed[school.id]}
+        wanted = {subject: found[subject] for subject in homes}
+        facts = self._facts(session, loud, changed, sitting)
+        report.facts += records.write(session, wanted, homes, moment.at, facts)
+        rulings = {school.id: self._rule(session, school, facts, sitting, changed[school.id]) for school in loud}
+        recorded = verdicts.record(session, self._pack, rulings, moment)
+        recorded += self._confirm(session, [school.id for school in block if school.id not in rulings], moment)
+        by_id = {school.id: school for school in loud}
         for run in recorded:
-            if run.unit_id in rulings:
-                self._remember(by_unit[run.unit_id], run, rulings[run.unit_id], wanted, facts, sitting, moment)
+            if run.unit_id in by_id:
+                self._remember(by_id[run.unit_id], run, rulings[run.unit_id], wanted, facts, sitting, moment)
         changes = {run.unit_id: run.changed for run in recorded}
-        report.units += [UnitReport(s.id, s.name, self._memory.units[s.id].counts, changes.get(s.id, 0)) for s in block]
+        report.units += [UnitReport(s.id, s.name, units[s.id].counts, changes.get(s.id, 0)) for s in block]
 
-    def _known(self, school: SchoolPlace, runs: Mapping[str, int], moment: Moment) -> Remembered | None:
-        """Give what is remembered of a school, if it still is true."""
+    def _facts(
+        self,
+        session: Session,
+        schools: Sequence[SchoolPlace],
+        changed: Mapping[str, Collection[Subject]],
+        sitting: Sitting,
+    ) -> Facts:
+        """Read the facts that are needed to judge schools: all of them, or those of what is judged again."""
+        facts = records.read_current(session, [school.id for school in schools if school.id not in self._memory.units])
+        for school in schools:
+            if school.id in self._memory.units:
+                judged = {name for kind, name in homes_in([school]) if kind != SubjectKind.DEVICE}
+                judged |= {name for _, name in changed[school.id]}
+                facts |= records.read_some(session, school.id, judged, sitting.judge.member_facts)
+        return facts
+
+    def _changed(self, school: SchoolPlace, found: Mapping[Subject, list[Found]]) -> set[Subject]:
+        """Give the subjects of a school whose facts differ from what was written of them."""
         known = self._memory.units.get(school.id)
-        if known is None or runs.get(school.id) != known.run_id or moment.at >= known.stale_at:
-            return None
-        return known if isinstance(known.place, SchoolPlace) and known.place.is_like(school) else None
+        subjects = [subject for subject in homes_in([school]) if subject in found]
+        return {subject for subject in subjects if known is None or not known.holds(subject, found[subject])}
+
+    def _stands(self, school: SchoolPlace, runs: Mapping[str, int], moment: Moment) -> bool:
+        """Tell whether what is remembered of a school still is true, but for new facts."""
+        known = self._memory.units.get(school.id)
+        return (
+            known is not None
+            and known.run_id == runs.get(school.id)
+            and moment.at < known.stale_at
+            and isinstance(known.place, SchoolPlace)
+            and known.place.is_like(school)
+        )
 
     def _rule(
         self, session: Session, school: SchoolPlace, facts: Facts, sitting: Sitting, changed: Collection[Subject]
@@ -273,31 +294,31 @@ class Engine:
         subjects = list(homes_in([school]))
         before = self._memory.units.get(school.id)
         marks = {} if before is None else before.marks
+        stale = min(stale_at(school, facts, subjects, moment.at), inf if before is None else before.stale_at)
         marks |= {subject: mark(found[subject], facts[subject]) for subject in subjects if subject in found}
         self._memory.units[school.id] = Remembered(
             run.run_id,
             moment.at,
             school,
-            stale_at(school, facts, subjects, moment.at),
-           
-            sitting.judge.states(ruling.judged, ruling.kept), run.counts, marks,
-        )  # fmt: skip
+            stale,
+            sitting.judge.states(ruling.judged, ruling.kept),
+            run.counts,
+            marks,
+        )
 
-    def _units(self, places: Sequence[UnitPlace], sitting: Sitting, moment: Moment, report: Evaluation) -> None:
+    def _units(
+        self, session: Session, places: Sequence[UnitPlace], sitting: Sitting, moment: Moment, report: Evaluation
+    ) -> None:
         found = {(SubjectKind.DISTRICT.value, place.id): unit_facts(moment.at) for place in places}
-        with self._open() as session:
-            runs = verdicts.newest_runs(session, [place.id for place in places])
-            loud = [place for place in places if not self._unit_stands(place, runs, found)]
-            subjects = {(SubjectKind.DISTRICT.value, place.id): place.id for place in loud}
-            facts, written = records.write(
-                session, {subject: found[subject] for subject in subjects}, subjects, moment.at, list(subjects.values())
-            )
-            states = {unit: known.states for unit, known in self._memory.units.items()}
-            rulings = {place.id: Ruling(sitting.unit(place, facts, states)) for place in loud}
-            recorded = verdicts.record(session, self._pack, rulings, moment)
-            recorded += self._confirm(session, [place.id for place in places if place.id not in rulings], moment)
-            session.commit()
-        report.facts += written
+        runs = verdicts.newest_runs(session, [place.id for place in places])
+        loud = [place for place in places if not self._unit_stands(place, runs, found)]
+        subjects = {(SubjectKind.DISTRICT.value, place.id): place.id for place in loud}
+        facts = records.read_current(session, list(subjects.values()))
+        report.facts += records.write(session, {name: found[name] for name in subjects}, subjects, moment.at, facts)
+        states = {unit: known.states for unit, known in self._memory.units.items()}
+        rulings = {place.id: Ruling(sitting.unit(place, facts, states)) for place in loud}
+        recorded = verdicts.record(session, self._pack, rulings, moment)
+        recorded += self._confirm(session, [place.id for place in places if place.id not in rulings], moment)
         by_id = {place.id: place for place in loud}
         for run in recorded:
             if run.unit_id in by_id:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from phongmay_rules.checks.outcome import Member, Setting, no_days_off
 from phongmay_rules.facts.records import Facts, FactValue
 from phongmay_rules.judging import Judgement, Subject, judge, judges
-from phongmay_rules.model import Pack, Rule
+from phongmay_rules.model import Pack, Rule, Share
 from phongmay_rules.parameters import Overrides, in_force, read_overrides
 from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, UnitPlace, read_organisation
 from phongmay_rules.waiving import Waivers, excuse, read_waivers
@@ -39,12 +39,15 @@ class Judge:
     Attributes:
         rules: those switched on and in force on that day, in reading order.
         waivers: those in force at the instant.
+        member_facts: names of the facts that some rule reads of the members that it counts.
     """
 
     def __init__(self, pack: Pack, at: datetime, waivers: Waivers) -> None:
         self._pack, self._at, self.waivers = pack, at.timestamp(), waivers
         day = at.astimezone(LOCAL).date()
         self.rules = tuple(pack.judged_on(day))
+        checks = [check for rule in self.rules for check in rule.check]
+        self.member_facts = frozenset(check.fact for check in checks if isinstance(check, Share) and check.fact)
         above = [rule for rule in self.rules if rule.subject.kind == SubjectKind.DISTRICT]
         judged = {rule.id for rule in self.rules}
         self._read_above = tuple(sorted({read for rule in above for read in rule.reads_rules()} & judged))

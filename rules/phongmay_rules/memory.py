@@ -75,7 +75,7 @@ def mark(found: Iterable[Found], rows: Mapping[str, FactValue]) -> Mark:
 def stale_at(school: SchoolPlace, facts: Facts, subjects: Iterable[Subject], at: float) -> float:
     """Give the next instant at which some value may grow stale without anything else changing.
 
-    Days off do not age a value (`Context.is_stale`); those that lie ahead are left out, so the instant may be too early.
+    Days off do not age a value (`Context.is_stale`); those ahead are left out, so the instant may be too early.
 
     Args:
         school: whose calendar knows the days off.

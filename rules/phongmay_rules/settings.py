@@ -13,6 +13,16 @@ class RulesSettings:
     """How often and by which packs schools are judged."""
 
     interval_s: float = setting(60, about="Seconds between evaluations.", low=1, high=86400)
+    run_row_s: float = setting(
+        600,
+        about="Seconds after which a unit in which nothing changed gets a run row all the same; 0 = each evaluation.",
+        low=0, high=86400,
+    )  # fmt: skip
+    watch_s: float = setting(
+        5,
+        about="Seconds between looks for new inventories, whose PCs are judged at once; 0 = only every interval_s.",
+        low=0, high=3600,
+    )  # fmt: skip
     packs: list[str] = setting(
         ["tanbinh-2023", "qd762-2021", "moet-rooms", "line-quality", "operations"],
         about="Rule packs in force, all judged from one snapshot: names of shipped packs or directories.",

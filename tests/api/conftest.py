@@ -27,7 +27,7 @@ from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.access import Role
-from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, Verdict
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import ExternalId, Unit
@@ -83,7 +83,6 @@ def add_verdict(session: Session, run: EvaluationRun, kind: str, subject: str, r
             rule_id=rule,
             unit_id=run.unit_id,
             verdict_id=verdict.id,
-            confirmed_run_id=run.id,
         )
     )
     return verdict
@@ -103,6 +102,7 @@ def add_run(session: Session, unit: str, at: datetime, pack: Pack) -> Evaluation
     )
     session.add(run)
     session.flush()
+    session.merge(CurrentRun(unit_id=unit, run_id=run.id, confirmed_at=at, valid_for_s=180.0))
     return run
 
 

@@ -23,7 +23,7 @@ from phongmay_api.paging import read_cursor, split, write_cursor
 from phongmay_api.problems import Problem
 from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
-from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, State, Verdict
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, State, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
 
@@ -258,7 +258,8 @@ def test_history_of_a_subject(reader: TestClient, register: Engine, pack: Pack) 
         session.flush()
         current = session.get(CurrentVerdict, ("device", f"pc-{OWN}", "TB-01"))
         assert current is not None
-        current.verdict_id, current.confirmed_run_id = new.id, run.id
+        current.verdict_id = new.id
+        session.merge(CurrentRun(unit_id=run.unit_id, run_id=run.id, confirmed_at=run.evaluated_at, valid_for_s=180.0))
         session.commit()
     path = f"/api/v1/subjects/device/pc-{OWN}/verdicts"
     now = reader.get(path, params={"rule": "TB-01"}).json()["items"]

@@ -19,7 +19,7 @@ import phongmay_api.pages
 from phongmay_api.pages.texts import EN, SYMBOLS, VI
 from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
-from phongmay_store.register.compliance import EvaluationRun, State, Verdict
+from phongmay_store.register.compliance import CurrentRun, State, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Seat
@@ -137,8 +137,8 @@ def test_names_are_escaped(reader: TestClient, register: Engine) -> None:
 def test_a_stopped_engine_is_seen(reader: TestClient, register: Engine) -> None:
     """When nobody confirms verdicts any more, a pass or fail is shown as unknown, with a warning, and in the counts."""
     with Session(register) as session:
-        for run in session.scalars(select(EvaluationRun)):
-            run.evaluated_at = datetime.now(UTC) - timedelta(hours=2)
+        for run in session.scalars(select(CurrentRun)):
+            run.confirmed_at = datetime.now(UTC) - timedelta(hours=2)
         session.commit()
     page = reader.get(f"/schools/unit-{OWN}").text
     assert VI["stale"] in page

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -76,6 +77,11 @@ def genesis(unit_id: str) -> bytes:
     return hashlib.sha256(f"phongmay chain v1\n{unit_id}".encode()).digest()
 
 
+@lru_cache(maxsize=1024)
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: Mapping[str, Any]) -> bytes:
     """Hash one link.
 
@@ -87,7 +93,7 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
         if value is None:
             continue
         if isinstance(value, datetime):
-            value = value.astimezone(UTC).isoformat(timespec="microseconds")
+            value = _iso(value)
         content[name] = float(value) if is_float else value
     return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
 

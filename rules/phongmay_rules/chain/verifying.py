@@ -21,7 +21,7 @@ from phongmay_rules.chain.links import Head, genesis, key_name, link_hash, table
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.chain import ArchivedPack, ChainLink, LinkKind
-from phongmay_store.register.compliance import CurrentVerdict, EvaluationRun, Verdict
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
 
 _BLOCK = 500
 
@@ -208,6 +208,11 @@ class _Unit:
                 )
                 yield self._broken(Tampering.POINTER, 0, sentence)
                 return
+        run = self._session.scalar(select(func.max(EvaluationRun.id)).where(EvaluationRun.unit_id == self._id))
+        vouching = self._session.scalar(select(CurrentRun.run_id).where(CurrentRun.unit_id == self._id))
+        if run != vouching:
+            sentence = f"run row {vouching or 'none'} is said to vouch, {run or 'none'} is the newest"
+            yield self._broken(Tampering.POINTER, 0, sentence)
 
     def packs(self, loaded: Pack | None) -> Iterator[Break]:
         """Look for packs that judged and were changed: in the archive, or between two runs under one version."""

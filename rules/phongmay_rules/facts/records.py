@@ -6,12 +6,13 @@ is older than half of the fact's freshness. Times inside are float seconds UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
@@ -59,6 +60,13 @@ def read_current(session: Session, units: Sequence[str]) -> Facts:
     return out
 
 
+def read_some(session: Session, unit: str, subjects: Collection[str], names: Collection[str]) -> Facts:
+    """Give the newest fact rows of some subjects of a unit, and of all others in it only those of some names."""
+    current = select(*_COLUMNS).join(CurrentFact, CurrentFact.fact_id == Fact.id)
+    chosen = or_(CurrentFact.subject_id.in_(subjects), CurrentFact.name.in_(names))
+    return _by_subject(session.execute(current.where(CurrentFact.unit_id == unit, chosen)))
+
+
 def _by_subject(rows: Iterable[Sequence[Any]]) -> Facts:
     out: Facts = {}
     for row, kind, subject, name, number, text, reason, at, source, sources, detail in rows:
@@ -94,8 +102,8 @@ def write(
     found: Mapping[Subject, Iterable[Found]],
     homes: Mapping[Subject, str],
     at: float,
-    units: Sequence[str],
-) -> tuple[Facts, int]:
+    current: Facts,
+) -> int:
     """Append what differs and point to it.
 
     Args:
@@ -103,12 +111,11 @@ def write(
         found: facts by subject.
         homes: unit of each of these subjects.
         at: time of the evaluation.
-        units: units whose facts are given back, those of `homes` among them.
+        current: the newest rows of these subjects (`read_current`, `read_some`); new rows take their places in it.
 
     Returns:
-        All facts of the units as rows, and how many rows are new.
+        How many rows are new.
     """
-    current = read_current(session, units)
     rows: list[dict[str, Any]] = []
     targets: list[tuple[Subject, Found]] = []
     recorded = datetime.fromtimestamp(at, UTC)
@@ -120,7 +127,7 @@ def write(
                 rows.append(_row(subject, homes[subject], fact, kind, recorded))
                 targets.append((subject, fact))
     if not rows:
-        return current, 0
+        return 0
     ids = bulk.reserve(session, Fact, len(rows))
     for row_id, row in zip(ids, rows, strict=True):
         row["id"] = row_id
@@ -138,7 +145,7 @@ def write(
             row_id, fact.name, fact.value, reason, at_stored, source, fact.sources, fact.detail
         )
     _point(session, moved, fresh)
-    return current, len(rows)
+    return len(rows)
 
 
 def _point(session: Session, moved: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> None:
@@ -194,6 +201,7 @@ def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: dat
     }
 
 
+@lru_cache(maxsize=4096)
 def _stored(at: float) -> datetime:
     """Give a time as the register keeps it, in whole microseconds: rules must read the same time later."""
     return datetime.fromtimestamp(at, UTC)

@@ -8,17 +8,15 @@ succeed: the primary key refuses the second one (IntegrityError).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from phongmay_store.register.base import Base
-
-_Processor = Callable[[Any], Any]
+from phongmay_store.register.base import Base, UtcDateTime
 
 
 def reserve(session: Session, model: type[Base], count: int) -> Sequence[int]:
@@ -45,31 +43,52 @@ def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]
     if not rows:
         return
     connection = session.connection()
-    statement, pick, processors = _plan(_table(model), connection.dialect)
+    plan = _plan(_table(model), connection.dialect)
+    stored: dict[Any, Any] = {}  # most rows of one call share their times
     values = []
     for row in rows:
-        cells = list(pick(row))
-        for place, process in processors:
+        cells = list(plan.pick(row))
+        for place, process in plan.processors:
             cells[place] = process(cells[place])
-        values.append(tuple(cells))
-    connection.exec_driver_sql(statement, values)
+        for place, process in plan.times:
+            value = cells[place]
+            if value not in stored:
+                stored[value] = process(value)
+            cells[place] = stored[value]
+        values.append(cells)
+    connection.exec_driver_sql(plan.statement, [tuple(cells) for cells in values])
+
+
+class _Plan(NamedTuple):
+    """How rows of one table get into one database.
+
+    Attributes:
+        pick: gives a row's cells in the order of the columns.
+        processors: place -> what turns the value into what the driver takes.
+        times: the same for points in time.
+    """
+
+    statement: str
+    pick: Callable[[Mapping[str, Any]], Iterable[Any]]
+    processors: Sequence[tuple[int, Callable[[Any], Any]]]
+    times: Sequence[tuple[int, Callable[[Any], Any]]]
 
 
 @lru_cache(maxsize=64)
-def _plan(
-    table: Table, dialect: Dialect
-) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]], list[tuple[int, _Processor]]]:
+def _plan(table: Table, dialect: Dialect) -> _Plan:
     names = [column.name for column in table.columns]
     statement = str(insert(table).compile(dialect=dialect, column_keys=names))
     if dialect.paramstyle not in ("qmark", "format"):
         # psycopg takes %(name)s; by place every driver is the same
         statement = statement % dict.fromkeys(names, "%s")
-    processors = [
-        (place, process)
+    found = [
+        (place, process, isinstance(column.type, UtcDateTime))
         for place, column in enumerate(table.columns)
         if (process := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
     ]
-    return statement, itemgetter(*names), processors
+    pick: Callable[[Mapping[str, Any]], Iterable[Any]] = itemgetter(*names)
+    processors = [(place, process) for place, process, is_time in found if not is_time]
+    return _Plan(statement, pick, processors, [(place, process) for place, process, is_time in found if is_time])
 
 
 def _table(model: type[Base]) -> Table:

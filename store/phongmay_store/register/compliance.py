@@ -70,6 +70,7 @@ class CurrentFact(Base):
     """Which fact row is the newest of a subject and name."""
 
     __tablename__ = "current_fact"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 SQLAlchemy's API
 
     subject_kind: Mapped[str] = mapped_column(primary_key=True)
     subject_id: Mapped[str] = mapped_column(primary_key=True)
@@ -158,6 +159,7 @@ class CurrentVerdict(Base):
     """Which verdict row holds now for a subject and rule."""
 
     __tablename__ = "current_verdict"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 SQLAlchemy's API
 
     subject_kind: Mapped[str] = mapped_column(primary_key=True)
     subject_id: Mapped[str] = mapped_column(primary_key=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,11 @@ class House:
     def sessions(self) -> sessionmaker[Session]:
         """Sessions of the register."""
         return sessionmaker(self.engine)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.series.close()
+        self.engine.dispose()
 
     def unit(self, name: str, kind: str, parent: str | None = None, level: str = "") -> None:
         """Add an organisation unit."""
@@ -120,23 +125,16 @@ class House:
         return row.state, row.reason
 
 
-@pytest.fixture
-def empty_house(tmp_path: Path) -> Iterator[House]:
-    """A district without schools."""
-    engine = open_register(f"sqlite:///{tmp_path / 'register.db'}")
+def _empty(folder: Path) -> House:
+    folder.mkdir(exist_ok=True)
+    engine = open_register(f"sqlite:///{folder / 'register.db'}")
     migrate(engine)
-    series = SqliteSeries.open(tmp_path / "series.db")
-    house = House(engine, series, load_packs(RulesSettings().packs))
+    house = House(engine, SqliteSeries.open(folder / "series.db"), load_packs(RulesSettings().packs))
     house.unit("quan", "district")
-    yield house
-    series.close()
-    engine.dispose()
+    return house
 
 
-@pytest.fixture
-def house(empty_house: House) -> House:
-    """Two schools below a ward and one kindergarten; all machines of both schools are fine."""
-    house = empty_house
+def _furnish(house: House) -> House:
     house.unit("phuong", "ward", "quan")
     for school, level in (("th", "tieu_hoc"), ("cs", "thcs")):
         house.unit(school, "school", "phuong" if school == "th" else "quan", level)
@@ -146,3 +144,31 @@ def house(empty_house: House) -> House:
             house.speak(f"{school}-{number}")
     house.unit("mn", "school", "quan", "mam_non")
     return house
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path) -> Iterator[House]:
+    """A district without schools."""
+    house = _empty(tmp_path)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def house(empty_house: House) -> House:
+    """Two schools below a ward and one kindergarten; all machines of both schools are fine."""
+    return _furnish(empty_house)
+
+
+@pytest.fixture
+def make_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
+    """Make such a district anew each time."""
+    made: list[House] = []
+
+    def make() -> House:
+        made.append(_furnish(_empty(tmp_path / str(len(made)))))
+        return made[-1]
+
+    yield make
+    for house in made:
+        house.close()

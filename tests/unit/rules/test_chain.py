@@ -221,14 +221,26 @@ def _cut(chained: Chained, keep: int) -> None:
             "(SELECT row_id FROM chain_link WHERE unit_id = 'cs' AND kind = ? AND sequence <= ?)", kind, keep,
         )  # fmt: skip
     chained.sql("DELETE FROM chain_link WHERE unit_id = 'cs' AND sequence > ?", keep)
+    chained.sql("DELETE FROM current_run WHERE unit_id = 'cs'")
+    chained.sql(
+        "INSERT INTO current_run SELECT unit_id, max(id), max(evaluated_at), 180 FROM evaluation_run "
+        "WHERE unit_id = 'cs' GROUP BY 1"
+    )
     chained.sql("DELETE FROM current_verdict WHERE unit_id = 'cs'")
     chained.sql(
-        "INSERT INTO current_verdict SELECT subject_kind, subject_id, rule_id, unit_id, max(id), max(run_id) "
+        "INSERT INTO current_verdict SELECT subject_kind, subject_id, rule_id, unit_id, max(id) "
         "FROM verdict WHERE unit_id = 'cs' GROUP BY 1, 2, 3"
     )
     chained.sql(
         "DELETE FROM current_verdict WHERE verdict_id IN (SELECT id FROM verdict WHERE reason = 'gone')"
     )  # fmt: skip
+
+
+def test_a_run_that_is_put_forward_again_is_found(chained: Chained) -> None:
+    """Whoever lets an old run vouch for the present verdicts is found."""
+    chained.sql("UPDATE current_run SET run_id = (SELECT min(id) FROM evaluation_run) WHERE unit_id = 'cs'")
+    (found,) = chained.verify().breaks
+    assert found.tampering is Tampering.POINTER
 
 
 @pytest.mark.parametrize("cut", [1, "half", "all"])

@@ -17,6 +17,7 @@ from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.compliance import (
     CurrentFact,
+    CurrentRun,
     CurrentVerdict,
     EvaluationRun,
     Fact,
@@ -93,9 +94,9 @@ def test_nothing_changed_writes_nothing(house: Any) -> None:
     with house.sessions() as session:
         runs = session.scalar(select(func.count()).select_from(EvaluationRun))
         newest = session.scalar(select(func.max(EvaluationRun.id)).where(EvaluationRun.unit_id == "cs"))
-        confirmed = set(session.scalars(select(CurrentVerdict.confirmed_run_id).where(CurrentVerdict.unit_id == "cs")))
+        current = session.get_one(CurrentRun, "cs")
     assert runs == 2 * len(second.units)
-    assert confirmed == {newest}
+    assert (current.run_id, current.confirmed_at) == (newest, MONDAY_10 + timedelta(seconds=60))
 
 
 def test_silence(house: Any) -> None:

@@ -1,0 +1,66 @@
+"""The process that `benchmarks.rules` measures: one engine in one thread, told by lines of its input what to do.
+
+    evaluate AT            judge all schools at a Unix time
+    follow AT DEVICE       look at one device at a Unix time
+    select                 a bare SELECT of all present facts
+
+Each is answered by one JSON line: seconds, facts, changed, peak (MiB of resident memory so far).
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from benchmarks._district import register_url, series_path
+from phongmay_rules.engine import Engine
+from phongmay_rules.loader import packs_in_force
+from phongmay_rules.settings import RulesSettings
+from phongmay_store.register.compliance import CurrentFact, Fact
+from phongmay_store.register.engine import open_register
+from phongmay_store.series.sqlite import SqliteSeries
+
+
+def main(folder: Path) -> None:
+    """Do what the lines say until the input ends."""
+    settings = RulesSettings()
+    register = open_register(register_url(folder))
+    engine = Engine(
+        sessionmaker(register), packs_in_force(settings), interval_s=settings.interval_s, run_row_s=settings.run_row_s
+    )
+    with closing(SqliteSeries.open_reader(series_path(folder))) as series:
+        for line in sys.stdin:
+            verb, *words = line.split()
+            before = time.process_time()
+            start = time.monotonic()
+            facts = changed = 0
+            if verb == "select":
+                with Session(register) as session:
+                    facts = len(session.execute(_FACTS).all())
+            else:
+                at = datetime.fromtimestamp(float(words[0]), UTC)
+                found = (
+                    engine.evaluate(series, at=at) if verb == "evaluate" else engine.follow(series, words[1:], at=at)
+                )
+                facts, changed = found.facts, found.changed
+            answer = {
+                "seconds": time.monotonic() - start, "cpu_s": time.process_time() - before, "facts": facts,
+                "changed": changed, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }  # fmt: skip
+            print(json.dumps(answer), flush=True)
+
+
+_FACTS = select(
+    Fact.id, Fact.subject_kind, Fact.subject_id, Fact.name, Fact.number, Fact.text, Fact.missing, Fact.valid_at
+).join(CurrentFact, CurrentFact.fact_id == Fact.id)  # fmt: skip
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

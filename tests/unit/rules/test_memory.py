@@ -1,0 +1,189 @@
+"""An engine that remembers comes to what an engine without memory comes to, whatever happened in between."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+from sqlalchemy.orm import sessionmaker
+
+from phongmay_rules import engine as engine_module
+from phongmay_rules.engine import Engine, evaluate
+from phongmay_rules.history import as_of
+from phongmay_simulate.district import Role
+from phongmay_store.errors import StoreError
+from phongmay_store.register.calendar import CalendarKind, NewEntry, put
+from phongmay_store.register.compliance import CurrentRun, EvaluationRun, Parameter
+from phongmay_store.register.decisions import Waiver
+from phongmay_store.register.device import Device, IdentityConflict
+from phongmay_store.register.engine import open_register
+from phongmay_store.register.place import Room
+
+MONDAY_10 = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
+
+
+def fresh_changes(house: Any, at: datetime) -> tuple[int, int]:
+    """Evaluate a copy of the register without any memory; give what that would have written."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        source, target = sqlite3.connect(house.engine.url.database), sqlite3.connect(copy)
+        source.backup(target)
+        source.close()
+        target.close()
+        register = open_register(f"sqlite:///{copy}")
+        found = evaluate(sessionmaker(register), house.series, house.pack, at=at)
+        register.dispose()
+    return found.facts, found.changed
+
+
+def _speak(house: Any, at: datetime, role: Role) -> None:
+    house.speak("cs-1", role, at=at, minutes=5)
+
+
+def _repair(house: Any, at: datetime, state: str) -> None:
+    house.revise(Device, "th-0", at, state=state)
+
+
+def _move(house: Any, at: datetime, _: object) -> None:
+    house.revise(Device, "th-1", at, school_id="cs", room_id="cs-room")
+
+
+def _class_size(house: Any, at: datetime, size: int) -> None:
+    house.revise(Room, "cs-room", at, class_size=size)
+
+
+def _set(house: Any, at: datetime, value: float) -> None:
+    _store(house, Parameter(unit_id="quan", pack_id="tanbinh-2023", name="ram_min", value=value, set_by="q",
+                            reason="r", recorded_at=at))  # fmt: skip
+
+
+def _waive(house: Any, at: datetime, minutes: int) -> None:
+    end = at + timedelta(minutes=minutes)
+    _store(house, Waiver(unit_id="cs", subject_id="cs", rule_id="TB-01", reason="r", signed_by="q", valid_from=at,
+                         valid_to=end, replaces=None, recorded_at=at))  # fmt: skip
+
+
+def _conflict(house: Any, at: datetime, _: object) -> None:
+    _store(house, IdentityConflict(device_id="th-2", opened_at=at, detail="{}"))
+
+
+def _holiday(house: Any, at: datetime, _: object) -> None:
+    with house.sessions() as session:
+        put(session, "cs", NewEntry(CalendarKind.HOLIDAY, at.date(), at.date(), name="Nghỉ"))
+        session.commit()
+
+
+def _store(house: Any, row: object) -> None:
+    with house.sessions() as session:
+        session.add(row)
+        session.commit()
+
+
+def _nothing(house: Any, at: datetime, _: object) -> None:
+    """Only time goes by."""
+
+
+ACTIONS: dict[Callable[[Any, datetime, Any], None], st.SearchStrategy[Any]] = {
+    _nothing: st.none(),
+    _speak: st.sampled_from([Role.STANDARD, Role.LOW_MEMORY, Role.SLOW_LINK, Role.NO_INTERNET]),
+    _repair: st.sampled_from(["in_repair", "in_service", "retired"]),
+    _move: st.none(),
+    _class_size: st.integers(1, 60),
+    _set: st.sampled_from([float(1 << 30), float(1 << 40), 1.0]),
+    _waive: st.integers(1, 90),
+    _conflict: st.none(),
+    _holiday: st.none(),
+}
+steps = st.lists(
+    st.sampled_from(list(ACTIONS)).flatmap(
+        lambda action: st.tuples(
+            st.just(action), ACTIONS[action], st.sampled_from([1, 3, 20, 300, 1500, 6 * 1440, 40 * 1440])
+        )
+    ),
+    min_size=2, max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_memory_changes_nothing(make_house: Callable[[], Any], happened: list[Any]) -> None:
+    """After anything that may happen, an evaluation without memory finds nothing left to write."""
+    house, at = make_house(), MONDAY_10
+    engine = Engine(house.sessions, house.pack, run_row_s=600)
+    engine.evaluate(house.series, at=at)
+    for action, argument, minutes in happened:
+        at += timedelta(minutes=minutes)
+        action(house, at, argument)
+        engine.follow(house.series, ["cs-1"], at=at)
+        engine.evaluate(house.series, at=at)
+        assert fresh_changes(house, at) == (0, 0), action.__name__
+
+
+def test_what_does_not_change_is_not_judged_again(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quiet minute judges nothing; a changed PC is judged alone, with its room, its school and the units above."""
+    engine = Engine(house.sessions, house.pack, run_row_s=600)
+    engine.evaluate(house.series, at=MONDAY_10)
+    judged: list[set[tuple[str, str]]] = []
+    real = engine_module.verdicts.record
+
+    def record(session: Any, pack: Any, rulings: Any, moment: Any) -> Any:
+        judged.append({key[:2] for ruling in rulings.values() for key in ruling.judged})
+        return real(session, pack, rulings, moment)
+
+    monkeypatch.setattr(engine_module.verdicts, "record", record)
+    quiet = engine.evaluate(house.series, at=MONDAY_10 + timedelta(seconds=60))
+    assert (quiet.facts, quiet.changed) == (0, 0)
+    assert set().union(*judged) == set()
+    house.speak("cs-1", Role.LOW_MEMORY, at=MONDAY_10 + timedelta(seconds=70), minutes=1)
+    engine.follow(house.series, ["cs-1"], at=MONDAY_10 + timedelta(seconds=75))
+    assert house.state("cs-1", "TB-01") == ("fail", "below")
+    subjects = set().union(*judged)
+    assert {("device", "cs-1"), ("room", "cs-room"), ("school", "cs")} <= subjects
+    assert not subjects & {("device", "cs-0"), ("device", "th-0"), ("school", "th")}
+
+
+def test_a_quiet_unit_is_confirmed_and_seldom_gets_a_row(house: Any) -> None:
+    """Each evaluation says that it looked; a run row is written every run_row_s, and the past stays vouched for."""
+    engine = Engine(house.sessions, house.pack, interval_s=60, run_row_s=600)
+    for minute in range(12):
+        engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=minute))
+    with house.sessions() as session:
+        rows = session.scalar(select(func.count()).select_from(EvaluationRun).where(EvaluationRun.unit_id == "mn"))
+        current = session.get_one(CurrentRun, "mn")
+        assert (rows, current.confirmed_at) == (2, MONDAY_10 + timedelta(minutes=11))
+        assert {found.run_id is None for found in as_of(session, "mn", MONDAY_10 + timedelta(minutes=9))} == {False}
+        later = MONDAY_10 + timedelta(minutes=10, seconds=600 + 3 * 60 + 1)
+        assert {found.reason for found in as_of(session, "mn", later)} == {"engine_stopped"}
+
+
+def test_another_engine_is_noticed(house: Any) -> None:
+    """When somebody else evaluated a unit, what is remembered of it is not believed."""
+    engine = Engine(house.sessions, house.pack, run_row_s=600)
+    engine.evaluate(house.series, at=MONDAY_10)
+    house.speak("cs-1", Role.LOW_MEMORY, at=MONDAY_10 + timedelta(minutes=1), minutes=1)
+    house.evaluate(MONDAY_10 + timedelta(minutes=1))
+    house.speak("cs-1", Role.STANDARD, at=MONDAY_10 + timedelta(minutes=2), minutes=1)
+    engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=2))
+    assert house.state("cs-1", "TB-01") == ("pass", "met")
+    assert fresh_changes(house, MONDAY_10 + timedelta(minutes=2)) == (0, 0)
+
+
+def test_a_failure_half_way_forgets(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was rolled back is written by the next evaluation, not taken for written."""
+    engine = Engine(house.sessions, house.pack, run_row_s=600)
+    engine.evaluate(house.series, at=MONDAY_10)
+    house.speak("cs-1", Role.LOW_MEMORY, at=MONDAY_10 + timedelta(minutes=1), minutes=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module.verdicts, "record", lambda *_: (_ for _ in ()).throw(StoreError("disk full")))
+        with pytest.raises(StoreError):
+            engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=1))
+    engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=2))
+    assert house.state("cs-1", "TB-01") == ("fail", "below")
