@@ -53,12 +53,14 @@ def run(arguments: list[str]) -> None:
         folder = Path(name)
         start = lay_out(folder, city).timestamp()
         with _engine(folder) as ask:
-            first, bare = ask("evaluate", start), ask("select")
+            first = ask("evaluate", start)
             next_minute(folder, city, start + MINUTE, 2, range(0, city.devices, 100))
             steady = ask("evaluate", start + MINUTE)
             next_minute(folder, city, start + 2 * MINUTE, 4)
             quiet = ask("evaluate", start + 2 * MINUTE)
             times = _single_changes(folder, ask, start + 3 * MINUTE)
+        with _engine(folder) as ask:
+            bare = ask("select")
         select_s = bare["seconds"]
         note = f"of {city.devices} PCs in {city.schools} schools"
         figures |= {

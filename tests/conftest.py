@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
@@ -49,6 +50,9 @@ from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import Identity, enrol, make_token
 from phongmay_store.register.organisation import SchoolLevel, Unit, UnitKind
 from phongmay_store.series.sqlite import SqliteSeries
+
+hypothesis.settings.register_profile("house", deadline=None)  # a slow machine breaks no law
+hypothesis.settings.load_profile("house")
 
 PATIENCE_S = 30.0
 """How long a condition may take to come true; never how long something is expected to take."""

@@ -154,6 +154,10 @@ class _PastSeries:
             end = start
         return newest
 
+    def newer(self, measurement: str, since: float) -> set[str]:
+        """Facts ask for no such thing; no device was new in the past."""
+        return set()
+
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks; facts ask for no time after the instant."""
         return self._series.minutes(start, end, devices)

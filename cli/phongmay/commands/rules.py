@@ -7,7 +7,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -16,23 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay import quality, whatif
 from phongmay.adopting import add_adopting
 from phongmay.commands import Commands
-from phongmay.settings import ServerSettings, load
+from phongmay.evaluation_loop import EvaluationLoop
+from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import tables
 from phongmay_rules.cases import run_cases
-from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.explain import origin_name, sentence
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
 from phongmay_rules.settings import RulesSettings
-from phongmay_store.errors import StoreError
 from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
@@ -157,62 +154,17 @@ def _run(args: argparse.Namespace) -> int:
     require_current(register)
     sessions = sessionmaker(register)
     if args.once:
-        for line in _table(_evaluate(settings, sessions, pack), pack):
+        with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
+            result = evaluate(sessions, series, pack, interval_s=settings.rules.interval_s)
+        for line in _table(result, pack):
             print(line)
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for warning in tables.warnings(datetime.now(LOCAL).date()):
-        _log.warning('event=table_ends detail="%s"', warning)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    _log.info("event=started pack=%s hash=%s interval_s=%g", pack.id, pack.hash[:12], settings.rules.interval_s)
-    _loop(settings, sessions, pack, stop)
-    _log.info("event=stopped")
+    EvaluationLoop(settings, sessions, pack, stop).run()
     return 0
-
-
-def _loop(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack, stop: threading.Event) -> None:
-    """Evaluate until told to stop; a store that cannot be used is told once, and once when it is back."""
-    away = False
-    signing_due = time.monotonic()
-    while not stop.is_set():
-        began = time.monotonic()
-        try:
-            result = _evaluate(settings, sessions, pack)
-        except StoreError as error:
-            if not away:
-                _log.warning('event=store_away detail="%s" next_try_s=%g', error, settings.rules.interval_s)
-            away = True
-        else:
-            if away:
-                _log.info("event=store_back")
-            away = False
-            _log.info(
-                "event=evaluated units=%d facts=%d verdicts=%d took_s=%.2f",
-                len(result.units), result.facts, result.changed, time.monotonic() - began,
-            )  # fmt: skip
-            if time.monotonic() >= signing_due:
-                _sign_heads(settings, sessions)
-                signing_due = time.monotonic() + settings.rules.heads_interval_s
-        stop.wait(max(0.0, settings.rules.interval_s - (time.monotonic() - began)))
-
-
-def _sign_heads(settings: ServerSettings, sessions: sessionmaker[Session]) -> None:
-    """Add the signed heads of all chains to the heads file; a missing key is told, and stops nothing."""
-    try:
-        with sessions() as session:
-            signed = sign_all(session, read_key(settings.rules.key_file))
-        add_lines(settings.rules.heads_file, signed)
-    except (ChainError, SQLAlchemyError) as error:
-        _log.warning('event=heads_not_signed detail="%s"', error)
-    else:
-        _log.info("event=heads_signed units=%d", len(signed))
-
-
-def _evaluate(settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack) -> Evaluation:
-    with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
-        return evaluate(sessions, series, pack, interval_s=settings.rules.interval_s)
 
 
 def _table(result: Evaluation, pack: Pack) -> Iterator[str]:

@@ -135,6 +135,10 @@ class SeriesReader(Protocol):
         """Give the newest row of each (device, part); of all devices when None."""
         ...
 
+    def newer(self, measurement: str, since: float) -> set[str]:
+        """Give the devices whose newest row of a measurement is about a time after `since`."""
+        ...
+
     def range(
         self,
         device: str,

@@ -207,6 +207,11 @@ class SqliteSeries:
         rows = self._of_devices(sql, [measurement], "l.device", devices, "l.device, l.part")
         return (self._row(measurement, row) for row in rows)
 
+    def newer(self, measurement: str, since: float) -> set[str]:
+        """Give the devices whose newest row of a measurement is about a time after `since`."""
+        sql = "SELECT DISTINCT device FROM latest WHERE measurement = ? AND at > ?"
+        return {device for (device,) in self._read(sql, (measurement, since))}
+
     def range(
         self,
         device: str,
