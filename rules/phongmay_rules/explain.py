@@ -104,7 +104,7 @@ def format_value(value: float | str | None, unit: str, language: str) -> str:
         word = "ngày" if language == "vi" else "day" if abs(value) == 1 else "days"
         if value < 0:
             past = f"{_number(-value, language)} {word}"
-            return f"đã hết từ {past} trước" if language == "vi" else f"over since {past}"
+            return f"quá hạn {past}" if language == "vi" else f"over by {past}"
         return f"{_number(value, language)} {word}"
     if unit == Unit.SQUARE_METRE:
         return f"{_number(value, language)} m²"
@@ -167,6 +167,10 @@ def _required(required: Mapping[str, Any], language: str) -> str:
     elif operator == "one_of":
         values = (" hoặc " if vi else " or ").join(format_value(value, unit, language) for value in required["values"])
         text = f"{_pick(_OPERATORS[operator], language)} {values}"
+    elif unit == Unit.NONE:
+        text = (
+            ("phải có" if vi else "must be there") if required["value"] else ("phải không có" if vi else "must not be")
+        )
     else:
         text = f"{_pick(_OPERATORS[operator], language)} {format_value(required['value'], unit, language)}"
     origins = [required["number_from"], *(o for o in required.get("inherited", ()) if o != required["number_from"])]

@@ -6,6 +6,7 @@ stands if a run vouched for it at that instant; otherwise it is unknown with the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,6 +60,38 @@ def as_of(session: Session, unit_id: str, valid_at: datetime, known_at: datetime
     if run is None:
         return [PastVerdict(row, State.UNKNOWN, Reason.ENGINE_STOPPED, None) for row in rows]
     return [PastVerdict(row, row.state, row.reason, run) for row in rows]
+
+
+def held_since(session: Session, verdicts: Iterable[Verdict]) -> dict[int, datetime]:
+    """Give since when the state of each verdict holds without a break, by its id.
+
+    A row is written whenever anything but the time differs, so the same state may go back over many rows: as far as the
+    first one of the state behind a row of another state, or behind a time when the subject was gone.
+    """
+    wanted: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        wanted.setdefault((verdict.subject_kind, verdict.subject_id), []).append(verdict)
+    out: dict[int, datetime] = {}
+    for (kind, subject), rows in wanted.items():
+        statement = select(
+            Verdict.id, Verdict.unit_id, Verdict.rule_id, Verdict.state, Verdict.reason, Verdict.evaluated_at
+        ).where(
+            Verdict.subject_kind == kind,
+            Verdict.subject_id == subject,
+            Verdict.rule_id.in_({row.rule_id for row in rows}),
+            Verdict.id <= max(row.id for row in rows),
+        )
+        ids = {row.id for row in rows}
+        streak: dict[tuple[str, str], tuple[str, bool, datetime]] = {}
+        for row_id, unit, rule, state, reason, at in session.execute(statement.order_by(Verdict.id)):
+            before = streak.get((unit, rule))
+            gone = reason == Reason.GONE
+            goes_on = before is not None and before[:2] == (state, gone)
+            start = before[2] if before is not None and goes_on else at
+            streak[unit, rule] = (state, gone, start)
+            if row_id in ids:
+                out[row_id] = start
+    return out
 
 
 def _run(session: Session, unit_id: str, valid_at: datetime) -> int | None:

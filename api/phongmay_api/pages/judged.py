@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from phongmay_api.pages.figures import measured_text, required_text
 from phongmay_api.pages.rendering import ORDER
@@ -12,8 +12,9 @@ from phongmay_api.pages.texts import Texts
 from phongmay_api.verdicts import presenting
 from phongmay_api.verdicts.queries import Judged
 from phongmay_rules.explain import origin_name
+from phongmay_rules.explanation import Explanation, document_name
 from phongmay_rules.facts.catalogue import BY_AGENT
-from phongmay_rules.model import Document, Pack, Severity
+from phongmay_rules.model import Pack, Severity
 from phongmay_store.register.compliance import State
 
 _RANK = {state.value: rank for rank, state in enumerate(ORDER)}
@@ -34,7 +35,10 @@ class Item:
         required: what is demanded, in marketed units.
         number_from: code of whose figure it is, "" when the rule left the pack.
         origin: the same in words, with the figures that an aggregate takes over.
-        duty: title of the document that demands it, or "–".
+        duty: name of the document that demands it, or "–".
+        explanation: the verdict in whole sentences.
+        since: since when its state holds without a break; None = not asked for.
+        in_force: first day of the rule; None = it left the pack.
         measured_at: newest time that the evidence is about.
         sources: envelopes and register rows, the first few.
         on_machine: it rests on what the machine's own agent measures, not on papers or on what nothing measures yet.
@@ -55,8 +59,9 @@ class Item:
     number_from: str
     origin: str
     duty: str
-    remediation: str
-    who_must_act: tuple[str, ...]
+    explanation: Explanation
+    since: datetime | None
+    in_force: date | None
     measured_at: datetime | None
     evaluated_at: datetime
     confirmed_at: datetime | None
@@ -67,8 +72,22 @@ class Item:
     on_machine: bool
 
 
-def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], str]) -> Item:
-    """Make the item of a verdict; `names` gives subjects their names."""
+def item(
+    pack: Pack,
+    judged: Judged,
+    words: Texts,
+    names: dict[tuple[str, str], str],
+    since: Mapping[int, datetime] | None = None,
+) -> Item:
+    """Make the item of a verdict.
+
+    Args:
+        pack: for the texts of rules.
+        judged: the verdict.
+        words: the language.
+        names: names of subjects.
+        since: since when states hold, by id of verdict.
+    """
     verdict = judged.verdict
     rule = pack.rules.get(verdict.rule_id)
     document = pack.standard.documents.get(rule.duty) if rule else None
@@ -90,9 +109,10 @@ def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], 
         required=required_text(verdict, words),
         number_from=presenting.number_from(pack, verdict) or "",
         origin=", ".join(origin_name(origin, words.language) for origin in presenting.origins(pack, verdict)),
-        duty=_duty(document, words) if document else "–",
-        remediation=rule.remediation.in_(words.language) if rule else "",
-        who_must_act=tuple(who.value for who in rule.who_must_act) if rule else (),
+        duty=document_name(document, words.language) if document else "–",
+        explanation=presenting.explanation(pack, judged, None, words.language),
+        since=(since or {}).get(verdict.id),
+        in_force=rule.valid_from if rule else None,
         measured_at=max(times, default=None),
         evaluated_at=verdict.evaluated_at,
         confirmed_at=judged.confirmed.confirmed_at if judged.confirmed else None,
@@ -102,12 +122,6 @@ def item(pack: Pack, judged: Judged, words: Texts, names: dict[tuple[str, str], 
         pack_hash=verdict.pack_hash,
         on_machine=rule is not None and not rule.facts().isdisjoint(BY_AGENT),
     )
-
-
-def _duty(document: Document, words: Texts) -> str:
-    title = document.title.in_(words.language)
-    known = document.number and not document.number.startswith("(")  # "(the copy gives no number)" is no number
-    return f"{document.number} – {title}" if known else title
 
 
 def worst_first(items: list[Item]) -> list[Item]:

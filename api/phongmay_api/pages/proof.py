@@ -14,6 +14,7 @@ from phongmay_api.rules.schemas import RuleDetail
 from phongmay_api.verdicts import presenting, queries
 from phongmay_api.verdicts.presenting import FactShown
 from phongmay_api.verdicts.queries import Judged
+from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import Device
@@ -63,6 +64,7 @@ def verdict_view(scope: Scope, pack: Pack, judged: Judged, words: Texts) -> Verd
     names = subject_names(scope, unit)
     name = names.get((verdict.subject_kind, verdict.subject_id), verdict.subject_id)
     rule = pack.rules.get(verdict.rule_id)
+    since = held_since(scope.session, [verdict])
     former = queries.history(scope, verdict.subject_kind, verdict.subject_id, verdict.rule_id, None, _HISTORY)
     now = queries.current(
         scope, subject_kind=verdict.subject_kind, subject_id=verdict.subject_id, rule=verdict.rule_id, limit=1
@@ -73,7 +75,7 @@ def verdict_view(scope: Scope, pack: Pack, judged: Judged, words: Texts) -> Verd
         place=unit.name if verdict.subject_id != unit.id else "",
         unit=unit,
         crumbs=[*crumbs(scope, unit), unit],
-        item=item(pack, judged, words, names),
+        item=item(pack, judged, words, names, since),
         stale=judged.stale,
         current_id=now[0].verdict.id if replaced else None,
         facts=presenting.facts(verdict, words.language),

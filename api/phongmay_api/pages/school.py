@@ -15,6 +15,7 @@ from phongmay_api.pages.proof import subject_names
 from phongmay_api.pages.texts import Texts
 from phongmay_api.verdicts import queries as verdicts
 from phongmay_rules.explain import state_name
+from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack
 from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import Device, DeviceState
@@ -89,7 +90,10 @@ def school_view(
         scope.select(Device, [unit.id]).where(Device.state != DeviceState.RETIRED).order_by(Device.code)
     ).all()
     names = subject_names(scope, unit)
-    items = [item(pack, judged, words, names) for judged in verdicts.current(scope, within=[unit.id])]
+    current = verdicts.current(scope, within=[unit.id])
+    asked = [found.verdict for found in current if (found.verdict.subject_kind, found.verdict.subject_id) == subject]
+    since = held_since(scope.session, asked)
+    items = [item(pack, judged, words, names, since) for judged in current]
     of: dict[tuple[str, str], list[Item]] = {}
     for entry in items:
         of.setdefault((entry.subject_kind, entry.subject_id), []).append(entry)

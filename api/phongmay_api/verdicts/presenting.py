@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from phongmay_api.language import Language
 from phongmay_api.verdicts.queries import Judged
-from phongmay_api.verdicts.schemas import VerdictDetail, VerdictOut
+from phongmay_api.verdicts.schemas import ExplanationOut, MissingOut, VerdictDetail, VerdictOut
 from phongmay_rules import explain
+from phongmay_rules.explanation import Explanation
+from phongmay_rules.explanation import explain as explain_fully
 from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack, Text
-from phongmay_rules.reasons import reason_text
+from phongmay_rules.reasons import Reason, reason_text
 from phongmay_store.register.compliance import State, Verdict
 
 
@@ -43,6 +48,25 @@ class MemberShown:
     id: str
     state: str
     rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unvouched:
+    """A verdict that nobody confirms any more: what was found last stays readable, the state is unknown."""
+
+    measured: dict[str, Any]
+    required: dict[str, Any]
+    state: str = State.UNKNOWN.value
+    reason: str = Reason.ENGINE_STOPPED.value
+
+
+def explanation(pack: Pack, judged: Judged, since: datetime | None, language: Language) -> Explanation:
+    """Explain a verdict in full; one that the engine has stopped confirming as unknown."""
+    verdict = judged.verdict
+    if shown_state(judged) == verdict.state:
+        return explain_fully(verdict, verdict.rule_id, pack, verdict.evidence, since, language)
+    shown = _Unvouched(verdict.measured, verdict.required)
+    return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, None, language)
 
 
 def sentence(pack: Pack, judged: Judged, language: Language) -> str:
@@ -109,7 +133,28 @@ def brief(pack: Pack, judged: Judged, language: Language) -> VerdictOut:
     return VerdictOut(**_common(pack, judged, language))
 
 
-def detail(pack: Pack, judged: Judged, language: Language) -> VerdictDetail:
+def _explained(session: Session, pack: Pack, judged: Judged) -> ExplanationOut:
+    verdict = judged.verdict
+    rule = pack.rules.get(verdict.rule_id)
+    since = held_since(session, [verdict]).get(verdict.id)
+    vi, en = (explanation(pack, judged, since, language) for language in ("vi", "en"))
+    return ExplanationOut(
+        vi=vi.sentences(),
+        en=en.sentences(),
+        state_since=since,
+        rule_in_force_from=rule.valid_from if rule else None,
+        who_must_act=[who.value for who in rule.who_must_act] if rule else [],
+        missing=[
+            MissingOut(
+                fact=one.fact or None, rule=one.rule or None, reason=one.reason, supplier=one.who.value,
+                text=Text(vi=one.text, en=two.text),
+            )
+            for one, two in zip(vi.missing, en.missing, strict=True)
+        ],
+    )  # fmt: skip
+
+
+def detail(session: Session, pack: Pack, judged: Judged, language: Language) -> VerdictDetail:
     """Give a verdict with everything needed to follow and reproduce it."""
     verdict = judged.verdict
     rule = pack.rules.get(verdict.rule_id)
@@ -118,6 +163,7 @@ def detail(pack: Pack, judged: Judged, language: Language) -> VerdictDetail:
         **_common(pack, judged, language),
         state_name=Text(vi=explain.state_name(verdict.state, "vi"), en=explain.state_name(verdict.state, "en")),
         sentences=Text(vi=sentence(pack, judged, "vi"), en=sentence(pack, judged, "en")),
+        explanation=_explained(session, pack, judged),
         duty=document.title if document else None,
         number_from=number_from(pack, verdict),
         measured=verdict.measured,

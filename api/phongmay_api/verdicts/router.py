@@ -51,7 +51,7 @@ def get_verdict(
     scope: CurrentScope, context: Shared, language: ApiLanguage, verdict_id: Annotated[int, Path(ge=1, le=2**53)]
 ) -> VerdictDetail:
     """Give one verdict, current or former, with everything needed to follow it."""
-    return detail(context.pack, queries.one(scope, verdict_id), language)
+    return detail(scope.session, context.pack, queries.one(scope, verdict_id), language)
 
 
 @router.get("/subjects/{kind}/{subject_id}/verdicts", summary="Verdicts of a subject")

@@ -26,7 +26,9 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules import tables
 from phongmay_rules.cases import run_cases
 from phongmay_rules.engine import Evaluation, evaluate
-from phongmay_rules.explain import origin_name, sentence
+from phongmay_rules.explain import origin_name
+from phongmay_rules.explanation import explain
+from phongmay_rules.history import held_since
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
 from phongmay_rules.settings import RulesSettings
@@ -65,11 +67,11 @@ def add(commands: Commands) -> None:
     run.set_defaults(run=_run)
 
     add_adopting(verbs)
-    explain = verbs.add_parser("explain", help="one verdict in words, with its evidence")
-    explain.add_argument("subject", help="id of a device, room or unit; a device's code; a unit's issuer:value")
-    explain.add_argument("rule", help="id of the rule")
-    explain.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
-    explain.set_defaults(run=_explain)
+    verb = verbs.add_parser("explain", help="one verdict in words, with its evidence")
+    verb.add_argument("subject", help="id of a device, room or unit; a device's code; a unit's issuer:value")
+    verb.add_argument("rule", help="id of the rule")
+    verb.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
+    verb.set_defaults(run=_explain)
 
     whatif.add(verbs)
     quality.add(verbs)
@@ -200,7 +202,9 @@ def _explain(args: argparse.Namespace) -> int:
             raise OperatorError(
                 f"there is no verdict of {args.rule} on {args.subject!r}; see 'phongmay rules list' and the register"
             )
-        print(sentence(found, rule, args.lang))
+        since = held_since(session, [found]).get(found.id)
+        for part in explain(found, rule.id, pack, found.evidence, since, args.lang).sentences():
+            print(part)
         for item in found.evidence:
             if "name" in item:
                 sources = ", ".join(str(source) for source in item.get("sources", []))

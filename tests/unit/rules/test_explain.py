@@ -66,7 +66,7 @@ def test_every_case_has_a_sentence(language: str) -> None:
         (0.955, "ratio", "95,5%", "95.5 %"),
         (900, "s", "15 phút", "15 min"),
         (10, "s", "10 giây", "10 s"),
-        (-40, "d", "đã hết từ 40 ngày trước", "over since 40 days"),
+        (-40, "d", "quá hạn 40 ngày", "over by 40 days"),
         (None, "B", "chưa rõ", "not known"),
     ],
 )
