@@ -20,21 +20,44 @@ from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import authorize
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
+from phongmay_api.decisions.router import router as decisions
 from phongmay_api.devices.router import router as devices
 from phongmay_api.enrolment.router import router as enrolment
+from phongmay_api.gaps.router import router as gaps
 from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.pages.decisions_router import router as decision_pages
+from phongmay_api.pages.gaps_router import router as gap_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
 from phongmay_api.problems import ProblemDocument
+from phongmay_api.quality.router import router as quality
 from phongmay_api.rules.router import router as rules
 from phongmay_api.settings import ApiSettings
 from phongmay_api.system.router import router as system
 from phongmay_api.verdicts.router import router as verdicts
 from phongmay_rules.model import Pack
 
-_ROUTERS = (system, organisation, devices, measurements, rules, verdicts, compliance, enrolment, pages)
+_ROUTERS = (
+    system,
+    organisation,
+    devices,
+    measurements,
+    rules,
+    verdicts,
+    compliance,
+    enrolment,
+    decisions,
+    quality,
+    gaps,
+    pages,
+    quality,
+    gaps,
+    decision_pages,
+    gap_pages,
+    gap_pages,
+)
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.
 
@@ -42,7 +65,9 @@ Times are RFC 3339; values are in base units. Lists give `items` and `next_curso
 (RFC 9457). Everything outside the organisation units of your key or account answers 404."""
 
 
-def create_app(settings: ApiSettings, engine: Engine, series: SeriesOpener, pack: Pack) -> FastAPI:
+def create_app(
+    settings: ApiSettings, engine: Engine, series: SeriesOpener, pack: Pack, interval_s: float = 60.0
+) -> FastAPI:
     """Make the application.
 
     Args:
@@ -50,12 +75,15 @@ def create_app(settings: ApiSettings, engine: Engine, series: SeriesOpener, pack
         engine: the register, at its newest revision.
         series: opens the series for one request.
         pack: the rule pack in force, for the texts of rules and clauses.
+        interval_s: seconds between evaluations of the engine.
 
     Raises:
         RuntimeError: a route has no permission in the table or no guard.
     """
     app = FastAPI(title=_TITLE, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.context = Context(settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack)
+    app.state.context = Context(
+        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, interval_s
+    )
     for router in _ROUTERS:
         app.router.routes.extend(router.routes)
     _require_guards(app)

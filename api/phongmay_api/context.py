@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay_api.quality.queries import QualityCache
 from phongmay_api.settings import ApiSettings
 from phongmay_api.throttle import Throttle
 from phongmay_rules.model import Pack
@@ -26,6 +27,8 @@ class Context:
     """Everything that the routes share.
 
     Attributes:
+        quality: the scores of the data, of the last minute.
+        interval_s: seconds between evaluations of the engine, for an evaluation out of turn.
         sign_in_by_login_and_address: few attempts, so that guessing one password is slow.
         sign_in_by_login: more attempts, so that many addresses together cannot guess it either.
         sign_in_by_address: for one address that tries many logins.
@@ -37,6 +40,8 @@ class Context:
     sessions: sessionmaker[Session]
     series: SeriesOpener
     pack: Pack
+    interval_s: float
+    quality: QualityCache = field(default_factory=QualityCache)
     sign_in_by_login_and_address: Throttle = field(default_factory=lambda: Throttle(5, _QUARTER_HOUR))
     sign_in_by_login: Throttle = field(default_factory=lambda: Throttle(50, _QUARTER_HOUR))
     sign_in_by_address: Throttle = field(default_factory=lambda: Throttle(40, _QUARTER_HOUR))

@@ -20,7 +20,7 @@ from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import deciding
-from phongmay_rules.engine import evaluate
+from phongmay_rules.disputing import open_and_recheck
 from phongmay_rules.loader import packs_in_force
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.engine import open_register, require_current
@@ -140,16 +140,15 @@ def _dispute(args: argparse.Namespace) -> int:
     settings = load(args.config)
     pack = packs_in_force(settings.rules)
     with _sessions(settings) as sessions:
-        with sessions() as session:
-            row = deciding.open_dispute(session, args.verdict, text=args.text, signed_by=args.by)
-            session.commit()
-            number, unit = row.number, row.unit_id
-        print(f"dispute {number} about verdict {args.verdict} of {unit} is open")
-        with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
-            evaluate(sessions, series, pack, unit=unit, interval_s=settings.rules.interval_s)
-        with sessions() as session:
-            print(f"rechecked: {deciding.recheck(session, number).text}")
-            session.commit()
+        found = open_and_recheck(
+            sessions, lambda: closing(SqliteSeries.open_reader(Path(settings.store.series_path))), pack, args.verdict,
+            text=args.text, signed_by=args.by, interval_s=settings.rules.interval_s,
+        )  # fmt: skip
+        print(f"dispute {found.opened.number} about verdict {args.verdict} of {found.opened.unit_id} is open")
+        if found.recheck is None:
+            print(f"not rechecked: {found.problem}")
+            return 1
+        print(f"rechecked: {found.recheck.text}")
     return 0
 
 

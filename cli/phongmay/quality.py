@@ -39,6 +39,11 @@ def run(args: argparse.Namespace) -> int:
     print("Cộng (tổng số đếm, không phải trung bình)" if vi else "Sum (of counts, no mean of shares)")
     for line in _lines(total(found), vi):
         print(line)
+    stopped = [school.name for school in found if school.engine_stopped]
+    if stopped:
+        names = ", ".join(stopped)
+        print(f"Cảnh báo: bộ đánh giá đã ngừng ở {len(stopped)} trường: {names}" if vi
+              else f"Warning: the rules engine has stopped for {len(stopped)} schools: {names}")  # fmt: skip
     for about in DEFINITIONS.values():
         print(f"{about.word_vi}: {about.vi}." if vi else f"{about.word_en}: {about.en}.")
     return 0

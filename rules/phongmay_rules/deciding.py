@@ -32,7 +32,28 @@ _DECIDES = (Role.ADMIN, Role.OFFICER)
 
 
 class DecisionError(OperatorError):
-    """A decision that cannot be recorded, and why."""
+    """A decision that cannot be recorded, and why.
+
+    Attributes:
+        code: short name of the cause, from which pages make a sentence in the reader's language.
+    """
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+CODES = frozenset(
+    {
+        "no_rule", "no_waiver", "no_clause", "automated", "no_unit", "not_current", "in_dispute", "no_dispute",
+        "answered", "busy", "no_subject", "no_right", "empty", "period",
+    }
+)  # fmt: skip
+"""Every code of a DecisionError."""
+
+
+class RightError(DecisionError):
+    """Who signs has no right to."""
 
 
 def waive(
@@ -52,8 +73,8 @@ def waive(
         DecisionError: unknown rule or subject, no reason, an end that is not ahead, or no right to sign.
     """
     if rule_id not in pack.rules:
-        raise DecisionError(f"pack {pack.id} has no rule {rule_id!r}; see 'phongmay rules list'")
-    unit_id = _unit_of(session, subject_id)
+        raise DecisionError(f"pack {pack.id} has no rule {rule_id!r}; see 'phongmay rules list'", "no_rule")
+    unit_id = unit_of(session, subject_id)
     require_officer(session, signed_by, unit_id)
     start = valid_from or utc_now()
     _require_text("reason", reason)
@@ -75,7 +96,7 @@ def withdraw(session: Session, number: int, *, reason: str, signed_by: str) -> W
     old = session.get(Waiver, number)
     replaced = session.scalar(select(Waiver.number).where(Waiver.replaces == number))
     if old is None or replaced is not None or old.valid_to <= now:
-        raise DecisionError(f"waiver {number} does not exist or has ended")
+        raise DecisionError(f"waiver {number} does not exist or has ended", "no_waiver")
     require_officer(session, signed_by, old.unit_id)
     _require_text("reason", reason)
     end = Waiver(
@@ -107,11 +128,15 @@ def attest(
     """
     clause = pack.clauses.get(clause_id)
     if clause is None:
-        raise DecisionError(f"pack {pack.id} has no clause {clause_id!r}; it has {', '.join(sorted(pack.clauses))}")
+        raise DecisionError(
+            f"pack {pack.id} has no clause {clause_id!r}; it has {', '.join(sorted(pack.clauses))}", "no_clause"
+        )
     if clause.assessment is Assessment.AUTOMATED:
-        raise DecisionError(f"clause {clause_id} is judged by measurement; a statement cannot take its place")
+        raise DecisionError(
+            f"clause {clause_id} is judged by measurement; a statement cannot take its place", "automated"
+        )
     if session.scalar(Unit.at().where(Unit.id == unit_id)) is None:
-        raise DecisionError(f"there is no organisation unit {unit_id!r}")
+        raise DecisionError(f"there is no organisation unit {unit_id!r}", "no_unit")
     require_officer(session, signed_by, unit_id)
     _require_text("statement", statement)
     now = utc_now()
@@ -142,12 +167,14 @@ def open_dispute(session: Session, verdict_id: int, *, text: str, signed_by: str
     verdict = session.get(Verdict, verdict_id)
     pointed = session.scalar(select(CurrentVerdict.verdict_id).where(CurrentVerdict.verdict_id == verdict_id))
     if verdict is None or pointed is None:
-        raise DecisionError(f"verdict {verdict_id} is not a current one; only what stands now can be disputed")
+        raise DecisionError(
+            f"verdict {verdict_id} is not a current one; only what stands now can be disputed", "not_current"
+        )
     _require_grant(session, signed_by, verdict.unit_id, tuple(Role), own=True)
     _require_text("text", text)
     for row in session.scalars(select(Dispute).where(Dispute.opened.is_(None), Dispute.unit_id == verdict.unit_id)):
         if row.verdict_id == verdict_id and not is_answered(session, row.number):
-            raise DecisionError(f"verdict {verdict_id} is in dispute already (number {row.number})")
+            raise DecisionError(f"verdict {verdict_id} is in dispute already (number {row.number})", "in_dispute")
     row = Dispute(
         step=DisputeStep.OPENED.value, unit_id=verdict.unit_id, verdict_id=verdict_id, text=text, signed_by=signed_by
     )  # fmt: skip
@@ -200,9 +227,9 @@ def is_answered(session: Session, number: int) -> bool:
 def _open(session: Session, number: int) -> Dispute:
     opened = session.get(Dispute, number)
     if opened is None or opened.opened is not None:
-        raise DecisionError(f"there is no dispute {number}")
+        raise DecisionError(f"there is no dispute {number}", "no_dispute")
     if is_answered(session, number):
-        raise DecisionError(f"dispute {number} is answered; open a new one about the present verdict")
+        raise DecisionError(f"dispute {number} is answered; open a new one about the present verdict", "answered")
     return opened
 
 
@@ -218,11 +245,16 @@ def _link(session: Session, kind: LinkKind, unit_id: str, row: _Row) -> _Row:
     try:
         append_row(session, kind, unit_id, row)
     except IntegrityError as error:
-        raise DecisionError("the engine wrote at the same moment; nothing was recorded, try again") from error
+        raise DecisionError("the engine wrote at the same moment; nothing was recorded, try again", "busy") from error
     return row
 
 
-def _unit_of(session: Session, subject_id: str) -> str:
+def unit_of(session: Session, subject_id: str) -> str:
+    """Give the school or unit that a device, room or unit belongs to.
+
+    Raises:
+        DecisionError: there is no such subject now.
+    """
     for column, condition in (
         (Device.school_id, Device.holds() & (Device.id == subject_id)),
         (Room.school_id, Room.holds() & (Room.id == subject_id)),
@@ -231,14 +263,23 @@ def _unit_of(session: Session, subject_id: str) -> str:
         found = session.scalar(select(column).where(condition))
         if found is not None:
             return found
-    raise DecisionError(f"there is no device, room or unit {subject_id!r}")
+    raise DecisionError(f"there is no device, room or unit {subject_id!r}", "no_subject")
+
+
+def may_decide(session: Session, login: str, unit_id: str) -> bool:
+    """Tell whether a login may decide for a unit."""
+    try:
+        require_officer(session, login, unit_id)
+    except RightError:
+        return False
+    return True
 
 
 def require_officer(session: Session, login: str, unit_id: str) -> None:
     """Make sure that a login may decide for a unit.
 
     Raises:
-        DecisionError: it does not exist, or has no right to sign for the unit.
+        RightError: it does not exist, or has no right to sign for the unit.
     """
     _require_grant(session, login, unit_id, _DECIDES, own=False)
 
@@ -247,21 +288,23 @@ def _require_grant(session: Session, login: str, unit_id: str, roles: tuple[Role
     """Make sure of a role on the unit or above; without `own` no school's own account is enough."""
     account = session.scalar(select(Account).where(Account.login == login, Account.disabled_at.is_(None)))
     if account is None:
-        raise DecisionError(f"there is no active account {login!r}; see 'phongmay access list'")
+        raise RightError(f"there is no active account {login!r}; see 'phongmay access list'", "no_right")
     unit = session.scalar(Unit.at().where(Unit.id == unit_id))
     above = [place.id for place in ancestors(session, unit_id)]
     allowed = {*above, *([unit_id] if own or unit is None or unit.kind != UnitKind.SCHOOL else [])}
     grants = select(Grant.role).where(Grant.account_id == account.id, Grant.unit_id.in_(allowed))
     if not set(session.scalars(grants)) & set(roles):
         wanted = "any role on the unit or above" if own else f"{' or '.join(roles)} of a unit above the school"
-        raise DecisionError(f"account {login!r} may not sign this for {unit_id}: it needs {wanted}")
+        raise RightError(f"account {login!r} may not sign this for {unit_id}: it needs {wanted}", "no_right")
 
 
 def _require_text(name: str, text: str) -> None:
     if not text.strip():
-        raise DecisionError(f"the {name} is empty; say why, so that an inspector can follow it")
+        raise DecisionError(f"the {name} is empty; say why, so that an inspector can follow it", "empty")
 
 
 def _require_period(start: datetime, end: datetime) -> None:
     if end <= start:
-        raise DecisionError(f"the end {end:%Y-%m-%d %H:%M%z} is not after the beginning {start:%Y-%m-%d %H:%M%z}")
+        raise DecisionError(
+            f"the end {end:%Y-%m-%d %H:%M%z} is not after the beginning {start:%Y-%m-%d %H:%M%z}", "period"
+        )

@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.topics import ROOT
-from phongmay_rules.facts.catalogue import DAY
+from phongmay_rules.facts.catalogue import BY_AGENT, DAY, Source
 from phongmay_rules.facts.network import Expected, last_day
 from phongmay_rules.places import DevicePlace, SchoolPlace, read_organisation
 from phongmay_rules.standing import find_unit
+from phongmay_rules.summary import newest_runs
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.compliance import CurrentFact, Fact
 from phongmay_store.register.device import Device, DeviceState
 from phongmay_store.register.timetable import TimetableError, parse
 from phongmay_store.series.interface import SeriesReader
@@ -58,10 +61,11 @@ DEFINITIONS: Mapping[Score, Definition] = {
     Score.CLEAN: Definition(
         "Sạch", "Clean",
         "số máy có dữ liệu sạch / số máy đã gửi dữ liệu; không sạch: hai máy dùng chung định danh, không có dấu vân "
-        "tay phần cứng (mọi mã đều là mã rác), trùng dấu vân tay với máy khác, hoặc có bản tin bị từ chối trong 7 "
-        "ngày; chưa rõ: máy có tác tử nhưng chưa từng gửi bản ghi phần cứng",
+        "tay phần cứng (mọi mã đều là mã rác), trùng dấu vân tay với máy khác, có bản tin bị từ chối hoặc có giá "
+        "trị ngoài giới hạn vật lý trong 7 ngày; chưa rõ: máy có tác tử nhưng chưa từng gửi bản ghi phần cứng",
         "devices with clean data / devices that sent a hardware record; not clean: identity conflict, no hardware "
-        "fingerprint (all ids are junk), the fingerprint of another device, or a refused message within 7 days; "
+        "fingerprint (all ids are junk), the fingerprint of another device, a refused message or a value out of "
+        "physical range within 7 days; "
         "unknown: devices with an agent that never sent a hardware record",
     ),
     Score.COMPLETE: Definition(
@@ -71,10 +75,14 @@ DEFINITIONS: Mapping[Score, Definition] = {
     ),
     Score.RIGHT: Definition(
         "Đúng", "Right",
-        "số máy mà sổ đăng ký khớp với đo được / số máy có cả hai; không khớp: máy ghi là đang sửa, đã thanh lý hoặc "
-        "không có tác tử mà vẫn gửi dữ liệu trong 7 ngày; chưa rõ: máy không gửi dữ liệu nên không so được",
-        "devices whose register entry agrees with what was measured / devices with both; not agreeing: registered as "
-        "in repair, retired or without an agent, yet seen within 7 days; unknown: devices that were not seen",
+        "số điều đã ghi khớp với số đo / số điều so được: trạng thái trong sổ đăng ký của từng máy và từng giá trị đã "
+        "khai báo có số đo bên cạnh; không khớp: máy ghi là đang sửa, đã thanh lý hoặc không có tác tử mà vẫn gửi dữ "
+        "liệu trong 7 ngày, hoặc giá trị khai báo khác số đo; chưa rõ: máy không gửi dữ liệu, giá trị khai báo chưa "
+        "có số đo để so",
+        "entries that agree with what was measured / entries that can be compared: the registered state of each device "
+        "and each declared value with a measurement beside it; not agreeing: registered as in repair, retired or "
+        "without an agent, yet seen within 7 days, or declared otherwise than measured; unknown: devices that were not "
+        "seen, declared values with nothing measured beside them",
     ),
 }  # fmt: skip
 
@@ -123,11 +131,18 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The four scores of one school."""
+    """The four scores of one school.
+
+    Attributes:
+        evaluated_at: newest evaluation of the school; None = never.
+        engine_stopped: it was never evaluated, or so long ago that no verdict is vouched for (three intervals).
+    """
 
     unit_id: str
     name: str
     scores: Mapping[Score, Share]
+    evaluated_at: datetime | None = None
+    engine_stopped: bool = False
 
 
 def quality(
@@ -152,11 +167,36 @@ def quality(
     retired: dict[str, list[str]] = {}
     for device in session.scalars(Device.at(moment).where(Device.state == DeviceState.RETIRED)):
         retired.setdefault(device.school_id, []).append(device.id)
-    return [
-        Quality(school.id, school.name, _scores(school, retired.get(school.id, ()), series, seen))
-        for school in organisation.schools.values()
-        if root is None or root in organisation.ancestry(school.id)
+    schools = [
+        school for school in organisation.schools.values() if root is None or root in organisation.ancestry(school.id)
     ]
+    declared = _declared(session, [school.id for school in schools])
+    runs = newest_runs(session)
+    found = []
+    for school in schools:
+        scores = _scores(school, retired.get(school.id, ()), series, seen)
+        scores[Score.RIGHT].add(declared.get(school.id, Share()))
+        run = runs.get(school.id)
+        stopped = run is None or moment - run[0] > timedelta(seconds=run[1])
+        found.append(Quality(school.id, school.name, scores, run[0] if run else None, stopped))
+    return found
+
+
+def _declared(session: Session, units: list[str]) -> dict[str, Share]:
+    """Compare what was declared with what was measured, by school: each value that was declared counts once."""
+    out: dict[str, Share] = {}
+    rows = session.execute(
+        select(CurrentFact.unit_id, Fact.name, Fact.source, Fact.detail)
+        .join(Fact, Fact.id == CurrentFact.fact_id)
+        .where(CurrentFact.unit_id.in_(units))
+    )
+    for unit, name, source, detail in rows:
+        share = out.setdefault(unit, Share())
+        if "disagrees" in detail:
+            share.count(["declared_differs"] if detail["disagrees"] else [])
+        elif "declared" in detail or (source == Source.DECLARED and name in BY_AGENT):
+            share.unknown += 1
+    return out
 
 
 def total(found: Iterable[Quality]) -> dict[Score, Share]:
@@ -177,6 +217,7 @@ class _Seen:
         times: how many devices have a fingerprint.
         last: newest sign of life.
         refused: devices with a dead letter within the last days.
+        impossible: when a device last sent a value that is physically impossible.
     """
 
     at: float
@@ -184,13 +225,21 @@ class _Seen:
     times: Mapping[str, int]
     last: Mapping[str, float]
     refused: frozenset[str]
+    impossible: Mapping[str, float]
 
     @classmethod
     def read(cls, series: SeriesReader, registered: Collection[str], at: float) -> _Seen:
         rows = series.latest("hardware", registered)  # a retired device may be the same machine under its old id
         fingerprints = {row.device: str(row.values.get("fingerprint") or "") for row in rows}
         last = {presence.device: presence.last_seen for presence in series.presence()}
-        return cls(at, fingerprints, Counter(fingerprints.values()), last, frozenset(_refused(series, at)))
+        return cls(
+            at,
+            fingerprints,
+            Counter(fingerprints.values()),
+            last,
+            frozenset(_refused(series, at)),
+            series.out_of_range_devices(),
+        )
 
     def recently(self, device: str) -> bool:
         return self.last.get(device, float("-inf")) >= self.at - SEEN_DAYS * DAY
@@ -202,6 +251,7 @@ class _Seen:
             "no_fingerprint": not fingerprint,
             "shared_fingerprint": bool(fingerprint) and self.times[fingerprint] > 1,
             "refused_messages": device.id in self.refused,
+            "out_of_range": self.impossible.get(device.id, float("-inf")) >= self.at - SEEN_DAYS * DAY,
         }
         return [name for name, is_so in found.items() if is_so]
 

@@ -198,3 +198,7 @@ class _PastSeries:
     def unknown_names(self) -> Mapping[str, int]:
         """Give the unknown names of today."""
         return self._series.unknown_names()
+
+    def out_of_range_devices(self) -> Mapping[str, float]:
+        """Give the impossible values of today."""
+        return self._series.out_of_range_devices()

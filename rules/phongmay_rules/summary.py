@@ -82,7 +82,7 @@ def summarise(
     """
     wanted = list(dict.fromkeys(unit_ids))
     now = at or utc_now()
-    runs = _newest_runs(session)
+    runs = newest_runs(session)
     counts: dict[str, list[tuple[str, str, int]]] = {}
     for unit, rule, state, count in session.execute(
         select(CurrentVerdict.unit_id, CurrentVerdict.rule_id, Verdict.state, func.count())
@@ -97,7 +97,8 @@ def summarise(
     return {unit: _sum_up(unit, _subtree(unit, children), counts, runs, pack, now) for unit in wanted}
 
 
-def _newest_runs(session: Session) -> Mapping[str, tuple[datetime, float]]:
+def newest_runs(session: Session) -> Mapping[str, tuple[datetime, float]]:
+    """Give when each unit was last looked at, and for how many seconds that vouches."""
     rows = session.execute(select(CurrentRun.unit_id, CurrentRun.confirmed_at, CurrentRun.valid_for_s))
     return {unit: (at, valid_for) for unit, at, valid_for in rows}
 

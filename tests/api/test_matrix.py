@@ -7,6 +7,7 @@ else: a route that is new in the application is called here without anybody addi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,14 +15,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from phongmay_api.access.accounts import add_key, revoke_key
-from phongmay_api.access.permissions import ROLES, ROUTES, Permission
+from phongmay_api.access.permissions import ROLES, ROUTES, SIGNED, Permission
+from phongmay_rules.model import Assessment, Pack
 from phongmay_store.register.access import Account, BrowserSession, Grant, Role
 from phongmay_store.register.base import utc_now
-from phongmay_store.register.compliance import Verdict
+from phongmay_store.register.compliance import CurrentVerdict, Verdict
+from phongmay_store.register.decisions import Dispute, Waiver
 from phongmay_store.register.enrolment import token_hash
 
 PLACES = ("parent", "own", "child", "sibling")
@@ -34,19 +37,67 @@ def _mark(place: str) -> str:
     return f"zz-{place}-zz"
 
 
-def _target(name: str, place: str, verdicts: dict[str, int]) -> str:
+LATER = "2099-12-31T00:00:00+07:00"
+
+
+def _target(name: str, path: str, place: str, made: Made) -> str:
     """Give the value of a path parameter that names something of a place."""
+    if name in ("waiver", "dispute"):
+        return str(made.rows[name, "page" if not path.startswith("/api/") else "api", place])
+    if name == "verdict_id":
+        return str(made.verdict(place, RULE_OF.get(path, "TB-01")))
     return {
         "unit_id": f"unit-{_mark(place)}",
         "device_id": f"pc-{_mark(place)}",
         "subject_id": f"pc-{_mark(place)}",
-        "verdict_id": str(verdicts[place]),
     }[name]
 
 
-def _body(path: str, place: str) -> dict[str, Any] | None:
-    """Give the JSON body of the routes that name an organisation in it."""
-    return {"unit": f"unit-{_mark(place)}"} if path == "/api/v1/enrolment-tokens" else None
+RULE_OF = {"/verdicts/{verdict_id}/dispute": "TB-02", "/verdicts/{verdict_id}/waiver": "TB-03"}
+"""Rules whose verdicts the pages decide about: others than the API, so that decisions do not disturb each other."""
+
+
+def _body(path: str, place: str, made: Made) -> dict[str, Any] | None:
+    """Give the JSON body of the routes that need one."""
+    unit = f"unit-{_mark(place)}"
+    return {
+        "/api/v1/enrolment-tokens": {"unit": unit},
+        "/api/v1/waivers": {"subject_id": unit, "rule_id": "TB-01", "reason": "x", "valid_to": LATER},
+        "/api/v1/waivers/{waiver}/withdrawal": {"reason": "x"},
+        "/api/v1/attestations": {"unit": unit, "clause": made.clause, "met": True, "statement": "x", "valid_to": LATER},
+        "/api/v1/disputes": {"verdict_id": made.verdict(place, "TB-01"), "text": "x"},
+        "/api/v1/disputes/{dispute}/answer": {"upheld": True, "text": "x"},
+    }.get(path)
+
+
+def _form(path: str, made: Made) -> dict[str, str] | None:
+    """Give the fields of the pages' forms."""
+    return {
+        "/verdicts/{verdict_id}/dispute": {"text": "x"},
+        "/verdicts/{verdict_id}/waiver": {"reason": "x", "until": "2099-12-31"},
+        "/waivers/{waiver}/withdrawal": {"reason": "x"},
+        "/disputes/{dispute}/answer": {"text": "x", "decision": "rejected"},
+        "/units/{unit_id}/attestation": {"clause": made.clause, "met": "yes", "statement": "x", "until": "2099-12-31"},
+    }.get(path)
+
+
+BOUND_BODIES = ("/api/v1/enrolment-tokens", "/api/v1/waivers", "/api/v1/attestations", "/api/v1/disputes")
+"""Routes whose body names something of an organisation."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Rows that decisions are about: two waivers and two disputes a place, one for the API and one for the page."""
+
+    engine: Engine
+    clause: str
+    rows: dict[tuple[str, str, str], int]
+
+    def verdict(self, place: str, rule: str) -> int:
+        """Give the newest verdict of a rule on the PC of a place (a dispute evaluates anew, so ids change)."""
+        newest = select(func.max(Verdict.id)).where(Verdict.subject_id == f"pc-{_mark(place)}", Verdict.rule_id == rule)
+        with Session(self.engine) as session:
+            return session.scalars(newest).one()
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
@@ -56,26 +107,55 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
             yield method, route
 
 
-def _calls(app: FastAPI, verdicts: dict[str, int]) -> Iterator[tuple[str, str, str, str | None, dict[str, Any] | None]]:
-    """Give (method, path template, path, place or None, body) of every call; routes without a target once."""
+Call = tuple[str, str, str, str | None, dict[str, Any]]
+
+
+def _calls(app: FastAPI, made: Made) -> Iterator[Call]:
+    """Give (method, path template, path, place or None, what is sent) of every call; routes without a target once.
+
+    What is sent is a JSON body, or the fields of a form; made at the moment of the call.
+    """
     for method, route in _routes(app):
         names = list(route.param_convertors)
         bound = [name for name in names if name not in FREE]
-        body_is_bound = _body(route.path, "own") is not None
+        template = route.path
+        body_is_bound = method == "POST" and template in BOUND_BODIES
         for place in PLACES if bound or body_is_bound else (None,):
-            values = {name: FREE.get(name) or _target(name, place or "own", verdicts) for name in names}
-            yield method, route.path, route.path.format(**values), place, _body(route.path, place or "own")
+            here = place or "own"
+            values = {name: FREE.get(name) or _target(name, template, here, made) for name in names}
+            form = _form(template, made) if method == "POST" else None
+            sent = {"data": form} if form else {"json": _body(template, here, made) if method == "POST" else None}
+            yield method, template, template.format(**values), place, sent
 
 
 @pytest.fixture
-def verdicts(register: Engine) -> dict[str, int]:
-    """Id of one device verdict a place."""
+def made(register: Engine, pack: Pack) -> Made:
+    """The rows that decisions are about."""
+    now, rows = utc_now(), {}
+    clause = next(clause.id for clause in pack.standard.clause if clause.assessment is Assessment.MANUAL)
     with Session(register) as session:
-        found = {}
         for place in PLACES:
-            statement = select(Verdict.id).where(Verdict.subject_id == f"pc-{_mark(place)}", Verdict.rule_id == "TB-01")
-            found[place] = session.scalars(statement).one()
-        return found
+            unit, device = f"unit-{_mark(place)}", f"pc-{_mark(place)}"
+            first = session.scalars(
+                select(Verdict).where(Verdict.subject_id == device, Verdict.rule_id == "TB-01")
+            ).one()
+            columns = {c.name: getattr(first, c.name) for c in Verdict.__table__.columns if c.name != "id"}
+            verdict = Verdict(**columns | {"rule_id": "TB-03"})
+            session.add(verdict)
+            session.flush()
+            session.add(
+                CurrentVerdict(subject_kind="device", subject_id=device, rule_id="TB-03", unit_id=unit,
+                               verdict_id=verdict.id, confirmed_run_id=verdict.run_id)
+            )  # fmt: skip
+            for door in ("api", "page"):
+                waiver = Waiver(unit_id=unit, subject_id=device, rule_id="TB-05", reason=_mark(place), signed_by="s",
+                                valid_from=now - timedelta(days=1), valid_to=now + timedelta(days=9))  # fmt: skip
+                dispute = Dispute(step="opened", unit_id=unit, verdict_id=verdict.id, text=_mark(place), signed_by="s")
+                session.add_all([waiver, dispute])
+                session.flush()
+                rows["waiver", door, place], rows["dispute", door, place] = waiver.number, dispute.number
+        session.commit()
+    return Made(register, clause, rows)
 
 
 def _leaks(text: str, path: str, places: tuple[str, ...]) -> list[str]:
@@ -83,9 +163,12 @@ def _leaks(text: str, path: str, places: tuple[str, ...]) -> list[str]:
     return [place for place in places if _mark(place) in text.replace(path, "")]
 
 
-def _expected(permission: Permission, role: Role, place: str | None) -> set[int]:
-    """Give the statuses that are right: 403 without the permission, 404 outside, success inside."""
-    if role not in ROLES[permission]:
+def _expected(permission: Permission, role: Role, place: str | None, *, is_account: bool = False) -> set[int]:
+    """Give the statuses that are right: 403 without the permission, 404 outside, success inside.
+
+    Decisions are signed by accounts only: a key gets 403 wherever it points.
+    """
+    if role not in ROLES[permission] or (permission in SIGNED and not is_account):
         return {403}
     if place is not None and place not in INSIDE:
         return {404}
@@ -99,16 +182,16 @@ def test_every_route_has_a_permission_and_every_permission_a_route(app: FastAPI)
 
 @pytest.mark.parametrize("role", list(Role))
 def test_key_of_each_role(
-    role: Role, app: FastAPI, client: TestClient, key: Callable[..., dict[str, str]], verdicts: dict[str, int]
+    role: Role, app: FastAPI, client: TestClient, key: Callable[..., dict[str, str]], made: Made
 ) -> None:
     """A key reaches its own unit and what is below it, as far as its role goes; elsewhere nothing exists for it."""
     headers = key(role)
     wrong = []
-    for method, template, path, place, body in _calls(app, verdicts):
+    for method, template, path, place, sent in _calls(app, made):
         permission = ROUTES[method, template]
         if permission is Permission.PUBLIC:
             continue
-        answer = client.request(method, path, headers=headers, json=body)
+        answer = client.request(method, path, headers=headers, **sent)
         if answer.status_code not in _expected(permission, role, place):
             wrong.append(f"{method} {path} as {role}: {answer.status_code}")
         if leaks := _leaks(answer.text + answer.headers.get("location", ""), path, ("parent", "sibling")):
@@ -118,7 +201,7 @@ def test_key_of_each_role(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_browser_session_of_each_role(
-    role: Role, app: FastAPI, client: TestClient, register: Engine, verdicts: dict[str, int]
+    role: Role, app: FastAPI, client: TestClient, register: Engine, made: Made
 ) -> None:
     """An account in a browser has exactly the rights that a key of the same role has, given its form token."""
     with Session(register) as session:
@@ -128,13 +211,23 @@ def test_browser_session_of_each_role(
         session.add(BrowserSession(token_hash=token_hash("t"), account_id="user-1", form_token="f", expires_at=expires))
         session.commit()
     wrong = []
-    for method, template, path, place, body in _calls(app, verdicts):
+    for method, template, path, place, sent in _calls(app, made):
         permission = ROUTES[method, template]
         if permission is Permission.PUBLIC or path == "/sign-out":
             continue
         client.cookies.set("phongmay_session", "t")
-        answer = client.request(method, path, json=body, headers={"X-Form-Token": "f"})
-        if answer.status_code not in _expected(permission, role, place):
+        if sent.get("data"):
+            sent["data"]["form_token"] = "f"
+        answer = client.request(method, path, headers={"X-Form-Token": "f"}, **sent)
+        right = _expected(permission, role, place, is_account=True)
+        if permission is Permission.DECIDE and place == "own" and 403 not in right:
+            page = not path.startswith(
+                "/api/"
+            )  # for a school signs a unit above it; a form leads to a page that says so
+            if page and "problem=no_right" not in answer.headers.get("location", ""):
+                wrong.append(f"{method} {path} as {role}: signed for its own school")
+            right = {303} if page else {403}
+        if answer.status_code not in right:
             wrong.append(f"{method} {path} as {role}: {answer.status_code}")
         if leaks := _leaks(answer.text + answer.headers.get("location", ""), path, ("parent", "sibling")):
             wrong.append(f"{method} {path} as {role}: tells of {leaks}")
@@ -158,12 +251,12 @@ def _dead_headers(kind: str, register: Engine) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["anonymous", "unknown", "basic", "expired", "revoked"])
-def test_nobody(kind: str, app: FastAPI, client: TestClient, register: Engine, verdicts: dict[str, int]) -> None:
+def test_nobody(kind: str, app: FastAPI, client: TestClient, register: Engine, made: Made) -> None:
     """Without a valid key or session every route that is not public says 401 (a page: leads to the sign-in)."""
     headers = _dead_headers(kind, register)
     wrong = []
-    for method, template, path, _, body in _calls(app, verdicts):
-        answer = client.request(method, path, headers=headers, json=body)
+    for method, template, path, _, sent in _calls(app, made):
+        answer = client.request(method, path, headers=headers, **sent)
         if ROUTES[method, template] is not Permission.PUBLIC:
             page = not path.startswith("/api/")
             right = (
@@ -189,6 +282,11 @@ def test_nobody(kind: str, app: FastAPI, client: TestClient, register: Engine, v
         "/api/v1/verdicts?unit=unit-{}",
         "/api/v1/compliance?unit=unit-{}",
         "/api/v1/compliance.csv?unit=unit-{}",
+        "/api/v1/waivers?unit=unit-{}",
+        "/api/v1/attestations?unit=unit-{}",
+        "/api/v1/disputes?unit=unit-{}",
+        "/api/v1/quality?unit=unit-{}",
+        "/api/v1/gaps?unit=unit-{}",
         "/api/v1/subjects/room/room-{}/verdicts",
         "/api/v1/subjects/school/unit-{}/verdicts",
         "/api/v1/subjects/district/unit-{}/verdicts?history=true",

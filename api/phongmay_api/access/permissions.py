@@ -21,13 +21,21 @@ class Permission(StrEnum):
     """Read measured values."""
     ENROL = "enrol"
     """Make tokens with which machines become devices."""
+    DECIDE = "decide"
+    """Sign for the district: waive, attest, answer disputes. The rules ask besides for a role above the school."""
+    DISPUTE = "dispute"
+    """Say for a school that a verdict about it is wrong."""
 
 
 ROLES: dict[Permission, frozenset[Role]] = {
     Permission.JUDGED: frozenset(Role),
     Permission.MEASURED: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.ENROL: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
+    Permission.DECIDE: frozenset({Role.ADMIN, Role.OFFICER}),
+    Permission.DISPUTE: frozenset(Role),
 }
+SIGNED: frozenset[Permission] = frozenset({Permission.DECIDE, Permission.DISPUTE})
+"""Permissions that an API key never has: a decision is signed by an account."""
 
 _API = "/api/v1"
 ROUTES: dict[tuple[str, str], Permission] = {
@@ -51,6 +59,16 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/compliance"): Permission.JUDGED,
     ("GET", f"{_API}/compliance.csv"): Permission.JUDGED,
+    ("GET", f"{_API}/waivers"): Permission.JUDGED,
+    ("POST", f"{_API}/waivers"): Permission.DECIDE,
+    ("POST", f"{_API}/waivers/{{waiver}}/withdrawal"): Permission.DECIDE,
+    ("GET", f"{_API}/attestations"): Permission.JUDGED,
+    ("POST", f"{_API}/attestations"): Permission.DECIDE,
+    ("GET", f"{_API}/disputes"): Permission.JUDGED,
+    ("POST", f"{_API}/disputes"): Permission.DISPUTE,
+    ("POST", f"{_API}/disputes/{{dispute}}/answer"): Permission.DECIDE,
+    ("GET", f"{_API}/quality"): Permission.JUDGED,
+    ("GET", f"{_API}/gaps"): Permission.JUDGED,
     ("GET", "/static/{name}"): Permission.PUBLIC,
     ("GET", "/sign-in"): Permission.PUBLIC,
     ("POST", "/sign-in"): Permission.PUBLIC,
@@ -60,5 +78,13 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", "/schools/{unit_id}"): Permission.JUDGED,
     ("GET", "/rules"): Permission.JUDGED,
     ("GET", "/verdicts/{verdict_id}"): Permission.JUDGED,
+    ("POST", "/verdicts/{verdict_id}/dispute"): Permission.DISPUTE,
+    ("POST", "/verdicts/{verdict_id}/waiver"): Permission.DECIDE,
+    ("GET", "/units/{unit_id}/decisions"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/attestation"): Permission.DECIDE,
+    ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
+    ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
+    ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/gaps.xlsx"): Permission.JUDGED,
 }
 """(method, path) of every route."""

@@ -33,6 +33,11 @@ class Principal:
     grants: Mapping[str, Role]
     form_token: str | None = None
 
+    @property
+    def is_account(self) -> bool:
+        """It is a person's account in a browser session, not a key."""
+        return self.form_token is not None
+
 
 def identify(session: Session, request: Request) -> Principal | None:
     """Give the principal of a request, None when it is nobody's."""

@@ -15,12 +15,13 @@ from fastapi import Depends, Request
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from phongmay_api.access.permissions import ROLES, ROUTES, Permission
+from phongmay_api.access.permissions import ROLES, ROUTES, SIGNED, Permission
 from phongmay_api.access.principal import Principal, identify
 from phongmay_api.context import RegisterSession
 from phongmay_api.problems import forbidden, not_found, unauthorized
 from phongmay_store.register.base import Base, Versioned
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, Verdict
+from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit, subtree
 from phongmay_store.register.place import Room
@@ -37,6 +38,9 @@ _UNIT_OF: dict[type[Base], InstrumentedAttribute[str]] = {
     Fact: Fact.unit_id,
     CurrentFact: CurrentFact.unit_id,
     EvaluationRun: EvaluationRun.unit_id,
+    Waiver: Waiver.unit_id,
+    Attestation: Attestation.unit_id,
+    Dispute: Dispute.unit_id,
 }
 """Which column of a table says to whom its rows belong. A table that is not here cannot be read through a scope."""
 
@@ -134,6 +138,8 @@ def authorize(
         and not hmac.compare_digest(form_token.encode(), principal.form_token.encode())
     ):
         raise forbidden("This form is too old or does not come from this site; load the page again.")
+    if permission in SIGNED and not principal.is_account:
+        raise forbidden("Decisions are signed by a person: sign in with an account; an API key cannot sign.")
     roles = ROLES[permission]
     if not any(role in roles for role in principal.grants.values()):
         raise forbidden()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,17 +19,28 @@ from phongmay_store.register.place import Room
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Evidence of one subject: labelled properties, an identity conflict if there is one, verdicts worst first."""
+    """Evidence of one subject: labelled properties, an identity conflict if there is one, verdicts worst first.
+
+    Attributes:
+        disputed: newest step of the open dispute, by rule.
+    """
 
     id: str
     name: str
     about: Sequence[tuple[str, str]]
     conflict: bool
     judged: Sequence[Item]
+    disputed: Mapping[str, str]
 
 
 def subject_panel(
-    scope: Scope, series: SeriesOpener, subject: tuple[str, str], name: str, judged: list[Item], words: Texts
+    scope: Scope,
+    series: SeriesOpener,
+    subject: tuple[str, str],
+    name: str,
+    judged: list[Item],
+    words: Texts,
+    disputed: Mapping[str, str] | None = None,
 ) -> Panel:
     """Gather the panel of a subject of the scope."""
     kind, subject_id = subject
@@ -49,7 +60,7 @@ def subject_panel(
             about.append((words("result"), words.word("device_state", device.state)))
     else:
         about = [(words.word("subject", kind), name)]
-    return Panel(subject_id, name, about, conflict, worst_first(judged))
+    return Panel(subject_id, name, about, conflict, worst_first(judged), disputed or {})
 
 
 def _presence(series: SeriesOpener, device: str, words: Texts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -16,13 +16,18 @@ from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
 from phongmay_api.pages.catalogue import catalogue_view
+from phongmay_api.pages.decisions import disputes_about
+from phongmay_api.pages.decisions_router import told
 from phongmay_api.pages.district import district_view
 from phongmay_api.pages.proof import verdict_view
+from phongmay_api.pages.quality import quality_block
 from phongmay_api.pages.rendering import STATIC, STATIC_TYPES, language_texts, render
 from phongmay_api.pages.school import school_view
 from phongmay_api.problems import Problem, not_found
 from phongmay_api.verdicts import queries as verdicts
+from phongmay_rules.deciding import may_decide
 from phongmay_store.register.organisation import Unit, UnitKind
+from phongmay_store.register.timetable import LOCAL
 
 router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 FORM_COOKIE = "phongmay_form"
@@ -146,11 +151,13 @@ def unit_page(request: Request, context: Shared, scope: CurrentScope, unit_id: s
     unit = scope.one(Unit, "organisation unit", Unit.id == unit_id)
     if unit.kind == UnitKind.SCHOOL:
         return RedirectResponse(f"/schools/{unit.id}", _SEE_OTHER)
-    view = district_view(scope, context.pack, unit, language_texts(request))
+    words = language_texts(request)
+    view = district_view(scope, context.pack, unit, words)
     return render(
         request,
         "district.html",
         scope=scope,
+        quality=quality_block(scope, context, unit.id, words),
         secure=context.settings.secure_cookies,
         view=view,
         sample=view.sample,
@@ -180,6 +187,7 @@ def school_page(
         request,
         "school.html",
         scope=scope,
+        quality=quality_block(scope, context, unit.id, language_texts(request)),
         secure=context.settings.secure_cookies,
         view=view,
         sample=view.sample,
@@ -198,12 +206,23 @@ def verdict_page(
     request: Request, context: Shared, scope: CurrentScope, verdict_id: Annotated[int, Path(ge=1, le=2**53)]
 ) -> Response:
     """Show a verdict with everything needed to follow it."""
-    view = verdict_view(scope, context.pack, verdicts.one(scope, verdict_id), language_texts(request))
+    words = language_texts(request)
+    view = verdict_view(scope, context.pack, verdicts.one(scope, verdict_id), words)
+    verdict = view.item
+    disputes = disputes_about(
+        scope, context.pack, words, view.unit.id, (verdict.subject_kind, verdict.subject_id), [verdict.rule_id]
+    ).get(verdict.rule_id, [])
+    is_current = view.current_id is None and scope.principal.is_account
     return render(
         request,
         "verdict.html",
         scope=scope,
         secure=context.settings.secure_cookies,
         view=view,
+        disputes=disputes,
+        may_dispute=is_current and not any(case.is_open for case in disputes),
+        may_waive=is_current and may_decide(scope.session, scope.principal.name, view.unit.id),
+        told=told(request),
+        today=datetime.now(LOCAL).date(),
         sample=view.sample,
     )

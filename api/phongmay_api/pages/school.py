@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from phongmay_api.access.scope import Scope
 from phongmay_api.compliance.queries import Group, UnitShares, shares_of
 from phongmay_api.context import SeriesOpener
+from phongmay_api.pages.decisions import disputes_about
 from phongmay_api.pages.district import crumbs, used_groups
 from phongmay_api.pages.judged import Cause, Item, causes, item, worst_first, worst_state
 from phongmay_api.pages.panel import Panel, subject_panel
@@ -102,8 +103,11 @@ def school_view(
     own = shares_of(scope, pack, [unit])[0]
     unclear = causes(items, {State.UNKNOWN})
     panel = None
+    disputed = {}
     if subject is not None and subject in names:
-        panel = subject_panel(scope, series, subject, names[subject], of.get(subject, []), words)
+        about = disputes_about(scope, pack, words, unit.id, subject)
+        disputed = {rule: cases[0].steps[-1].title for rule, cases in about.items() if cases[0].is_open}
+        panel = subject_panel(scope, series, subject, names[subject], of.get(subject, []), words, disputed)
     return SchoolView(
         unit=unit,
         crumbs=crumbs(scope, unit),

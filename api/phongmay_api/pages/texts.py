@@ -6,6 +6,7 @@ Vietnamese is the language of administration here; English follows it. A test ho
 from __future__ import annotations
 
 from phongmay_api.language import Language
+from phongmay_api.pages import texts_decisions
 
 VI: dict[str, str] = {
     "product": "Phòng Máy",
@@ -357,6 +358,8 @@ EN: dict[str, str] = {
     "district_settings": "Figures marked “district setting” are the district's own; not quotations of 762/QĐ-UBND.",
 }
 
+VI |= texts_decisions.VI
+EN |= texts_decisions.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}
 SYMBOLS = {
     "pass": "✓",

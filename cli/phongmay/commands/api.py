@@ -52,7 +52,9 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
     require_current(engine)
     pack = packs_in_force(settings.rules)
     path = settings.store.series_path
-    app = create_app(settings.api, engine, lambda: closing(SqliteSeries.open_reader(path)), pack)
+    app = create_app(
+        settings.api, engine, lambda: closing(SqliteSeries.open_reader(path)), pack, settings.rules.interval_s
+    )
     proxies = settings.api.trusted_proxies
     config = uvicorn.Config(
         app,

@@ -16,9 +16,8 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules.gaps.listing import GapList, make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, read_prices
 from phongmay_rules.gaps.sheets import workbook
-from phongmay_rules.gaps.words import NOTES, as_of, place, rule_title, school_name, subject_name, vnd
+from phongmay_rules.gaps.words import NOTES, as_of, first_of, place, rule_title, school_name, subject_name, vnd
 from phongmay_rules.loader import packs_in_force
-from phongmay_rules.reasons import reason_text
 from phongmay_rules.standing import read_standing
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
@@ -90,14 +89,13 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
                 note = NOTES[line.line.note][0 if vi else 1]
                 yield (f"  {place(found, line) or name}: {line.count} × {line.line.item.name.in_(language)} = "
                        f"{vnd(line.cost)} [{', '.join(line.mends)}]{' (' + note + ')' if note else ''}")  # fmt: skip
-        for target in school.no_measure:
-            title = rule_title(found, target[2], language)
-            word = "chưa xử lý" if vi else "left"
-            yield f"  {word}: {subject_name(found, target)} {target[2]} {title}"
-        reasons = Counter((target[2], judgement.reason) for target, judgement in school.unknown.items())
-        for (rule, reason), count in sorted(reasons.items()):
-            word = "phải đo trước, không tính tiền" if vi else "measure first, not priced"
-            yield f"  {word}: {count} × {rule} ({reason_text(reason, language)})"
+        left = Counter(target[2] for target in school.no_measure)
+        for rule, count in sorted(left.items()):
+            word = "chưa xử lý bằng tiền" if vi else "left"
+            yield f"  {word}: {count} × {rule} {rule_title(found, rule, language)}"
+        for first in first_of(found, school, language):
+            word = "cần đo, khai báo trước" if vi else "measure or declare first"
+            yield f"  {word}: {first.count} × {first.rule} {first.title} ({first.why}); {first.who}"
         for target in school.errors:
             word = "tham số ngoài giới hạn" if vi else "parameter out of bounds"
             yield f"  {word}: {subject_name(found, target)} {target[2]}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phongmay_rules.gaps.options import Line, Target
+from phongmay_rules.gaps.options import Line, Option, Target
 from phongmay_rules.gaps.prices import Prices
 from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
-from phongmay_rules.gaps.solving import Solution, solve
+from phongmay_rules.gaps.solving import LIMIT_S, Solution, solve
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Severity
 from phongmay_rules.standing import Judged, Standing
@@ -51,6 +51,7 @@ class SchoolGap:
         red: failing verdicts.
         green: of these, mended by the list.
         no_measure: of these, what nothing in the price file mends (without a budget), or is not paid for.
+        paperwork: failing verdicts that only a declaration mends; in none of the counts above.
         unknown: must be measured first; nothing was priced for it.
         is_complete: nothing fails afterwards (of what was asked for).
     """
@@ -59,6 +60,7 @@ class SchoolGap:
     red: int
     green: int
     no_measure: tuple[Target, ...]
+    paperwork: tuple[Target, ...]
     unknown: Mapping[Target, Judgement]
     errors: tuple[Target, ...]
     cost: int
@@ -93,7 +95,12 @@ class GapList:
 
 
 def make_gap_list(
-    standing: Standing, prices: Prices, *, budget: int | None = None, only: frozenset[str] = frozenset()
+    standing: Standing,
+    prices: Prices,
+    *,
+    budget: int | None = None,
+    only: frozenset[str] = frozenset(),
+    limit_s: float = LIMIT_S,
 ) -> GapList:
     """Make the list.
 
@@ -102,6 +109,7 @@ def make_gap_list(
         prices: what there is to buy.
         budget: whole VND; None = the cheapest set that mends all that can be mended.
         only: rules that matter (empty = all but recommendations, whose severity is "info").
+        limit_s: seconds that the solver may take in all.
 
     Raises:
         SolverError: no proven optimum.
@@ -113,10 +121,10 @@ def make_gap_list(
         for school in standing.schools.values()
         if school.id not in standing.never_judged
     ]
-    solution = solve(problems, budget)
+    solution = solve(problems, budget, limit_s)
     after = with_measures(standing, solution.chosen).judge()
     undecided, broken = _check(solution, before, after)
-    lines = tuple(_lines(standing, solution))
+    lines = tuple(_lines(standing, problems, solution))
     schools = tuple(_school(problem, solution, lines) for problem in problems)
     return GapList(standing, prices, budget, lines, schools, before, after, undecided, broken)
 
@@ -137,24 +145,35 @@ def _check(
     return tuple(undecided), tuple(broken)
 
 
-def _lines(standing: Standing, solution: Solution) -> Iterator[GapLine]:
+def _lines(standing: Standing, problems: Sequence[Problem], solution: Solution) -> Iterator[GapLine]:
     rooms = {room.id: school.id for school in standing.schools.values() for room in school.rooms}
     devices = {device.id: device for school in standing.schools.values() for device in school.devices}
     for option, times in solution.chosen:
         kind, subject = option.subject
         mends = tuple(sorted({target[2] for target in option.fixes if target in solution.green}))
+        mends = mends or _counted(problems, option, solution)
         for line in option.lines:
             school, room, device = subject, "", ""
             if kind == SubjectKind.DEVICE:
                 school, room, device = devices[subject].unit_id, devices[subject].room_id or "", subject
             elif kind == SubjectKind.ROOM:
                 school, room = rooms[subject], subject
-            yield GapLine(school, room, device, line, line.count * times, mends or _counted(solution, room, school))
+            yield GapLine(school, room, device, line, line.count * times, mends)
 
 
-def _counted(solution: Solution, *places: str) -> tuple[str, ...]:
-    """Give the aggregates of a room and its school that something was bought for which mends no verdict by itself."""
-    return tuple(sorted({rule for _, place, rule in solution.green if place in places}))
+def _counted(problems: Sequence[Problem], option: Option, solution: Solution) -> tuple[str, ...]:
+    """Give the aggregates for which something was bought that mends no verdict by itself."""
+    return tuple(
+        sorted(
+            {
+                count.target[2]
+                for problem in problems
+                for count in problem.counts
+                if count.target in solution.green
+                and (option.adds_to in count.rooms or any(option.fixes.intersection(m) for m in count.members))
+            }
+        )
+    )
 
 
 def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> SchoolGap:
@@ -165,6 +184,7 @@ def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> S
         len(problem.targets),
         len(problem.targets) - len(left),
         left,
+        problem.paperwork,
         problem.unknown,
         problem.errors,
         cost,

@@ -22,7 +22,10 @@ Target = tuple[str, str, str]
 """(kind of subject, id, rule), or "fact:NAME" in place of a rule where an aggregate reads a yes/no fact of a device."""
 FACT = "fact:"
 MEMORY = "ram_marketed_bytes"
+REPAIRED = "repaired"
+"""In place of a rule: a device in repair is in service again."""
 MAX_MODULES = 4
+MAX_PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,11 @@ class Option:
         subject: device, room or school that it is done to.
         lines: what is bought.
         fixes: failing verdicts that pass afterwards.
-        sets: facts afterwards, by device.
+        sets: facts afterwards, by device (or by the room or school itself).
         at_most: how many times it may be chosen.
         adds_to: room in which each one puts one more working PC.
+        repairs: the device is in service again afterwards.
+        builds: kind of room that each one adds to the school ("" = none).
         fits_out: number of PCs of the room that it makes; None = it makes none.
     """
 
@@ -63,6 +68,8 @@ class Option:
     sets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     at_most: int = 1
     adds_to: str = ""
+    repairs: bool = False
+    builds: str = ""
     fits_out: int | None = None
 
     @property
@@ -97,6 +104,8 @@ class Bench:
         return frozenset(target for target in targets if self._passes(target[2], subject, after))
 
     def _passes(self, rule: str, subject: Subject, facts: Mapping[str, FactValue]) -> bool:
+        if rule == REPAIRED:
+            return False
         if rule.startswith(FACT):
             found = facts.get(rule.removeprefix(FACT))
             return found is not None and not found.missing and bool(found.value)
@@ -120,6 +129,67 @@ def device_options(
         fixes = bench.fixed(targets, subject, facts, sets)
         if fixes:
             found.append(Option((subject.kind, subject.id), lines, fixes, {subject.id: sets}))
+    return undominated(found)
+
+
+def repair_options(
+    bench: Bench, prices: Prices, subject: Subject, failing: frozenset[Target], options: Sequence[Option]
+) -> list[Option]:
+    """Give the repair of a device alone, and together with each package that mends all that fails on it.
+
+    A device that would come back with something failing is not offered: it would mend the count of its room and break
+    the share of good devices.
+
+    Args:
+        bench: what judges.
+        prices: what there is to buy.
+        subject: the device, in repair.
+        failing: its failing verdicts.
+        options: its packages.
+    """
+    back: Target = (subject.kind, subject.id, REPAIRED)
+    found = []
+    for item in prices.of(ItemKind.REPAIR)[:1]:
+        sets = dict(item.effects(bench.today))
+        line = Line(item, 1)
+        if not failing:
+            found.append(
+                Option((subject.kind, subject.id), (line,), frozenset({back}), {subject.id: sets}, repairs=True)
+            )
+        for option in options:
+            if failing <= option.fixes:
+                both = {subject.id: {**sets, **option.sets.get(subject.id, {})}}
+                lines = (line, *option.lines)
+                found.append(Option(option.subject, lines, option.fixes | {back}, both, repairs=True))
+    return found
+
+
+def part_options(
+    bench: Bench, items: Sequence[Item], subject: Subject, facts: Mapping[str, FactValue], targets: Sequence[Target]
+) -> list[Option]:
+    """Give the sensible sets of parts for a room or school: none costs more than another that fixes the same.
+
+    A part is never bought in place of what nobody has declared: it may be there.
+
+    Args:
+        bench: what judges.
+        items: parts that set facts of such a subject.
+        subject: the room or school.
+        facts: its facts.
+        targets: its failing verdicts.
+    """
+    relevant = _facts_read(bench, targets)
+    known = {name for name, fact in facts.items() if not fact.missing}
+    useful = [item for item in items if relevant & item.sets.keys() and item.sets.keys() <= known]
+    found = []
+    for size in range(1, min(len(useful), MAX_PARTS) + 1):
+        for chosen in itertools.combinations(useful, size):
+            sets: dict[str, float] = {}
+            if _apply(bench, facts, chosen, sets):
+                fixes = bench.fixed(targets, subject, facts, sets)
+                if fixes:
+                    lines = tuple(Line(item, 1) for item in chosen)
+                    found.append(Option((subject.kind, subject.id), lines, fixes, {subject.id: sets}))
     return undominated(found)
 
 
@@ -203,6 +273,8 @@ def _facts_read(bench: Bench, targets: Iterable[Target]) -> set[str]:
     """Give the facts that failing rules read."""
     found: set[str] = set()
     for _, _, rule in targets:
+        if rule == REPAIRED:
+            continue
         if rule.startswith(FACT):
             found.add(rule.removeprefix(FACT))
         else:

@@ -39,12 +39,20 @@ class ItemKind(StrEnum):
     PC = "pc"
     SWITCH = "switch"
     ROOM = "room"
+    REPAIR = "repair"
+    ROOM_PART = "room_part"
+    SMART_ROOM = "smart_room"
+    SCHOOL_PART = "school_part"
 
 
 _NEEDED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.MEMORY: frozenset({"size_bytes"}),
     ItemKind.SWITCH: frozenset({"ports", "sets"}),
     ItemKind.PC: frozenset({"sets"}),
+    ItemKind.REPAIR: frozenset({"sets"}),
+    ItemKind.ROOM_PART: frozenset({"sets"}),
+    ItemKind.SMART_ROOM: frozenset({"sets"}),
+    ItemKind.SCHOOL_PART: frozenset({"sets"}),
 }
 _ALLOWED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.MEMORY: frozenset({"size_bytes"}),
@@ -53,7 +61,17 @@ _ALLOWED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.PC: frozenset({"sets", "supported_until"}),
     ItemKind.SWITCH: frozenset({"ports", "sets"}),
     ItemKind.ROOM: frozenset(),
+    ItemKind.REPAIR: frozenset({"sets"}),
+    ItemKind.ROOM_PART: frozenset({"sets"}),
+    ItemKind.SMART_ROOM: frozenset({"sets"}),
+    ItemKind.SCHOOL_PART: frozenset({"sets"}),
 }
+_ABOUT: Mapping[ItemKind, SubjectKind] = {
+    ItemKind.ROOM_PART: SubjectKind.ROOM,
+    ItemKind.SMART_ROOM: SubjectKind.ROOM,
+    ItemKind.SCHOOL_PART: SubjectKind.SCHOOL,
+}
+"""Whose facts an item sets, where not a device's."""
 
 
 class _Strict(BaseModel):
@@ -67,7 +85,7 @@ class Item(_Strict):
         price_vnd: for one, whole VND.
         size_bytes: of a memory module.
         ports: devices that one switch serves.
-        sets: facts of a device afterwards.
+        sets: facts of a device (or of the room or school that it is for) afterwards.
         needs: facts that must be known to be at least so much.
         supported_until: last day of the operating system's support.
     """
@@ -91,13 +109,14 @@ class Item(_Strict):
             raise ValueError(f"an item of kind '{self.kind}' has no '{key}'")
         if self.kind in (ItemKind.PART, ItemKind.WORK) and not (self.sets or self.supported_until):
             raise ValueError("an item that sets no fact mends nothing; give 'sets' or 'supported_until'")
+        about = _ABOUT.get(self.kind, SubjectKind.DEVICE)
         for name in (*self.sets, *self.needs):
-            if name not in FACTS or FACTS[name].subject is not SubjectKind.DEVICE:
-                raise ValueError(f"'{name}' is no fact of a device")
+            if name not in FACTS or FACTS[name].subject is not about:
+                raise ValueError(f"'{name}' is no fact of a {about}")
         return self
 
     def effects(self, today: date) -> dict[str, int | float]:
-        """Give the facts of a device after this, on a day."""
+        """Give the facts after this, on a day."""
         found = dict(self.sets)
         if self.supported_until is not None:
             found[SUPPORT_FACT] = support_days(self.supported_until, today)

@@ -7,14 +7,27 @@ out well, so money is only asked for what is missing in any case.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from phongmay_rules import model
 from phongmay_rules.checks import counting
-from phongmay_rules.checks.outcome import Member
+from phongmay_rules.checks.outcome import Member, Setting
 from phongmay_rules.facts.records import FactValue
-from phongmay_rules.gaps.options import FACT, Bench, Line, Option, Target, device_options, new_pc, switch_options
+from phongmay_rules.gaps.options import (
+    FACT,
+    REPAIRED,
+    Bench,
+    Line,
+    Option,
+    Target,
+    device_options,
+    new_pc,
+    part_options,
+    repair_options,
+    switch_options,
+)
 from phongmay_rules.gaps.prices import ItemKind, Prices
 from phongmay_rules.judging import Judgement, Subject, judge, judges
 from phongmay_rules.judging_units import members_of, subjects_of
@@ -28,6 +41,9 @@ from phongmay_store.register.timetable import LOCAL
 
 _BELOW = (SubjectKind.ROOM, SubjectKind.SCHOOL)
 NEW_PC_KIND = "pc"
+PAPERWORK = frozenset({"record_fields_missing"})
+"""Facts that somebody enters and nobody buys: what fails by them alone is declared, not priced."""
+PUPILS_PER_PC = "students_per_pc"
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Problem:
 
     Attributes:
         targets: every failing verdict of devices, rooms and the school.
+        paperwork: failing verdicts that only a declaration mends; not among the targets.
         unknown: verdicts that must be measured first, with the judgement.
         errors: verdicts that a parameter out of bounds prevents.
         options: what can be done; of the options of one device at most one is chosen.
@@ -67,6 +84,7 @@ class Problem:
     errors: tuple[Target, ...]
     options: tuple[Option, ...]
     counts: tuple[Count, ...]
+    paperwork: tuple[Target, ...] = ()
 
 
 def problem_of(
@@ -85,31 +103,51 @@ def problem_of(
     today = standing.at.astimezone(LOCAL).date()
     bench = Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today)
     asked = {key: found for key, found in judged.items() if key[2] in wanted}
-    targets = tuple(sorted(key for key, found in asked.items() if found.state is State.FAIL))
+    red = sorted(key for key, found in asked.items() if found.state is State.FAIL)
+    targets = tuple(key for key in red if not _is_paperwork(rules[key[2]]))
     counts = tuple(_all_counts(standing, school, judged, targets))
     needed = {target for count in counts for member in count.members for target in member} | set(targets)
-    needed = {target for target in needed if target[0] == SubjectKind.DEVICE}
     return Problem(
         school,
         targets,
         {key: found for key, found in asked.items() if found.state is State.UNKNOWN},
         tuple(sorted(key for key, found in asked.items() if found.state is State.ERROR)),
-        tuple(_options(standing, school, prices, bench, needed, targets, counts, wanted)),
+        tuple(_options(standing, school, judged, prices, bench, needed, targets, counts, wanted)),
         counts,
+        tuple(key for key in red if _is_paperwork(rules[key[2]])),
     )
 
 
+def _is_paperwork(rule: Rule) -> bool:
+    return bool(rule.facts()) and rule.facts() <= PAPERWORK
+
+
 def _options(
-    standing: Standing, school: SchoolPlace, prices: Prices, bench: Bench, needed: set[Target],
+    standing: Standing, school: SchoolPlace, judged: Judged, prices: Prices, bench: Bench, needed: set[Target],
     targets: Sequence[Target], counts: Sequence[Count], wanted: frozenset[str],
 ) -> list[Option]:  # fmt: skip
     by_device: dict[str, list[Target]] = {}
     for target in sorted(needed):
         by_device.setdefault(target[1], []).append(target)
-    devices = {subject.id: subject for subject in subjects_of(school)[SubjectKind.DEVICE]}
+    subjects = subjects_of(school)
+    devices = {subject.id: subject for subject in subjects[SubjectKind.DEVICE]}
     found: list[Option] = []
-    for device, mine in by_device.items():
-        found += device_options(bench, prices, devices[device], _facts(standing, device), mine)
+    for device in [device for device in by_device if device in devices]:
+        mine = [target for target in by_device[device] if target[2] != REPAIRED]
+        options = device_options(bench, prices, devices[device], _facts(standing, device), mine) if mine else []
+        found += options
+        if len(mine) < len(by_device[device]):
+            failing = frozenset(
+                key for key, was in judged.items()
+                if key[:2] == (SubjectKind.DEVICE, device) and was.state is State.FAIL
+                and not _is_paperwork(bench.rules[key[2]])
+            )  # fmt: skip
+            found += repair_options(bench, prices, devices[device], failing, options)
+    for kind, sort in ((SubjectKind.ROOM, ItemKind.ROOM_PART), (SubjectKind.SCHOOL, ItemKind.SCHOOL_PART)):
+        for subject in subjects[kind]:
+            own = standing.facts.get((kind, subject.id), {})
+            found += part_options(bench, prices.of(sort), subject, own, by_device.get(subject.id, ()))
+    found += _smart_rooms(school, prices, counts)
     pc = new_pc(bench, prices, Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level))
     for room in school.rooms:
         inside = [(devices[d.id], _facts(standing, d.id)) for d in school.devices if d.room_id == room.id]
@@ -123,6 +161,23 @@ def _options(
 
 def _facts(standing: Standing, device: str) -> Mapping[str, FactValue]:
     return standing.facts.get((SubjectKind.DEVICE, device), {})
+
+
+def _smart_rooms(school: SchoolPlace, prices: Prices, counts: Sequence[Count]) -> list[Option]:
+    """Give the fitting-out of smart classrooms, as many as a failing count of them lacks."""
+    place = _smart_room(school.id)
+    most = sum(-(-count.missing // count.each_new) for count in counts if place in count.rooms)
+    return [
+        Option(
+            (SubjectKind.SCHOOL, school.id), (Line(item, 1),), at_most=int(most), adds_to=place, builds=RoomKind.SMART
+        )
+        for item in prices.of(ItemKind.SMART_ROOM)[:1]
+        if most > 0
+    ]
+
+
+def _smart_room(school_id: str) -> str:
+    return f"{school_id}+smart"
 
 
 def _new_room(
@@ -181,6 +236,9 @@ def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule,
     settings, at = standing.settings[school.id], standing.at.timestamp()
     found: list[Count] = []
     for check in rule.check:
+        if isinstance(check, model.Threshold) and check.fact == PUPILS_PER_PC and check.at_most is not None:
+            found += _pupils(rule, school, subject, facts, settings, at, target)
+            continue
         alone = judge(rule.model_copy(update={"check": (check,)}), subject, facts, members, settings, at)
         if alone.state is not State.FAIL:
             continue
@@ -189,12 +247,19 @@ def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule,
             mendable = [
                 _blame(m, check.rules) for m in counting.selected(members, "devices", check.of) if _is_in_use(m)
             ]
+            mendable += [
+                ((m.kind, m.id, REPAIRED),)
+                for m in counting.selected(members, "devices", check.of)
+                if m.state == DeviceState.IN_REPAIR and m.has_agent
+            ]
             missing = alone.required["value"] - alone.measured["value"] - alone.measured["perhaps"]
             each, counts_new = 1.0, NEW_PC_KIND in check.of
         elif isinstance(check, model.Count):
             mendable = [_blame(m, check.rules) for m in counting.selected(members, check.members, check.of)]
             missing = alone.required["value"] - alone.measured["met"] - alone.measured["perhaps"]
             each, counts_new = 1.0, check.members == "devices" and NEW_PC_KIND in check.of
+            if check.members == "rooms" and RoomKind.SMART in check.of:
+                rooms, counts_new = frozenset([_smart_room(school.id)]), True
         elif isinstance(check, Share):
             chosen = [m for m in counting.selected(members, check.members, check.of, check.states)
                       if m.has_agent or not check.with_agent]  # fmt: skip
@@ -208,6 +273,21 @@ def _counts(standing: Standing, school: SchoolPlace, judged: Judged, rule: Rule,
         useful = tuple(blame for blame in mendable if blame)
         found.append(Count(target, missing, useful, rooms if counts_new and each > 0 else frozenset(), each))
     return found
+
+
+def _pupils(
+    rule: Rule, school: SchoolPlace, subject: Subject, facts: Mapping[str, FactValue],
+    settings: Mapping[str, Setting], at: float, target: Target,
+) -> list[Count]:  # fmt: skip
+    """Give how many PCs a school lacks for its pupils; none where that cannot be told."""
+    fact = facts.get(PUPILS_PER_PC)
+    detail = (fact.detail or {}) if fact else {}
+    found = judge(rule, subject, facts, (), settings, at)
+    limit = found.required.get("value")
+    if found.state is not State.FAIL or not limit or "students" not in detail or "pcs" not in detail:
+        return []
+    missing = math.ceil(detail["students"] / limit) - detail["pcs"]
+    return [Count(target, float(missing), (), frozenset(room.id for room in school.rooms), 1.0)]
 
 
 def _is_in_use(member: Member) -> bool:
@@ -242,8 +322,20 @@ def with_measures(standing: Standing, chosen: Sequence[tuple[Option, int]]) -> S
     schools = dict(standing.schools)
     homes = {room.id: school.id for school in schools.values() for room in school.rooms}
     for option, count in chosen:
-        for device, sets in option.sets.items():
-            facts[SubjectKind.DEVICE, device] = _expected(facts.get((SubjectKind.DEVICE, device), {}), sets, at)
+        kind = option.subject[0] if option.subject[1] in option.sets else SubjectKind.DEVICE
+        for place, sets in option.sets.items():
+            facts[kind, place] = _expected(facts.get((kind, place), {}), sets, at)
+        if option.repairs:
+            owner = next(
+                school for school in schools.values() if any(d.id == option.subject[1] for d in school.devices)
+            )
+            schools[owner.id] = _in_service(owner, option.subject[1])
+        if option.builds:
+            for index in range(count):
+                room = f"{option.adds_to}{index}"
+                schools[option.subject[1]] = _with_room(schools[option.subject[1]], room, option.builds)
+                facts[SubjectKind.ROOM, room] = _expected({}, option.lines[0].item.effects(today), at)
+            continue
         school_id = homes.get(option.adds_to) or (option.subject[1] if option.fits_out is not None else "")
         if school_id:
             school = schools[school_id]
@@ -260,6 +352,7 @@ def with_measures(standing: Standing, chosen: Sequence[tuple[Option, int]]) -> S
                 school = _with_pc(school, device, room, at)
                 facts[SubjectKind.DEVICE, device] = _expected({}, pcs[0].effects(today), at)
             schools[school_id] = school
+            _recount_pupils(facts, school, at)
     return replace(standing, facts=facts, schools=schools)
 
 
@@ -267,8 +360,25 @@ def _expected(facts: Mapping[str, FactValue], sets: Mapping[str, float], at: flo
     return {**facts, **{name: FactValue(0, name, value, "", at, "expected") for name, value in sets.items()}}
 
 
-def _with_room(school: SchoolPlace, room: str) -> SchoolPlace:
-    return replace(school, rooms=[*school.rooms, RoomPlace(room, school.id, RoomKind.COMPUTER, None, "", "expected")])
+def _recount_pupils(facts: dict[tuple[str, str], dict[str, FactValue]], school: SchoolPlace, at: float) -> None:
+    """Spread the declared pupils over the PCs that are there now."""
+    own = facts.get((SubjectKind.SCHOOL, school.id), {})
+    was = own.get(PUPILS_PER_PC)
+    if was is None or "students" not in (was.detail or {}):
+        return
+    pupils = (was.detail or {})["students"]
+    pcs = sum(device.kind == NEW_PC_KIND for device in school.devices)
+    now = replace(was, value=pupils / pcs, source="expected", detail={"students": pupils, "pcs": pcs})
+    facts[SubjectKind.SCHOOL, school.id] = {**own, PUPILS_PER_PC: now}
+
+
+def _in_service(school: SchoolPlace, device: str) -> SchoolPlace:
+    back = [replace(d, state=DeviceState.IN_SERVICE) if d.id == device else d for d in school.devices]
+    return replace(school, devices=back)
+
+
+def _with_room(school: SchoolPlace, room: str, kind: str = RoomKind.COMPUTER) -> SchoolPlace:
+    return replace(school, rooms=[*school.rooms, RoomPlace(room, school.id, kind, None, "", "expected")])
 
 
 def _with_pc(school: SchoolPlace, device: str, room: str, at: float) -> SchoolPlace:

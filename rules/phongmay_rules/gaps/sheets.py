@@ -16,8 +16,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from phongmay_rules.gaps.listing import GapList
-from phongmay_rules.gaps.words import NOTES, REMARKS, as_of, rule_title, school_name, subject_name, vnd
-from phongmay_rules.reasons import reason_text
+from phongmay_rules.gaps.words import NOTES, REMARKS, as_of, first_of, rule_title, school_name, subject_name, vnd
 from phongmay_store.register.timetable import LOCAL
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -47,7 +46,12 @@ def workbook(found: GapList) -> bytes:
         _details(found),
         total=True,
     )
-    _sheet(book, "Phải đo trước", ("Trường", "Đối tượng", "Tiêu chí", "Tên tiêu chí", "Lý do"), _unknown(found))
+    _sheet(
+        book,
+        "Cần đo, khai báo trước",
+        ("Trường", "Tiêu chí", "Tên tiêu chí", "Số đối tượng", "Lý do", "Nơi cung cấp", "Việc cần làm"),
+        _unknown(found),
+    )
     _sheet(book, "Chưa xử lý", ("Trường", "Đối tượng", "Tiêu chí", "Tên tiêu chí"), _left(found))
     file = io.BytesIO()
     book.save(file)
@@ -134,15 +138,9 @@ def _details(found: GapList) -> list[tuple[object, ...]]:
 
 def _unknown(found: GapList) -> list[tuple[object, ...]]:
     return [
-        (
-            school_name(found, school.school_id),
-            subject_name(found, target),
-            target[2],
-            rule_title(found, target[2], "vi"),
-            reason_text(judgement.reason, "vi"),
-        )
+        (school_name(found, school.school_id), line.rule, line.title, line.count, line.why, line.who, line.text)
         for school in found.schools
-        for target, judgement in school.unknown.items()
+        for line in first_of(found, school, "vi")
     ]
 
 

@@ -8,6 +8,7 @@ whatever the price file can turn green. Without scipy, or when no proof is found
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,15 @@ from phongmay_rules.gaps.problem import Problem
 from phongmay_store.register.compliance import SubjectKind
 
 LIMIT_S = 120.0
-"""Longest time of one stage."""
+"""Longest time in all."""
 
 
 class SolverError(OperatorError):
     """The optimisation could not be done."""
+
+
+class SolverMissingError(SolverError):
+    """The solver is not installed."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,23 @@ class Solution:
     cost: int
 
 
-def solve(problems: Sequence[Problem], budget: int | None = None) -> Solution:
+def solve(problems: Sequence[Problem], budget: int | None = None, limit_s: float = LIMIT_S) -> Solution:
     """Choose.
 
     Args:
         problems: one a school.
         budget: whole VND; None = as much as it takes.
+        limit_s: seconds that may be taken in all.
 
     Raises:
         SolverError: scipy is not installed, or a stage found no proven optimum in time.
     """
+    deadline = time.monotonic() + limit_s
     if budget is not None:
-        return _Model(problems, budget).solve()
-    found = [_Model([problem], None).solve() for problem in problems if problem.targets]  # schools share no money
+        return _Model(problems, budget, deadline).solve()
+    found = [
+        _Model([problem], None, deadline).solve() for problem in problems if problem.targets
+    ]  # schools share no money
     done = {problem.school.id for problem in problems if not problem.targets}
     return Solution(
         tuple(choice for solution in found for choice in solution.chosen),
@@ -67,8 +76,8 @@ def solve(problems: Sequence[Problem], budget: int | None = None) -> Solution:
 class _Model:
     """Columns and rows of one mixed-integer program; every row reads: its terms sum up to at least its bound."""
 
-    def __init__(self, problems: Sequence[Problem], budget: int | None) -> None:
-        self._problems, self._budget = problems, budget
+    def __init__(self, problems: Sequence[Problem], budget: int | None, deadline: float) -> None:
+        self._problems, self._budget, self._deadline = problems, budget, deadline
         self._upper: list[float] = []
         self._rows: list[tuple[dict[int, float], float]] = []
         self._options: list[tuple[int, Option]] = []
@@ -163,11 +172,11 @@ class _Model:
             integrality=numpy.ones(size),
             bounds=optimize.Bounds(0, self._upper),
             constraints=optimize.LinearConstraint(matrix, bounds, numpy.inf) if self._rows else None,
-            options={"mip_rel_gap": 0.0, "time_limit": LIMIT_S},
+            options={"mip_rel_gap": 0.0, "time_limit": max(0.01, self._deadline - time.monotonic())},
         )
         if result.status != 0 or result.x is None:
             raise SolverError(
-                f"no proven optimum for {len(self._problems)} schools in {LIMIT_S:g} s ({result.message.strip()}); "
+                f"no proven optimum for {len(self._problems)} schools in the time allowed ({result.message.strip()}); "
                 "ask for a smaller unit with --unit"
             )
         return [round(value) for value in result.x]
@@ -178,7 +187,7 @@ def _scipy() -> tuple[Any, Any, Any]:
         import numpy
         from scipy import optimize, sparse
     except ImportError as error:
-        raise SolverError(
+        raise SolverMissingError(
             "the solver is not installed; install the extra 'planning': scripts/setup planning"
         ) from error
     return numpy, optimize, sparse

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from phongmay_rules.gaps.listing import GapLine, GapList
+from dataclasses import dataclass, replace
+
+from phongmay_rules.explanation import explain
+from phongmay_rules.facts.suppliers import BY_FACT, NAMES
+from phongmay_rules.gaps.listing import GapLine, GapList, SchoolGap
 from phongmay_rules.gaps.options import Target
-from phongmay_store.register.compliance import SubjectKind
+from phongmay_rules.judging import Judgement
+from phongmay_rules.model import Pack
+from phongmay_rules.reasons import reason_text
+from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.timetable import LOCAL
 
 NOTES: dict[str, tuple[str, str]] = {
@@ -29,6 +36,53 @@ REMARKS: tuple[tuple[str, str], ...] = (
         "Most limits are district settings; the list changes with them.",
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """Something that must be measured or declared before money can be asked for.
+
+    Attributes:
+        count: subjects of one school.
+        why: what keeps the verdict from being priced.
+        who: who can supply the data.
+        text: the whole sentence with what to do.
+    """
+
+    rule: str
+    title: str
+    count: int
+    why: str
+    who: str
+    text: str
+
+
+def first_of(found: GapList, school: SchoolGap, language: str) -> list[First]:
+    """Give what a school must have measured or declared first, by rule and reason."""
+    pack = found.standing.pack
+    groups: dict[tuple[str, str], tuple[int, First]] = {}
+    judged = found.before[school.school_id]
+    asked = {target: judged[target] for target in school.paperwork} | dict(school.unknown)
+    for target in school.no_measure:  # it fails, and cannot be mended before the rest of it is known
+        if any(item.get("missing") for item in judged[target].evidence):
+            asked[target] = replace(judged[target], state=State.UNKNOWN)
+    for (_, _, rule), judgement in asked.items():
+        key = (rule, judgement.reason.value)
+        count, line = groups.get(key) or (0, _first(pack, rule, judgement, language))
+        groups[key] = (count + 1, line)
+    return [replace(line, count=count) for _, (count, line) in sorted(groups.items())]
+
+
+def _first(pack: Pack, rule: str, judgement: Judgement, language: str) -> First:
+    title = pack.rules[rule].title.in_(language)
+    told = explain(judgement, rule, pack, judgement.evidence, None, language)
+    if told.missing:
+        missing = told.missing[0]
+        who, text = NAMES[missing.who][language == "en"], missing.text
+    else:  # it fails for want of entries, which are nobody's measurement
+        fact = sorted(pack.rules[rule].facts())[0]
+        who, text = NAMES[BY_FACT[fact].who][language == "en"], told.action
+    return First(rule, title, 0, reason_text(judgement.reason, language), who, text)
 
 
 def vnd(amount: int) -> str:

@@ -173,6 +173,10 @@ class SeriesReader(Protocol):
         """Give how often each unknown measurement or quantity name was met."""
         ...
 
+    def out_of_range_devices(self) -> Mapping[str, float]:
+        """Give when each device last sent a value that is physically impossible; devices that never did are absent."""
+        ...
+
 
 class SeriesWriter(SeriesReader, Protocol):
     """What the collector does, and nobody else."""

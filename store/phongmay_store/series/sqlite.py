@@ -50,6 +50,9 @@ WHERE CASE WHEN (latest.basis = 'guess') = (excluded.basis = 'guess') THEN exclu
 _MINUTES = """
 INSERT INTO minutes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen = seen | excluded.seen,
 reachable = reachable | excluded.reachable, unreachable = unreachable | excluded.unreachable"""
+_IMPOSSIBLE = """
+INSERT INTO out_of_range VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at),
+count = count + excluded.count"""
 _ODD = "INSERT INTO odd_name VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
 
 
@@ -177,6 +180,9 @@ class SqliteSeries:
                 _mark_minute(minutes, arrival)
             odd.update((_UNKNOWN, name[:MAX_ODD_NAME]) for name in arrival.unknown)
             odd.update((_OUT_OF_RANGE, name[:MAX_ODD_NAME]) for name in arrival.out_of_range)
+            if arrival.out_of_range:
+                names = len(arrival.out_of_range)
+                connection.execute(_IMPOSSIBLE, (envelope.sender, arrival.received, names))
         connection.executemany(_LATEST, [(*key[:3], at, basis.value) for key, (at, basis) in latest.items()])
         connection.executemany(_MINUTES, [(*key, *masks) for key, masks in minutes.items()])
         if odd:
@@ -266,6 +272,12 @@ class SqliteSeries:
     def out_of_range_names(self) -> Mapping[str, int]:
         """Give how often each quantity had a value that is physically impossible."""
         return self._odd_names(_OUT_OF_RANGE)
+
+    def out_of_range_devices(self) -> Mapping[str, float]:
+        """Give when each device last sent a value that is physically impossible; devices that never did are absent."""
+        if not sqlite_schema.has_table(self._connection, "out_of_range"):
+            return {}
+        return dict(self._read("SELECT device, last_at FROM out_of_range"))
 
     def _odd_names(self, oddity: str) -> dict[str, int]:
         return dict(self._read("SELECT name, count FROM odd_name WHERE oddity = ? ORDER BY name", (oddity,)))

@@ -8,6 +8,7 @@ column that is there raises StoreError: field types never change.
     envelope          every stored envelope once: the guard against counting twice
     minutes           60-bit masks of an hour: seen, reachable, unreachable
     run_offset, presence, dead_letter, odd_name
+    out_of_range      when a device last sent a value that is physically impossible
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ CREATE TABLE IF NOT EXISTS dead_letter (
 CREATE TABLE IF NOT EXISTS odd_name (
     oddity TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (oddity, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS out_of_range (
+    device TEXT PRIMARY KEY, last_at REAL NOT NULL, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
 
@@ -92,6 +95,12 @@ def _create_measurement(connection: sqlite3.Connection, measurement: Measurement
                 f"series store: {measurement.name}.{quantity.name} is {there[quantity.name]} in the file, but this "
                 f"program measures {wanted}; types never change: begin a new file with store.series_path"
             )
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Tell whether the file has a table; one that an older program made lacks newer ones."""
+    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(sql, (name,)).fetchone() is not None
 
 
 def columns(connection: sqlite3.Connection, measurement: str) -> dict[str, str]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.gaps.listing import GapList, make_gap_list
-from phongmay_rules.gaps.prices import SAMPLE, Prices, PricesError, read_prices
+from phongmay_rules.gaps.prices import SAMPLE, ItemKind, Prices, PricesError, read_prices
+from phongmay_rules.gaps.words import first_of
 from phongmay_rules.standing import read_standing
 from phongmay_simulate.district import Role
 from phongmay_store.register.decisions import Waiver
+from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
+from phongmay_store.register.place import Room
 
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 PRICES = read_prices()
@@ -153,17 +158,81 @@ def test_a_budget_takes_the_schools_that_it_can_complete(house: Any) -> None:
 
 def test_recommendations_are_left_out_unless_asked_for(house: Any) -> None:
     """One PC for each pupil is good, and nobody demands it: it is priced by name only."""
-    assert gaps(house, only=frozenset()).lines == ()
+    assert {line.line.item.id for line in gaps(house, only=frozenset()).lines} == {"smart-room"}
     rooms = gaps(house, only=frozenset({"PH-01b"}))
     assert bought(rooms) == {("cs-room", "pc"): 1, ("th-room", "pc"): 1}
 
 
 def test_what_no_measure_mends_is_left(house: Any) -> None:
-    """A district without fibre is not made compliant by PCs: the verdict stays, and the school is not complete."""
-    found = gaps(house, only=CORE | {"TR-03"})
+    """A file without smart classrooms does not make a district compliant: the verdict stays, no school is complete."""
+    items = tuple(item for item in PRICES.item if item.kind != ItemKind.SMART_ROOM)
+    found = gaps(house, prices=PRICES.model_copy(update={"item": items}), only=CORE | {"TR-03"})
     left = {target[2] for school in found.schools for target in school.no_measure}
     assert left == {"TR-03"}
     assert not any(school.is_complete for school in found.schools)
+
+
+def test_a_pc_in_repair_is_repaired_before_one_is_bought(house: Any) -> None:
+    """A room that lacks a PC because one is in repair gets it back: cheaper than a new one, and the room passes."""
+    house.revise(Device, "cs-0", NOW - timedelta(minutes=1), state="in_repair")
+    house.revise(Device, "cs-1", NOW - timedelta(minutes=1), state="in_repair")
+    found = gaps(house)
+    assert list(bought(found).items()) == [(("cs-0", "repair"), 1)] or list(bought(found)) == [("cs-1", "repair")]
+    assert found.after["cs"]["room", "cs-room", "PH-01"].state == "pass"
+
+
+def declare(house: Any, kind: str, subject: str, **values: float) -> None:
+    """Let the school cs declare something."""
+    with house.sessions() as session:
+        for name, value in values.items():
+            session.add(
+                Declared(id=f"{subject}-{name}", school_id="cs", subject_kind=kind, subject_id=subject, name=name,
+                         number=value, declared_by="x", valid_from=NOW - timedelta(days=9),
+                         recorded_at=NOW - timedelta(days=9))
+            )  # fmt: skip
+        session.commit()
+
+
+def smart_room(house: Any) -> None:
+    """Add a smart classroom to the school cs."""
+    house.room("smart", "cs")
+    with house.sessions() as session:
+        session.execute(update(Room).where(Room.id == "smart").values(kind="smart_classroom"))
+        session.commit()
+
+
+def test_parts_of_a_room_and_of_a_school(house: Any) -> None:
+    """A smart classroom gets the two parts that it lacks, the school a laboratory and PCs for its pupils."""
+    smart_room(house)
+    declare(house, "room", "smart", display=0, teacher_computer=1, internet=1, audio=0)
+    declare(house, "school", "cs", modern_labs=0, students=65)
+    found = gaps(house, only=frozenset({"PH-08", "TR-03", "TR-04", "TR-02"}))
+    mine = {key: count for key, count in bought(found).items() if key[0] not in ("th", "mn")}
+    pcs = {key: count for key, count in mine.items() if key[1] == "pc"}
+    assert {key for key in mine if key not in pcs} == {("smart", "display"), ("smart", "audio"), ("cs", "lab")}
+    assert sum(pcs.values()) == math.ceil(65 / found.before["cs"]["school", "cs", "TR-02"].required["value"]) - 3
+    assert {found.after["cs"]["school", "cs", rule].state for rule in ("TR-02", "TR-03", "TR-04")} == {"pass"}
+
+
+def test_parts_are_not_bought_where_a_declaration_is_missing(house: Any) -> None:
+    """A room that lacks a display, and of which nobody said whether it has sound, is not made to pass by a display."""
+    smart_room(house)
+    declare(house, "room", "smart", display=0, teacher_computer=1, internet=1)
+    found = gaps(house, only=frozenset({"PH-08"}))
+    assert found.lines == ()
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert [(todo.rule, todo.who) for todo in first_of(found, school, "vi")] == [("PH-08", "nhà trường")]
+
+
+def test_paperwork_is_not_for_sale(house: Any) -> None:
+    """A digital record that is not complete is declared by the school; it stands apart and keeps no school back."""
+    declare(house, "device", "cs-0", ram=4 * 2**30)
+    found = gaps(house, only=frozenset({"TB-11"}))
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert (school.red, school.no_measure, school.is_complete) == (0, (), True)
+    assert {target[2] for target in school.paperwork} == {"TB-11"}
+    todo = first_of(found, school, "en")
+    assert (todo[0].rule, todo[0].count, todo[0].who) == ("TB-11", 3, "the school")
 
 
 def test_only_some_rules(house: Any) -> None:

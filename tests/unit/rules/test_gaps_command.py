@@ -41,7 +41,7 @@ def test_list(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", config, "gaps", "list", *CORE, "--lang", "en"]) == 0
     out = capsys.readouterr().out
     assert "short: 1 × Memory module, 4 GB = 450.000 đ [TB-01] (free slots not known" in out
-    assert "measure first, not priced: 1 × TB-07" in out
+    assert "measure or declare first: 1 × TB-07" in out
     assert "sample prices" in out
     assert "Total 450.000 đ; 3 of 3 schools with nothing failing, 2 of 2 failing verdicts mended" in out
     assert "Judged again by the very rules: 2 pass, 0 still unknown, 0 wrong" in out
@@ -89,7 +89,8 @@ def test_workbook(house: Any, config: str, tmp_path: Path) -> None:
     path = tmp_path / "list.xlsx"
     assert main(["--config", config, "gaps", "list", *CORE, "--xlsx", str(path)]) == 0
     book = load_workbook(path)
-    assert book.sheetnames == ["Tổng hợp", "Theo hạng mục", "Theo trường", "Theo phòng", "Theo máy", "Phải đo trước",
+    assert book.sheetnames == ["Tổng hợp", "Theo hạng mục", "Theo trường", "Theo phòng", "Theo máy",
+                               "Cần đo, khai báo trước",
                                "Chưa xử lý"]  # fmt: skip
     rows = list(book["Theo máy"].values)
     assert rows[0][:7] == ("Trường", "Phòng", "Máy", "Hạng mục", "Số lượng", "Đơn giá (đ)", "Thành tiền (đ)")
@@ -99,7 +100,7 @@ def test_workbook(house: Any, config: str, tmp_path: Path) -> None:
         *above, last = list(book[name].values)
         assert last[0] == "Cộng"
         assert last[column] == sum(row[column] for row in above[1:]) == 450_000
-    assert [row[2] for row in list(book["Phải đo trước"].values)[1:]] == ["TB-07", "TR-15"]
+    assert [row[1] for row in list(book["Cần đo, khai báo trước"].values)[1:]] == ["TB-07", "TR-15"]
     summary = {row[0]: row[1] for row in book["Tổng hợp"].values}
     assert summary["Nguồn giá"] == "mức giá mẫu, quận thay bằng báo giá"
     assert summary["Tổng cộng"] == "450.000 đ"
@@ -116,7 +117,7 @@ def test_no_name_becomes_a_formula(house: Any) -> None:
         session.commit()
     house.evaluate()
     with house.sessions() as session:
-        found = make_gap_list(read_standing(session, house.pack), read_prices())
+        found = make_gap_list(read_standing(session, house.pack), read_prices(), only=frozenset({"TB-01"}))
     sheet = load_workbook(io.BytesIO(workbook(found)))["Theo máy"]
     code, room = sheet["C2"], sheet["B2"]
     assert (code.value, code.data_type, code.quotePrefix) == ("=HYPERLINK(1)", "s", True)

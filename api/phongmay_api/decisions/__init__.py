@@ -1,0 +1,1 @@
+"""Waivers, attestations and disputes over HTTP."""

@@ -1,0 +1,1 @@
+"""The priced gap list over HTTP."""

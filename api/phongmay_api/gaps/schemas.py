@@ -1,0 +1,81 @@
+"""What the API says about the gap list."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, Field
+
+from phongmay_rules.model import Text
+
+
+class PricesOut(BaseModel):
+    """Where the prices come from."""
+
+    file: str
+    dated: date
+    valid_until: date
+    placeholder: bool = Field(description="Nobody quoted these prices: for trying out only.")
+    warning: str = Field(description='The prices ran out or soon will; "" = they have not.')
+    source: Text
+
+
+class GapLineOut(BaseModel):
+    """Something to buy or to do."""
+
+    unit_id: str
+    room_id: str | None
+    device_id: str | None
+    item: str
+    name: Text
+    count: int
+    unit_price_vnd: int
+    cost_vnd: int
+    mends: list[str] = Field(description="Rules that it turns green.")
+    note: str = Field(description='"", replaces or slots_unknown.')
+
+
+class LeftOut(BaseModel):
+    """A failing verdict that nothing in the price file, or in the budget, mends."""
+
+    subject_kind: str
+    subject_id: str
+    rule_id: str
+
+
+class FirstOut(BaseModel):
+    """What must be measured or declared before it can be priced."""
+
+    rule_id: str
+    count: int
+    who: Text
+    text: Text
+
+
+class SchoolGapOut(BaseModel):
+    """How a school stands before and after."""
+
+    unit_id: str
+    name: str
+    failing: int
+    mended: int
+    unknown: int
+    cost_vnd: int
+    complete: bool = Field(description="Nothing that money can mend fails afterwards.")
+    left: list[LeftOut]
+    first: list[FirstOut]
+
+
+class GapsOut(BaseModel):
+    """The list; judged again by the very rules before it leaves the house."""
+
+    unit_id: str
+    as_of: datetime
+    budget_vnd: int | None
+    total_vnd: int
+    prices: PricesOut
+    lines: list[GapLineOut]
+    schools: list[SchoolGapOut]
+    never_judged: list[str] = Field(description="Schools that no evaluation has seen yet.")
+    still_unknown: int = Field(description="Promised aggregates of which members are unknown.")
+    broken: int = Field(description="Promised and not kept: 0 unless the program is wrong.")

@@ -1,0 +1,1 @@
+"""The four scores of the data's quality."""
