@@ -173,7 +173,7 @@ def _missing(verdict: VerdictLike, rule: Rule, pack: Pack, evidence: list[Any], 
         if not found:
             found |= _of_members(verdict, rule, pack, evidence, language)
     if not found:
-        facts = sorted(rule.facts()) or [""]
+        facts = sorted(rule.facts() or _facts_below(rule, pack)) or [""]
         found["", ""] = _of_fact("" if supply(verdict.reason) else facts[0], verdict.reason, language)
     yield from found.values()
 
@@ -184,7 +184,10 @@ def _of_fact(fact: str, reason: str, language: str) -> Missing:
     why = reason_text(reason, language)
     who = way.who if way else Supplier.OPERATOR
     name = NAMES[who][language == "en"]
-    what = (way.en if language == "en" else way.vi) if way else ""
+    if way is None:  # a code of a later version
+        what = "look at the engine's log" if language == "en" else "xem nhật ký của bộ đánh giá"
+    else:
+        what = way.en if language == "en" else way.vi
     if language == "vi":
         head = f"Còn thiếu: {kind.vi} ({why})" if kind else f"Lý do: {why}"
         return Missing(fact, "", reason, who, f"{head}. Nơi cung cấp – {name}: {what}.")

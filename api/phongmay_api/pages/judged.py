@@ -15,6 +15,7 @@ from phongmay_rules.explain import origin_name
 from phongmay_rules.explanation import Explanation, document_name
 from phongmay_rules.facts.catalogue import BY_AGENT
 from phongmay_rules.model import Pack, Severity
+from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import State
 
 _RANK = {state.value: rank for rank, state in enumerate(ORDER)}
@@ -41,6 +42,7 @@ class Item:
         in_force: first day of the rule; None = it left the pack.
         measured_at: newest time that the evidence is about.
         sources: envelopes and register rows, the first few.
+        is_unmeasured: nothing in this system measures yet what it reads.
         on_machine: it rests on what the machine's own agent measures, not on papers or on what nothing measures yet.
     """
 
@@ -70,6 +72,7 @@ class Item:
     pack_id: str
     pack_hash: str
     on_machine: bool
+    is_unmeasured: bool
 
 
 def item(
@@ -120,6 +123,7 @@ def item(
         rule_hash=verdict.rule_hash,
         pack_id=verdict.pack_id,
         pack_hash=verdict.pack_hash,
+        is_unmeasured=verdict.reason == Reason.NOT_MEASURED_YET,
         on_machine=rule is not None and not rule.facts().isdisjoint(BY_AGENT),
     )
 

@@ -91,8 +91,8 @@ VI: dict[str, str] = {
     "gaps_as_of": "Số liệu tính đến {time}",
     "gaps_total": "Tổng cộng",
     "gaps_within": "trong ngân sách {budget}",
-    "gaps_mended": "{green}/{red} kết quả không đạt sẽ đạt",
-    "gaps_complete": "{count}/{total} trường không còn tiêu chí không đạt",
+    "gaps_mended": "kết quả không đạt sẽ đạt",
+    "gaps_complete": "trường xử lý hết phần phải chi tiền (chưa kể phần cần đo, cần khai báo)",
     "gaps_green": "Sẽ đạt",
     "gaps_checked": "Xét lại: {passed} đạt, {undecided} còn chưa rõ, {broken} sai.",
     "gaps_item": "Hạng mục",
@@ -117,7 +117,6 @@ VI: dict[str, str] = {
     "gaps_too_long": "Bài toán quá lớn để giải trong thời gian cho phép; hãy xem từng trường hoặc đơn vị nhỏ hơn.",
     "gaps_bad_budget": "Ngân sách phải là số nguyên không âm, tính bằng đồng.",
     "not_measured_fold": "Chưa đo được: {count} tiêu chí",
-    "need_data": "Còn thiếu số liệu",
 }
 
 EN: dict[str, str] = {
@@ -209,8 +208,8 @@ EN: dict[str, str] = {
     "gaps_as_of": "As of {time}",
     "gaps_total": "Total",
     "gaps_within": "within the budget of {budget}",
-    "gaps_mended": "{green} of {red} failing verdicts mended",
-    "gaps_complete": "{count} of {total} schools with nothing failing",
+    "gaps_mended": "failing verdicts mended",
+    "gaps_complete": "schools with nothing left that money mends (data that are missing set apart)",
     "gaps_green": "Mended",
     "gaps_checked": "Judged again: {passed} pass, {undecided} still unknown, {broken} wrong.",
     "gaps_item": "Item",
@@ -235,5 +234,4 @@ EN: dict[str, str] = {
     "gaps_too_long": "The problem is too large for the time allowed; look at one school or a smaller unit.",
     "gaps_bad_budget": "The budget must be a whole number of VND, 0 or more.",
     "not_measured_fold": "Not measured yet: {count} rules",
-    "need_data": "Data are missing",
 }

@@ -105,9 +105,9 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
     complete = sum(school.is_complete for school in found.schools)
     green, red = sum(school.green for school in found.schools), sum(school.red for school in found.schools)
     budget = "" if found.budget is None else (" / " + vnd(found.budget))
-    yield (f"\nTổng cộng {vnd(found.cost)}{budget}; {complete}/{len(found.schools)} trường không còn tiêu chí không "
-           f"đạt, {green}/{red} tiêu chí sẽ đạt" if vi
-           else f"\nTotal {vnd(found.cost)}{budget}; {complete} of {len(found.schools)} schools with nothing failing, "
+    yield (f"\nTổng cộng {vnd(found.cost)}{budget}; {complete}/{len(found.schools)} trường xử lý hết phần phải chi "
+           f"tiền, {green}/{red} tiêu chí sẽ đạt" if vi
+           else f"\nTotal {vnd(found.cost)}{budget}; {complete} of {len(found.schools)} schools with nothing left that money mends, "
            f"{green} of {red} failing verdicts mended")  # fmt: skip
     passed = green - len(found.undecided) - len(found.broken)
     yield (f"Xét lại bằng chính các tiêu chí: {passed} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"

@@ -69,7 +69,7 @@ def _summary(found: GapList) -> list[tuple[object, ...]]:
         ("Giá có hiệu lực đến", f"{prices.valid_until:%d/%m/%Y}"),
         ("Ngân sách", "không giới hạn" if found.budget is None else vnd(found.budget)),
         ("Tổng cộng", vnd(found.cost)),
-        ("Trường không còn tiêu chí không đạt", f"{complete}/{len(found.schools)}"),
+        ("Trường xử lý hết phần phải chi tiền", f"{complete}/{len(found.schools)}"),
         ("Tiêu chí sẽ đạt", f"{sum(s.green for s in found.schools)}/{sum(s.red for s in found.schools)}"),
         ("Tiêu chí chưa rõ", str(sum(len(school.unknown) for school in found.schools))),
     ]
@@ -100,7 +100,7 @@ def _schools(found: GapList) -> list[tuple[object, ...]]:
             school.red - school.green,
             len(school.unknown),
             school.cost,
-            "Không còn tiêu chí không đạt" if school.is_complete else "Còn tiêu chí không đạt",
+            "Xử lý hết phần phải chi tiền" if school.is_complete else "Còn phần chưa xử lý",
         )
         for school in sorted(found.schools, key=lambda school: school_name(found, school.school_id))
     ]

@@ -43,7 +43,7 @@ def test_list(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "short: 1 × Memory module, 4 GB = 450.000 đ [TB-01] (free slots not known" in out
     assert "measure or declare first: 1 × TB-07" in out
     assert "sample prices" in out
-    assert "Total 450.000 đ; 3 of 3 schools with nothing failing, 2 of 2 failing verdicts mended" in out
+    assert "Total 450.000 đ; 3 of 3 schools with nothing left that money mends, 2 of 2 failing verdicts mended" in out
     assert "Judged again by the very rules: 2 pass, 0 still unknown, 0 wrong" in out
     assert main(["--config", config, "gaps", "list", *CORE, "--unit", "th"]) == 0
     assert "Tổng cộng 0 đ; 1/1 trường" in capsys.readouterr().out
