@@ -107,8 +107,8 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
     budget = "" if found.budget is None else (" / " + vnd(found.budget))
     yield (f"\nTổng cộng {vnd(found.cost)}{budget}; {complete}/{len(found.schools)} trường xử lý hết phần phải chi "
            f"tiền, {green}/{red} tiêu chí sẽ đạt" if vi
-           else f"\nTotal {vnd(found.cost)}{budget}; {complete} of {len(found.schools)} schools with nothing left that money mends, "
-           f"{green} of {red} failing verdicts mended")  # fmt: skip
+           else f"\nTotal {vnd(found.cost)}{budget}; {complete} of {len(found.schools)} schools with nothing left "
+           f"that money mends, {green} of {red} failing verdicts mended")  # fmt: skip
     passed = green - len(found.undecided) - len(found.broken)
     yield (f"Xét lại bằng chính các tiêu chí: {passed} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"
            if vi else f"Judged again by the very rules: {passed} pass, {len(found.undecided)} still unknown, "

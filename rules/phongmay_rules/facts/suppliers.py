@@ -267,6 +267,11 @@ BY_REASON: Mapping[Reason, Supply] = {
         "nhập thời khóa biểu của phòng, hoặc chờ đến giờ sử dụng đầu tiên",
         "enter the room's timetable, or wait for the first time in use",
     ),
+    Reason.CALENDAR_EXPIRED: Supply(
+        Supplier.OPERATOR,
+        "cập nhật bảng ngày nghỉ lễ để tính được giờ sử dụng",
+        "renew the table of public holidays, so that time in use can be told",
+    ),
     Reason.BAD_TIMETABLE: Supply(
         Supplier.SCHOOL, "nhập lại thời khóa biểu của phòng", "enter the room's timetable anew"
     ),
