@@ -268,9 +268,9 @@ BY_REASON: Mapping[Reason, Supply] = {
         "enter the room's timetable, or wait for the first time in use",
     ),
     Reason.CALENDAR_EXPIRED: Supply(
-        Supplier.OPERATOR,
-        "cập nhật bảng ngày nghỉ lễ để tính được giờ sử dụng",
-        "renew the table of public holidays, so that time in use can be told",
+        Supplier.DISTRICT,
+        "nhập lịch năm học mới và ngày nghỉ lễ để tính được giờ sử dụng",
+        "enter the new school calendar and public holidays, so that time in use can be told",
     ),
     Reason.BAD_TIMETABLE: Supply(
         Supplier.SCHOOL, "nhập lại thời khóa biểu của phòng", "enter the room's timetable anew"
