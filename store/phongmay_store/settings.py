@@ -16,3 +16,8 @@ class StoreSettings:
         "sqlite:////var/lib/phongmay/register.db", about="SQLAlchemy URL of the register (SQLite or PostgreSQL)."
     )
     series_path: Path = setting(Path("/var/lib/phongmay/series.db"), about="File of the embedded series store.")
+    attachments_path: Path = setting(
+        Path("/var/lib/phongmay/attachments"),
+        about="Existing folder for papers and photographs that show what is declared.",
+    )
+    attachment_max_mib: int = setting(10, about="Size of one paper or photograph in MiB at most.", low=1, high=100)

@@ -6,6 +6,7 @@ we know); rows are revised, never overwritten.
 
 from phongmay_store.register import (
     access,
+    attachment,
     calendar,
     chain,
     compliance,
@@ -22,6 +23,7 @@ metadata = Base.metadata
 
 __all__ = [
     "access",
+    "attachment",
     "calendar",
     "chain",
     "compliance",

@@ -50,6 +50,7 @@ class Declarable:
     """Something that may be declared.
 
     Attributes:
+        subject: kind of the thing that it is about.
         unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text".
         factor: written number -> base units.
         low: least believable written number.
@@ -57,7 +58,7 @@ class Declarable:
     """
 
     name: str
-    subject: SubjectKind
+    subject: str
     unit: str
     factor: int = 1
     low: float = 0

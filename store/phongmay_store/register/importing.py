@@ -46,7 +46,7 @@ def import_files(
         raise ValueError("since lies in the future")
     tables, errors = read_tables(paths)
     rows, faults = read_rows(tables)
-    _one_at_a_time(session)
+    one_at_a_time(session)
     plan = Plan(session, sample=sample)
     plan.take(rows)
     result = plan.result
@@ -58,8 +58,8 @@ def import_files(
     return result
 
 
-def _one_at_a_time(session: Session) -> None:
-    """Let a second import wait for the first, so that two cannot both create the same room."""
+def one_at_a_time(session: Session) -> None:
+    """Let a second writer wait for the first, so that two cannot both create the same room."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE external_id IN SHARE ROW EXCLUSIVE MODE"))
     else:

@@ -42,14 +42,15 @@ def items(row: Row) -> Iterator[Item]:
             if unit is not None and unit.casefold() != kind.unit.casefold():
                 yield Item("unit", kind, None, "", f"expected {kind.unit!r}, the unit of {name!r}")
             else:
-                yield _item("value", kind, value)
+                yield read_value("value", kind, value)
         return
     for column, (name, *_) in BASELINE_ITEMS.items():
         if column in row.values:
-            yield _item(column, DECLARABLE[name], row.values[column])
+            yield read_value(column, DECLARABLE[name], row.values[column])
 
 
-def _item(column: str, kind: Declarable, text: str) -> Item:
+def read_value(column: str, kind: Declarable, text: str) -> Item:
+    """Read one value as a person writes it, in the unit of its item."""
     if kind.is_text:
         return Item(column, kind, None, text)
     if kind.unit == "yes/no":

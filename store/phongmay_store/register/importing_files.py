@@ -1,4 +1,4 @@
-"""CSV and XLSX files become tables of texts; nothing here knows what the columns mean.
+"""CSV, XLSX and JSON files become tables of texts; nothing here knows what the columns mean.
 
 In: paths of files or directories. Out: `Table`s, each with its header and its rows as texts. A file that cannot be
 read, is not UTF-8, or is absurdly large gives a `RowError` instead of a table; the other files are read all the same,
@@ -20,6 +20,8 @@ from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
+
+from phongmay_store.register.importing_json import NotThisForm, json_rows
 
 MAX_FILE_BYTES = 32 * 1024**2
 MAX_UNPACKED_BYTES = 512 * 1024**2
@@ -84,7 +86,7 @@ class _Unreadable(Exception):
 
 
 def read_tables(paths: Sequence[Path]) -> tuple[list[Table], list[RowError]]:
-    """Read files, and every CSV and XLSX of directories.
+    """Read files, and every CSV and XLSX of directories (a JSON file is read only if it is named itself).
 
     Returns:
         The tables that could be read, and what is wrong with the others.
@@ -98,37 +100,56 @@ def read_tables(paths: Sequence[Path]) -> tuple[list[Table], list[RowError]]:
             if not files:
                 errors.append(RowError(str(path), 0, "", "", "the directory holds no .csv and no .xlsx file"))
         for file in files:
-            for source in _sources(file, errors):
-                try:
-                    table = _table(*source)
-                except _Unreadable as refused:
-                    errors.append(refused.error)
-                except csv.Error as error:
-                    errors.append(RowError(source[0], 0, "", "", f"cannot be read as CSV ({error})"))
-                else:
-                    if table is not None:
-                        tables.append(table)
+            try:
+                size = file.stat().st_size
+                payload = b"" if size > MAX_FILE_BYTES else file.read_bytes()
+            except OSError as error:
+                errors.append(RowError(str(file), 0, "", "", f"cannot be read ({error.strerror or error})"))
+                continue
+            if size > MAX_FILE_BYTES:
+                expected = f"has {size} bytes; at most {MAX_FILE_BYTES} are read, so split it"
+                errors.append(RowError(file.name, 0, "", "", expected))
+                continue
+            found, faults = read_payload(file.name, payload)
+            tables += found
+            errors += faults
+    return tables, errors
+
+
+def read_payload(name: str, payload: bytes) -> tuple[list[Table], list[RowError]]:
+    """Read the bytes of one CSV, XLSX or JSON file; its name says which of them it is."""
+    tables: list[Table] = []
+    errors: list[RowError] = []
+    for source in _sources(name, payload, errors):
+        try:
+            table = _table(*source)
+        except _Unreadable as refused:
+            errors.append(refused.error)
+        except csv.Error as error:
+            errors.append(RowError(source[0], 0, "", "", f"cannot be read as CSV ({error})"))
+        else:
+            if table is not None:
+                tables.append(table)
     return tables, errors
 
 
 _Rows = Iterable[tuple[int, Sequence[str]]]
 
 
-def _sources(file: Path, errors: list[RowError]) -> Iterator[tuple[str, _Rows]]:
-    """Give (origin, rows) of a CSV or of each sheet of an XLSX."""
+def _sources(name: str, payload: bytes, errors: list[RowError]) -> Iterator[tuple[str, _Rows]]:
+    """Give (origin, rows) of a CSV, of the list of a JSON file, or of each sheet of an XLSX."""
+    ending = Path(name).suffix.lower()
     try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _refuse(file.name, f"has {size} bytes; at most {MAX_FILE_BYTES} are read, so split it")
-        payload = file.read_bytes()
-        if file.suffix.lower() == ".xlsx":
-            yield from _sheets(file.name, payload)
-        elif file.suffix.lower() == ".csv":
-            yield file.name, _csv_rows(file.name, payload)
+        if ending == ".xlsx":
+            yield from _sheets(name, payload)
+        elif ending == ".csv":
+            yield name, _csv_rows(name, payload)
+        elif ending == ".json":
+            yield name, json_rows(payload)
         else:
-            raise _refuse(file.name, "is neither .csv nor .xlsx; save it as one of these")
-    except OSError as error:
-        errors.append(RowError(str(file), 0, "", "", f"cannot be read ({error.strerror or error})"))
+            raise _refuse(name, "is neither .csv nor .xlsx nor .json; save it as one of these")
+    except NotThisForm as error:
+        errors.append(RowError(name, error.entry, error.key, "", str(error)))
     except _Unreadable as refused:
         errors.append(refused.error)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.base import Versioned, new_id
@@ -53,13 +53,18 @@ def _fold(name: str) -> str:
 
 
 class Plan:
-    """Takes rows in the order of importing_columns.SHEETS and knows the register as it will be after them."""
+    """Takes rows in the order of importing_columns.SHEETS and knows the register as it will be after them.
 
-    def __init__(self, session: Session, *, sample: bool) -> None:
+    With a school it knows nothing but that school: whatever else a row names does not exist.
+    """
+
+    def __init__(self, session: Session, *, sample: bool, school: str | None = None) -> None:
         self.result = ImportResult()
         self._session = session
         self._sample = sample
-        self._external = {f"{row.issuer}:{row.value}": row.unit_id for row in session.scalars(select(ExternalId))}
+        self._only = school
+        known = session.scalars(select(ExternalId).where(true() if school is None else ExternalId.unit_id == school))
+        self._external = {f"{row.issuer}:{row.value}": row.unit_id for row in known}
         self._new_external: list[tuple[str, str]] = []
         self._called: dict[str, str] = {}
         for name, unit_id in self._external.items():
@@ -74,7 +79,12 @@ class Plan:
             self._called[place.id] = place.values.get("name") or place.values["label"]
 
     def _load(self, model: type[Any], key: Any) -> dict[_Key, _Thing]:
-        rows = self._session.scalars(model.at())
+        statement = model.at()
+        if self._only is not None and model is Seat:
+            statement = statement.where(Seat.room_id.in_([room.id for room in self._rooms.values()]))
+        elif self._only is not None:
+            statement = statement.where((model.id if model is Unit else model.school_id) == self._only)
+        rows = self._session.scalars(statement)
         return {key(row): _Thing(row.id, model, row.properties(), before=row) for row in rows}
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -167,7 +177,8 @@ class Plan:
         unit_id = self._external.get(name)
         unit = None if unit_id is None else self._units.get((None, unit_id))
         if unit is None:
-            self._fail(row, "school", "no school has this external id, neither in the register nor in these files")
+            nowhere = "no school has this external id, neither in the register nor in these files"
+            self._fail(row, "school", nowhere if self._only is None else "expected the id of the school it is read for")
             return None
         if unit.values["kind"] != UnitKind.SCHOOL:
             self._fail(row, "school", f"this unit is a {unit.values['kind']}, not a school")
@@ -267,14 +278,14 @@ class Plan:
             subject = self._declared_of(row, school, item.kind)
             if subject is None:
                 continue
-            place = {SubjectKind.DEVICE: "code", SubjectKind.ROOM: "room"}.get(item.kind.subject)
+            place = {"device": "code", "room": "room"}.get(item.kind.subject)
             called = [row.values["school"], *([row.values[place]] if place else []), item.kind.name]
             wanted = {
                 "number": item.number, "text": item.text, "declared_by": row.values.get("declared_by", ""),
                 "attachment_sha256": row.values.get("attachment_sha256", ""),
             }  # fmt: skip
             defaults = {
-                "school_id": school, "subject_kind": item.kind.subject.value, "subject_id": subject.id,
+                "school_id": school, "subject_kind": str(item.kind.subject), "subject_id": subject.id,
                 "name": item.kind.name,
             }  # fmt: skip
             self._settle(
@@ -314,26 +325,24 @@ class Plan:
             return thing
         if thing is None:
             thing = things[key] = _Thing(fresh_id, model, {**defaults, **wanted}, row=row)
-            self.result.changes.append(Change(row.kind.name, called, Action.CREATED, {}))
+            self._note(row, called, Action.CREATED, {}, thing)
             return thing
         thing.row = row
         thing.differing = {name: value for name, value in wanted.items() if thing.values[name] != value}
         shown = {name: (self._show(thing.values[name]), self._show(value)) for name, value in thing.differing.items()}
-        action = Action.CHANGED if shown else Action.UNCHANGED
-        self.result.changes.append(Change(row.kind.name, called, action, shown))
         thing.values.update(wanted)
+        self._note(row, called, Action.CHANGED if shown else Action.UNCHANGED, shown, thing)
         return thing
+
+    def _note(self, row: Row, called: str, action: Action, shown: Mapping[str, tuple[str, str]], thing: _Thing) -> None:
+        self.result.changes.append(Change(row.kind.name, called, action, shown, row.origin, row.line, {**thing.values}))
 
     def _show(self, value: Any) -> str:
         if isinstance(value, datetime):
             return value.isoformat(timespec="seconds")
-        return (
-            "-"
-            if value in (None, "")
-            else self._called.get(value, str(value))
-            if isinstance(value, str)
-            else str(value)
-        )
+        if value in (None, ""):
+            return "-"
+        return self._called.get(value, value) if isinstance(value, str) else str(value)
 
     # -- what only the whole shows ------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from phongmay_store.register.importing_files import RowError
 
@@ -27,12 +28,17 @@ class Change:
         key: how a person calls the thing, e.g. "moet:79010101/Phòng máy 1".
         action: created, changed or unchanged.
         differences: for a changed thing (before, after) by property, for a person.
+        line: line of the file or row of the sheet; `origin`: the file.
+        after: the properties as they will be.
     """
 
     kind: str
     key: str
     action: Action
     differences: Mapping[str, tuple[str, str]]
+    origin: str = ""
+    line: int = 0
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
