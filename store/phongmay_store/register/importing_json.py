@@ -8,7 +8,7 @@ that does not say otherwise. Numbers of entries stand for line numbers. A file o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +29,7 @@ class NotThisForm(Exception):
         self.key = key
 
 
-def json_rows(payload: bytes) -> Iterator[tuple[int, Sequence[str]]]:
+def json_rows(payload: bytes) -> list[tuple[int, Sequence[str]]]:
     """Give the header as row 0 and each entry as a row."""
     try:
         found = json.loads(
@@ -43,6 +43,8 @@ def json_rows(payload: bytes) -> Iterator[tuple[int, Sequence[str]]]:
         raise NotThisForm("is not a list of PCs: it is nested too deeply") from error
     if not isinstance(found, dict) or not isinstance(found.get(LIST), list):
         raise NotThisForm(f'expected an object with a list "{LIST}", an object for each PC')
+    if not found[LIST]:
+        raise NotThisForm("holds no row")
     common = {key: _cell(value, 0, key) for key, value in found.items() if key != LIST}
     entries = []
     for number, entry in enumerate(found[LIST], start=1):
@@ -50,9 +52,8 @@ def json_rows(payload: bytes) -> Iterator[tuple[int, Sequence[str]]]:
             raise NotThisForm("expected an object, one for each PC", number)
         entries.append({**common, **{key: _cell(value, number, key) for key, value in entry.items()}})
     header = list(dict.fromkeys([*common, *(key for entry in entries for key in entry)]))
-    yield 0, header
-    for number, entry in enumerate(entries, start=1):
-        yield number, [entry.get(key, "") for key in header]
+    rows = [[entry.get(key, "") for key in header] for entry in entries]
+    return list(enumerate([header, *rows]))
 
 
 def _cell(value: Any, entry: int, key: str) -> str:
