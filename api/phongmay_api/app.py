@@ -17,10 +17,12 @@ from sqlalchemy.orm import sessionmaker
 
 from phongmay_api import problems
 from phongmay_api.access.permissions import ROUTES
-from phongmay_api.access.scope import authorize
+from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
+from phongmay_api.bodies import FORM_BYTES, BodyLimit
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
 from phongmay_api.decisions.router import router as decisions
+from phongmay_api.declared.router import router as declared
 from phongmay_api.devices.router import router as devices
 from phongmay_api.enrolment.router import router as enrolment
 from phongmay_api.gaps.router import router as gaps
@@ -28,6 +30,7 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.router import router as organisation
 from phongmay_api.pages.decisions_router import router as decision_pages
+from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
@@ -38,6 +41,7 @@ from phongmay_api.settings import ApiSettings
 from phongmay_api.system.router import router as system
 from phongmay_api.verdicts.router import router as verdicts
 from phongmay_rules.model import Pack
+from phongmay_store.attachments import AttachmentFolder
 
 _ROUTERS = (
     system,
@@ -49,13 +53,12 @@ _ROUTERS = (
     compliance,
     enrolment,
     decisions,
+    declared,
     quality,
     gaps,
     pages,
-    quality,
-    gaps,
+    declared_pages,
     decision_pages,
-    gap_pages,
     gap_pages,
 )
 _TITLE = "Phòng Máy"
@@ -66,7 +69,12 @@ Times are RFC 3339; values are in base units. Lists give `items` and `next_curso
 
 
 def create_app(
-    settings: ApiSettings, engine: Engine, series: SeriesOpener, pack: Pack, interval_s: float = 60.0
+    settings: ApiSettings,
+    engine: Engine,
+    series: SeriesOpener,
+    pack: Pack,
+    attachments: AttachmentFolder,
+    interval_s: float = 60.0,
 ) -> FastAPI:
     """Make the application.
 
@@ -75,6 +83,7 @@ def create_app(
         engine: the register, at its newest revision.
         series: opens the series for one request.
         pack: the rule pack in force, for the texts of rules and clauses.
+        attachments: folder of papers and photographs.
         interval_s: seconds between evaluations of the engine.
 
     Raises:
@@ -82,12 +91,13 @@ def create_app(
     """
     app = FastAPI(title=_TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(
-        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, interval_s
+        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s
     )
     for router in _ROUTERS:
         app.router.routes.extend(router.routes)
     _require_guards(app)
     problems.install(app, error_page)
+    app.add_middleware(BodyLimit, max_bytes=max(attachments.max_bytes, MAX_FIELD_BYTES) + FORM_BYTES)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app

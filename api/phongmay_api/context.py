@@ -15,6 +15,7 @@ from phongmay_api.quality.queries import QualityCache
 from phongmay_api.settings import ApiSettings
 from phongmay_api.throttle import Throttle
 from phongmay_rules.model import Pack
+from phongmay_store.attachments import AttachmentFolder
 from phongmay_store.series.interface import SeriesReader
 
 SeriesOpener = Callable[[], AbstractContextManager[SeriesReader]]
@@ -40,6 +41,7 @@ class Context:
     sessions: sessionmaker[Session]
     series: SeriesOpener
     pack: Pack
+    attachments: AttachmentFolder
     interval_s: float
     quality: QualityCache = field(default_factory=QualityCache)
     sign_in_by_login_and_address: Throttle = field(default_factory=lambda: Throttle(5, _QUARTER_HOUR))

@@ -6,6 +6,7 @@ in the text of an answer.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -26,8 +27,11 @@ from phongmay_contract.topics import Kind
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_rules.settings import RulesSettings
+from phongmay_store.attachments import MIB, AttachmentFolder
 from phongmay_store.register.access import Role
+from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
+from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import ExternalId, Unit
@@ -38,6 +42,8 @@ from phongmay_store.series.sqlite import SqliteSeries
 PLACES = ("parent", "own", "child", "sibling")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 GIB = 2**30
+PAPER = b"%PDF-1.4\nhop dong\n%%EOF\n"
+PAPER_HASH = hashlib.sha256(PAPER).hexdigest()
 
 
 def mark(place: str) -> str:
@@ -120,6 +126,11 @@ def _fill_place(session: Session, place: str, parent: str | None, kind: str, pac
         Device(id=f"pc-{name}", school_id=f"unit-{name}", room_id=f"room-{name}", seat_id=f"seat-{name}",
                code=f"ma-{name}", kind="pc", agent_since=LONG_AGO, **common)
     )  # fmt: skip
+    session.add(Attachment(school_id=f"unit-{name}", sha256=PAPER_HASH, media_type="application/pdf", size=len(PAPER)))
+    session.add(
+        Declared(id=f"dc-{name}", school_id=f"unit-{name}", subject_kind="school", subject_id=f"unit-{name}",
+                 name="students", number=700.0, declared_by="Văn phòng", attachment_sha256=PAPER_HASH, **common)
+    )  # fmt: skip
     run = add_run(session, f"unit-{name}", datetime.now(UTC), pack)
     subject_kind = "school" if kind == "school" else "district"
     add_verdict(session, run, "device", f"pc-{name}", "TB-01", "fail")
@@ -174,10 +185,14 @@ def series_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(register: Engine, series_path: Path, pack: Pack) -> FastAPI:
+def app(register: Engine, series_path: Path, pack: Pack, tmp_path: Path) -> FastAPI:
     """The real application on the register and series of this test."""
     settings = ApiSettings(broker_host="broker.example", broker_port=8883)
-    return create_app(settings, register, lambda: closing(SqliteSeries.open_reader(series_path)), pack)
+    attachments = tmp_path / "attachments"
+    attachments.mkdir()
+    folder = AttachmentFolder(attachments, MIB)
+    folder.put(folder.check(PAPER))
+    return create_app(settings, register, lambda: closing(SqliteSeries.open_reader(series_path)), pack, folder)
 
 
 @pytest.fixture

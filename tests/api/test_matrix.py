@@ -6,6 +6,7 @@ else: a route that is new in the application is called here without anybody addi
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +30,14 @@ from phongmay_store.register.enrolment import token_hash
 
 PLACES = ("parent", "own", "child", "sibling")
 INSIDE = ("own", "child")
-FREE = {"name": "style.css", "rule_id": "TB-01", "measurement": "usage", "kind": "device"}
+FREE = {
+    "name": "style.css",
+    "rule_id": "TB-01",
+    "measurement": "usage",
+    "kind": "device",
+    "item": "ram",
+    "sha256": "65570c034ee4d33dce178a3ed601dbcb5c40844cf3ebc79aa27daa4d5b855bb9",
+}
 """Path parameters that name nothing of an organisation."""
 
 
@@ -57,17 +65,43 @@ RULE_OF = {"/verdicts/{verdict_id}/dispute": "TB-02", "/verdicts/{verdict_id}/wa
 """Rules whose verdicts the pages decide about: others than the API, so that decisions do not disturb each other."""
 
 
-def _body(path: str, place: str, made: Made) -> dict[str, Any] | None:
+def _json(path: str, place: str, made: Made) -> dict[str, Any] | None:
     """Give the JSON body of the routes that need one."""
     unit = f"unit-{_mark(place)}"
     return {
         "/api/v1/enrolment-tokens": {"unit": unit},
+        "/api/v1/declared/{kind}/{subject_id}/{item}": {"value": 8, "declared_by": "Văn phòng"},
         "/api/v1/waivers": {"subject_id": unit, "rule_id": "TB-01", "reason": "x", "valid_to": LATER},
         "/api/v1/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/api/v1/attestations": {"unit": unit, "clause": made.clause, "met": True, "statement": "x", "valid_to": LATER},
         "/api/v1/disputes": {"verdict_id": made.verdict(place, "TB-01"), "text": "x"},
         "/api/v1/disputes/{dispute}/answer": {"upheld": True, "text": "x"},
     }.get(path)
+
+
+def _file(path: str, place: str) -> dict[str, Any] | None:
+    """Give what the routes need that take a file."""
+    known = f"school,name,value,declared_by\nmoet:{_mark(place)},students,700,Văn phòng\n".encode()
+    name = {"name": "khai-bao.csv", "since": "2026-01-02"}
+    sent: dict[str, dict[str, Any]] = {
+        "/api/v1/schools/{unit_id}/attachments": {"content": b"%PDF-1.4\nhop dong\n%%EOF\n"},
+        "/api/v1/schools/{unit_id}/declared-file/preview": {"content": known, "params": name},
+        "/api/v1/schools/{unit_id}/declared-file/apply": {"content": known, "params": name},
+        "/schools/{unit_id}/declared/file": {"files": {"file": ("a.csv", known)}, "data": {"since": "2026-01-02"}},
+        "/schools/{unit_id}/declared/file/apply": {
+            "data": {**name, "content": base64.urlsafe_b64encode(known).decode()}
+        },
+    }
+    return sent.get(path)
+
+
+def _sent(method: str, path: str, place: str, made: Made) -> dict[str, Any]:
+    """Give what a request must bring to be a right one: body and parameters, as the client takes them."""
+    if method == "GET":
+        return {}
+    if (form := _form(path, made)) is not None:
+        return {"data": form}
+    return _file(path, place) or {"json": _json(path, place, made)}
 
 
 def _form(path: str, made: Made) -> dict[str, str] | None:
@@ -113,7 +147,7 @@ Call = tuple[str, str, str, str | None, dict[str, Any]]
 def _calls(app: FastAPI, made: Made) -> Iterator[Call]:
     """Give (method, path template, path, place or None, what is sent) of every call; routes without a target once.
 
-    What is sent is a JSON body, or the fields of a form; made at the moment of the call.
+    What is sent is a JSON body, a file, or the fields of a form; made at the moment of the call.
     """
     for method, route in _routes(app):
         names = list(route.param_convertors)
@@ -123,8 +157,7 @@ def _calls(app: FastAPI, made: Made) -> Iterator[Call]:
         for place in PLACES if bound or body_is_bound else (None,):
             here = place or "own"
             values = {name: FREE.get(name) or _target(name, template, here, made) for name in names}
-            form = _form(template, made) if method == "POST" else None
-            sent = {"data": form} if form else {"json": _body(template, here, made) if method == "POST" else None}
+            sent = _sent(method, template, here, made)
             yield method, template, template.format(**values), place, sent
 
 

@@ -50,7 +50,9 @@ def test_both_languages_have_the_same_texts() -> None:
 def test_texts_and_templates_agree() -> None:
     """Every text that a template names exists, and every text is used somewhere."""
     source = "".join(path.read_text("utf-8") for path in TEMPLATES.glob("*.html"))
-    code = "".join(path.read_text("utf-8") for path in TEMPLATES.parent.glob("*.py") if path.name != "texts.py")
+    code = "".join(
+        path.read_text("utf-8") for path in TEMPLATES.parent.glob("*.py") if not path.name.endswith("texts.py")
+    )
     named = set(re.findall(r"\bt\('([a-z_0-9]+)'[,)]", source)) | set(
         re.findall(r"words\(['\"]([a-z_0-9]+)['\"][,)]", code)
     )
@@ -89,6 +91,8 @@ def _pages(client: TestClient) -> list[str]:
         f"/schools/unit-{OWN}?subject=device:pc-{OWN}",
         f"/schools/unit-{OWN}?subject=room:room-{OWN}",
         f"/verdicts/{verdict}",
+        f"/schools/unit-{OWN}/declared",
+        f"/schools/unit-{OWN}/declared?subject=device:pc-{OWN}",
         "/sign-in",
         "/nowhere",
     ]

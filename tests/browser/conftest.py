@@ -148,8 +148,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     _fill(site, sample, now.timestamp())
     site.judge()
     config = folder / "phongmay.toml"
+    (folder / "attachments").mkdir()
     config.write_text(
-        f'[store]\nregister_url = "{engine.url}"\nseries_path = "{site.series_path}"\n[api]\nport = {port}\n', "utf-8"
+        f'[store]\nregister_url = "{engine.url}"\nseries_path = "{site.series_path}"\n'
+        f'attachments_path = "{folder / "attachments"}"\n[api]\nport = {port}\n',
+        "utf-8",
     )
     command = [sys.executable, "-m", "phongmay.main", "--config", str(config), "api", "run"]
     server = subprocess.Popen(command)

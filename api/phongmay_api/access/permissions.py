@@ -25,6 +25,8 @@ class Permission(StrEnum):
     """Sign for the district: waive, attest, answer disputes. The rules ask besides for a role above the school."""
     DISPUTE = "dispute"
     """Say for a school that a verdict about it is wrong."""
+    DECLARE = "declare"
+    """Declare facts of a school, by hand or by file, and hand in papers and photographs."""
 
 
 ROLES: dict[Permission, frozenset[Role]] = {
@@ -33,6 +35,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.ENROL: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.DECIDE: frozenset({Role.ADMIN, Role.OFFICER}),
     Permission.DISPUTE: frozenset(Role),
+    Permission.DECLARE: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
 }
 SIGNED: frozenset[Permission] = frozenset({Permission.DECIDE, Permission.DISPUTE})
 """Permissions that an API key never has: a decision is signed by an account."""
@@ -69,6 +72,20 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", f"{_API}/disputes/{{dispute}}/answer"): Permission.DECIDE,
     ("GET", f"{_API}/quality"): Permission.JUDGED,
     ("GET", f"{_API}/gaps"): Permission.JUDGED,
+    ("GET", f"{_API}/schools/{{unit_id}}/declared"): Permission.JUDGED,
+    ("GET", f"{_API}/declared/{{kind}}/{{subject_id}}"): Permission.JUDGED,
+    ("PUT", f"{_API}/declared/{{kind}}/{{subject_id}}/{{item}}"): Permission.DECLARE,
+    ("POST", f"{_API}/schools/{{unit_id}}/declared-file/preview"): Permission.DECLARE,
+    ("POST", f"{_API}/schools/{{unit_id}}/declared-file/apply"): Permission.DECLARE,
+    ("GET", f"{_API}/schools/{{unit_id}}/attachments"): Permission.JUDGED,
+    ("POST", f"{_API}/schools/{{unit_id}}/attachments"): Permission.DECLARE,
+    ("GET", f"{_API}/schools/{{unit_id}}/attachments/{{sha256}}"): Permission.JUDGED,
+    ("GET", "/schools/{unit_id}/declared"): Permission.JUDGED,
+    ("POST", "/schools/{unit_id}/declared"): Permission.DECLARE,
+    ("GET", "/schools/{unit_id}/declared/file"): Permission.DECLARE,
+    ("POST", "/schools/{unit_id}/declared/file"): Permission.DECLARE,
+    ("POST", "/schools/{unit_id}/declared/file/apply"): Permission.DECLARE,
+    ("GET", "/schools/{unit_id}/declared/template.xlsx"): Permission.DECLARE,
     ("GET", "/static/{name}"): Permission.PUBLIC,
     ("GET", "/sign-in"): Permission.PUBLIC,
     ("POST", "/sign-in"): Permission.PUBLIC,

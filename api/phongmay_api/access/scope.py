@@ -19,19 +19,26 @@ from phongmay_api.access.permissions import ROLES, ROUTES, SIGNED, Permission
 from phongmay_api.access.principal import Principal, identify
 from phongmay_api.context import RegisterSession
 from phongmay_api.problems import forbidden, not_found, unauthorized
+from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import Base, Versioned
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
+from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit, subtree
-from phongmay_store.register.place import Room
+from phongmay_store.register.place import Line, Room
 
 T = TypeVar("T", bound=Base)
 FORM_TOKEN = "form_token"  # noqa: S105 the name of the field, not a secret
+MAX_FIELD_BYTES = 4 * 1024**2
+"""Characters of one field of a form: a school's file of 2 MiB travels in one, between preview and confirmation."""
 _SAFE = frozenset({"GET", "HEAD"})
 _UNIT_OF: dict[type[Base], InstrumentedAttribute[str]] = {
     Unit: Unit.id,
     Room: Room.school_id,
+    Line: Line.school_id,
+    Declared: Declared.school_id,
+    Attachment: Attachment.school_id,
     Device: Device.school_id,
     Verdict: Verdict.unit_id,
     CurrentVerdict: CurrentVerdict.unit_id,
@@ -93,6 +100,13 @@ class Scope:
             raise forbidden()
         return row
 
+    def may(self, permission: Permission, unit_id: str) -> bool:
+        """Tell whether another permission is held on a unit: a page shows its form only to those who may send it."""
+        return any(
+            role in ROLES[permission] and any(unit.id == unit_id for unit in subtree(self.session, granted))
+            for granted, role in self.principal.grants.items()
+        )
+
     def below(self, unit_id: str) -> list[Unit]:
         """Give a unit and everything below it, parents first.
 
@@ -113,8 +127,9 @@ async def submitted_form_token(request: Request) -> str:
     """Give the form token that an unsafe request brings, in its form or in the header X-Form-Token."""
     if request.method in _SAFE:
         return ""
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        return str((await request.form()).get(FORM_TOKEN, ""))
+    if request.headers.get("content-type", "").startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+        form = await request.form(max_files=1, max_part_size=MAX_FIELD_BYTES)
+        return str(form.get(FORM_TOKEN, "")) or request.headers.get("x-form-token", "")
     return request.headers.get("x-form-token", "")
 
 

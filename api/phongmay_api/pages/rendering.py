@@ -30,6 +30,7 @@ RELOAD_S = 20
 STATIC = Path(__file__).parent / "static"
 STATIC_TYPES = {
     "style.css": "text/css; charset=utf-8",
+    "declared.css": "text/css; charset=utf-8",
     "refresh.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -96,6 +97,7 @@ def render(
         principal=scope.principal if scope else None,
         state_name=lambda state: explain.state_name(state, language).lower(),
         local=lambda at: local_time(at, words),
+        day=lambda at: at.astimezone(LOCAL).strftime("%d/%m/%Y"),
         now=datetime.now(LOCAL),
         **values,
     )

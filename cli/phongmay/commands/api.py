@@ -20,6 +20,7 @@ from phongmay_api.app import create_app
 from phongmay_api.settings import ApiSettings
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import packs_in_force
+from phongmay_store.attachments import MIB, AttachmentFolder
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.series.sqlite import SqliteSeries
 
@@ -52,8 +53,14 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
     require_current(engine)
     pack = packs_in_force(settings.rules)
     path = settings.store.series_path
+    folder = AttachmentFolder(settings.store.attachments_path, settings.store.attachment_max_mib * MIB)
     app = create_app(
-        settings.api, engine, lambda: closing(SqliteSeries.open_reader(path)), pack, settings.rules.interval_s
+        settings.api,
+        engine,
+        lambda: closing(SqliteSeries.open_reader(path)),
+        pack,
+        folder,
+        settings.rules.interval_s,
     )
     proxies = settings.api.trusted_proxies
     config = uvicorn.Config(

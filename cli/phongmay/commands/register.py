@@ -38,7 +38,13 @@ def add(commands: Commands) -> None:
     action = actions.add_parser(
         "import", help="import units, rooms, seats, lines, devices and declared values from CSV, XLSX or JSON"
     )
-    action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="CSV or XLSX file, a directory of them, or a JSON list of PCs")
+    action.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="CSV or XLSX file, a directory of them, or a JSON list of PCs",
+    )
     action.add_argument("--dry-run", action="store_true", help="only show what would be created and changed")
     action.add_argument(
         "--since", metavar="DATE", help="since when the content holds in the world, e.g. 2026-09-05 (default: now)"

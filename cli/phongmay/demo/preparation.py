@@ -67,6 +67,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
     migrate(engine)
     files = folder / "sample"
     files.mkdir()
+    settings.store.attachments_path.mkdir()
     paths = district.write_files(district.build(seed, made_at), files, with_real_pc=True)
     with Session(engine) as session:
         result = import_files(session, paths, sample=True)
@@ -106,6 +107,7 @@ def _settings_text(folder: Path, api_port: int, broker_port: int) -> str:
 [store]
 register_url = "sqlite:///{folder / "register.db"}"
 series_path = "{folder / "series.db"}"
+attachments_path = "{folder / "attachments"}"
 
 [broker]
 port = {broker_port}

@@ -25,6 +25,13 @@ _TWINS: Mapping[str, str] = {
     "link_speed_bps": "link_speed",
 }
 """Measured fact -> declared name."""
+MEASURED_AS: Mapping[str, str] = {twin: fact for fact, twin in _TWINS.items()} | {
+    "os": "os_support_days_left",
+    "display": "has_display",
+    "teacher_computer": "has_teacher_pc",
+    "internet": "has_internet",
+}
+"""Declared name -> fact that may hold what was measured (or counted in the register) of the same thing."""
 _SCREEN: Mapping[str, str] = {"screen_width_px": "screen_width", "screen_height_px": "screen_height"}
 _RECORD = ("serial_number", "purchase_year")
 """Fields of a device's digital record that the register itself does not hold."""

@@ -8,7 +8,6 @@ nothing, stands twice or contradicts another becomes a RowError.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +21,7 @@ from phongmay_store.register.device import Device, DeviceKind, DeviceState
 from phongmay_store.register.importing_declared import items
 from phongmay_store.register.importing_result import Action, Change, ImportResult
 from phongmay_store.register.importing_rows import Row
+from phongmay_store.register.importing_thing import Thing
 from phongmay_store.register.organisation import ExternalId, Unit, UnitKind
 from phongmay_store.register.place import Line, Room, Seat
 
@@ -30,18 +30,6 @@ _PREFIXES: Mapping[str, str] = {
     DeviceKind.DISPLAY: "tv",
 }  # fmt: skip
 _SITTING = (DeviceKind.PC, DeviceKind.TEACHER_PC)
-
-
-@dataclass(slots=True)
-class _Thing:
-    """A unit, room, seat, line or device as it will be; `before`: its row in the register, `row`: in the files."""
-
-    id: str
-    model: type[Versioned]
-    values: dict[str, Any]
-    before: Versioned | None = None
-    row: Row | None = None
-    differing: dict[str, Any] = field(default_factory=dict)
 
 
 _Key = tuple[str | None, str]
@@ -78,14 +66,14 @@ class Plan:
         for place in (*self._rooms.values(), *self._seats.values()):
             self._called[place.id] = place.values.get("name") or place.values["label"]
 
-    def _load(self, model: type[Any], key: Any) -> dict[_Key, _Thing]:
+    def _load(self, model: type[Any], key: Any) -> dict[_Key, Thing]:
         statement = model.at()
         if self._only is not None and model is Seat:
             statement = statement.where(Seat.room_id.in_([room.id for room in self._rooms.values()]))
         elif self._only is not None:
             statement = statement.where((model.id if model is Unit else model.school_id) == self._only)
         rows = self._session.scalars(statement)
-        return {key(row): _Thing(row.id, model, row.properties(), before=row) for row in rows}
+        return {key(row): Thing(row.id, model, row.properties(), before=row) for row in rows}
 
     def take(self, rows: Sequence[Row]) -> None:
         """Hold rows against the register."""
@@ -123,7 +111,7 @@ class Plan:
                 thing.before.revise(self._session, thing.differing, since=since)
         self._session.flush()
 
-    def _things(self) -> Iterator[_Thing]:
+    def _things(self) -> Iterator[Thing]:
         for things in (self._units, self._rooms, self._seats, self._lines, self._devices, self._declared):
             yield from things.values()
 
@@ -199,7 +187,7 @@ class Plan:
         self._called[thing.id] = name
         self.result.room_ids[row.values["school"], name] = thing.id
 
-    def _place(self, row: Row, school: str) -> _Thing | None:
+    def _place(self, row: Row, school: str) -> Thing | None:
         room = self._rooms.get((school, _fold(row.values["room"])))
         if room is None:
             self._fail(row, "room", "the school has no room of this name, neither in the register nor in these files")
@@ -278,11 +266,15 @@ class Plan:
             subject = self._declared_of(row, school, item.kind)
             if subject is None:
                 continue
+            evidence = row.values.get("attachment_sha256", "")
+            known = self._declared.get((subject.id, item.kind.name))
+            if known and not evidence and (known.values["number"], known.values["text"]) == (item.number, item.text):
+                evidence = known.values["attachment_sha256"]  # an empty cell says nothing
             place = {"device": "code", "room": "room"}.get(item.kind.subject)
             called = [row.values["school"], *([row.values[place]] if place else []), item.kind.name]
             wanted = {
                 "number": item.number, "text": item.text, "declared_by": row.values.get("declared_by", ""),
-                "attachment_sha256": row.values.get("attachment_sha256", ""),
+                "attachment_sha256": evidence,
             }  # fmt: skip
             defaults = {
                 "school_id": school, "subject_kind": str(item.kind.subject), "subject_id": subject.id,
@@ -293,7 +285,7 @@ class Plan:
                 new_id("dc"),
             )  # fmt: skip
 
-    def _declared_of(self, row: Row, school: str, kind: Declarable) -> _Thing | None:
+    def _declared_of(self, row: Row, school: str, kind: Declarable) -> Thing | None:
         if kind.subject is SubjectKind.SCHOOL:
             return self._units.get((None, school))
         column = "code" if kind.subject is SubjectKind.DEVICE else "room"
@@ -309,7 +301,7 @@ class Plan:
 
     def _settle(
         self,
-        things: dict[_Key, _Thing],
+        things: dict[_Key, Thing],
         key: _Key,
         model: type[Versioned],
         row: Row,
@@ -317,14 +309,14 @@ class Plan:
         wanted: dict[str, Any],
         defaults: dict[str, Any],
         fresh_id: str,
-    ) -> _Thing:
+    ) -> Thing:
         """Find or make the thing of a row and note what becomes of it."""
         thing = things.get(key)
         if thing is not None and thing.row is not None:
             self._fail(row, "", f"{called} stands in {thing.row.origin} line {thing.row.line} already")
             return thing
         if thing is None:
-            thing = things[key] = _Thing(fresh_id, model, {**defaults, **wanted}, row=row)
+            thing = things[key] = Thing(fresh_id, model, {**defaults, **wanted}, row=row)
             self._note(row, called, Action.CREATED, {}, thing)
             return thing
         thing.row = row
@@ -334,7 +326,7 @@ class Plan:
         self._note(row, called, Action.CHANGED if shown else Action.UNCHANGED, shown, thing)
         return thing
 
-    def _note(self, row: Row, called: str, action: Action, shown: Mapping[str, tuple[str, str]], thing: _Thing) -> None:
+    def _note(self, row: Row, called: str, action: Action, shown: Mapping[str, tuple[str, str]], thing: Thing) -> None:
         self.result.changes.append(Change(row.kind.name, called, action, shown, row.origin, row.line, {**thing.values}))
 
     def _show(self, value: Any) -> str:
@@ -381,7 +373,7 @@ class Plan:
 
     def _check_alone(self, things: Any, place: Any, column: str, sentence: str) -> None:
         """Report every thing of the files that stands where another one stands."""
-        first: dict[Any, _Thing] = {}
+        first: dict[Any, Thing] = {}
         for thing in things:
             other = first.setdefault(place(thing), thing)
             guilty = thing if thing.row is not None else other

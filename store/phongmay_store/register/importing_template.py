@@ -7,8 +7,9 @@ XLSX workbook with as many sheets and a guide. A file that exists already is nev
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from openpyxl import Workbook
 from openpyxl.styles import Font
@@ -48,11 +49,27 @@ def write_xlsx_template(folder: Path) -> list[Path]:
     Raises:
         StoreError: the directory is missing or not writable, or the file is there already.
     """
+    book = workbook(SHEETS)
+
+    def to(path: Path) -> None:
+        with path.open("xb") as file:
+            book.save(file)
+
+    return [_write(folder / WORKBOOK, to)]
+
+
+def workbook(kinds: Sequence[SheetKind], examples: Mapping[str, str] = MappingProxyType({})) -> Workbook:
+    """Make an empty workbook with a guide.
+
+    Args:
+        kinds: its sheets.
+        examples: examples by column, in the place of the general ones.
+    """
     book = Workbook()
     guide = book.worksheets[0]
     guide.title = GUIDE_SHEET
     guide.append(["sheet", "column", "cột", "required / bắt buộc", "meaning", "expected", "example / ví dụ"])
-    for kind in SHEETS:
+    for kind in kinds:
         sheet = book.create_sheet(kind.name)
         sheet.append([column.name for column in kind.columns])
         sheet.freeze_panes = "A2"
@@ -60,14 +77,9 @@ def write_xlsx_template(folder: Path) -> list[Path]:
             sheet.cell(row=1, column=number).font = Font(bold=column.required)
             guide.append(
                 [kind.name, column.name, column.alias, "x" if column.required else "", column.about, column.expected,
-                 column.example]
+                 examples.get(column.name, column.example)]
             )  # fmt: skip
-
-    def to(path: Path) -> None:
-        with path.open("xb") as file:
-            book.save(file)
-
-    return [_write(folder / WORKBOOK, to)]
+    return book
 
 
 def _write(path: Path, to: Callable[[Path], None]) -> Path:

@@ -108,3 +108,15 @@ def test_a_wrong_row_is_told_and_nothing_is_written(
     said = said.replace("line 2", "line 3")
     assert any(said in str(error) for error in result.errors), result.errors
     assert values(register_engine) == {}
+
+
+def test_an_empty_cell_leaves_the_evidence_of_the_same_value(register_engine: Engine, tmp_path: Path) -> None:
+    """A paper that shows a value stays with it when the value is imported again without it; a new value has none."""
+    first, again, other = (
+        f"moet:1,,,students,{text},,x,{hash_}\n" for text, hash_ in ((7, "ab" * 32), (7, ""), (8, ""))
+    )
+    run(register_engine, tmp_path / "in", {**PLACES, "declared": HEAD + first})
+    assert run(register_engine, tmp_path / "in", {"declared": HEAD + again}).changed == {}
+    assert run(register_engine, tmp_path / "in", {"declared": HEAD + other}).changed == {"declared": 1}
+    with Session(register_engine) as session:
+        assert session.scalars(Declared.at()).one().attachment_sha256 == ""
