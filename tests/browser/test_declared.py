@@ -88,7 +88,6 @@ def test_declare_see_the_difference_attach_and_correct(
     assert "Cần một số từ 0,25 đến 4096 GB" in page.inner_text("#item-ram")
     assert page.input_value("#v-purchase_year") == "2021", "what was entered is not lost"
     fits(page)
-    picture(page, f"declared-fault-vi{ending}")
     page.fill("#v-ram", "4")
     page.set_input_files("#file", PHOTO)
     page.click("text=Ghi khai báo")
@@ -130,7 +129,6 @@ def test_a_file_with_a_wrong_row_then_the_right_one(
     page.click("text=Khai báo")
     page.click("text=Nhập khai báo từ tệp")
     fits(page)
-    picture(page, f"declared-file-vi{ending}")
     page.set_input_files("#file", path)
     page.click(".upload button")
     fault = page.inner_text("table.stack tbody tr >> nth=0")
@@ -145,6 +143,5 @@ def test_a_file_with_a_wrong_row_then_the_right_one(
     page.click(".upload button")
     assert "52,5 m²" in page.inner_text("table.stack")
     fits(page)
-    picture(page, f"declared-preview-vi{ending}")
     page.click(".confirm button")
     assert "Đã ghi 2 thay đổi" in page.inner_text("main")

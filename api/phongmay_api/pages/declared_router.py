@@ -29,6 +29,7 @@ from phongmay_api.problems import Problem, not_found
 from phongmay_store.attachments import MIB, Cleaned
 from phongmay_store.register.base import Versioned
 from phongmay_store.register.declaring import declare
+from phongmay_store.register.importing import one_at_a_time
 from phongmay_store.register.importing_school import (
     SCHOOL_SHEETS,
     Preview,
@@ -118,6 +119,7 @@ def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id:
     """Store what a form declares, all of it or nothing."""
     unit = queries.school(scope, unit_id)
     form = _texts(sent)
+    one_at_a_time(scope.session)  # so that what the form was made from cannot change between check and writing
     kind, row = _subject(scope, unit, form.get("subject", ""))
     words = language_texts(request)
     uploaded = _file(sent)
@@ -128,9 +130,8 @@ def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id:
         try:
             file = queries.checked(context.attachments, uploaded[1])
         except Problem as problem:
-            filled.errors["file"] = words(
-                "file_" + problem.code.removeprefix("file_"), mib=context.attachments.max_bytes // MIB
-            )
+            code = problem.code.removeprefix("file_")
+            filled.errors["file"] = words("file_" + code, mib=context.attachments.max_bytes // MIB)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if file is not None and not filled.errors:
         try:
@@ -168,6 +169,7 @@ def _file_page(
         view=file_view(scope, unit, name, preview, language_texts(request)),
         sample=unit.is_sample,
         since=since,
+        since_at=queries.since_when(since),
         today=queries.today(),
         content=base64.urlsafe_b64encode(payload).decode(),
         message=message,

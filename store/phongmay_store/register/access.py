@@ -22,7 +22,7 @@ class Role(StrEnum):
     OFFICER = "officer"
     """Reads everything, manages register data and enrolment tokens."""
     TECHNICIAN = "technician"
-    """Reads everything, makes enrolment tokens."""
+    """Reads everything, makes enrolment tokens, declares facts of schools."""
     VIEWER = "viewer"
     """Reads verdicts and summaries (principal, inspector)."""
 

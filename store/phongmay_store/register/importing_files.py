@@ -116,11 +116,11 @@ def read_tables(paths: Sequence[Path]) -> tuple[list[Table], list[RowError]]:
     return tables, errors
 
 
-def read_payload(name: str, payload: bytes) -> tuple[list[Table], list[RowError]]:
+def read_payload(name: str, payload: bytes, max_unpacked: int | None = None) -> tuple[list[Table], list[RowError]]:
     """Read the bytes of one CSV, XLSX or JSON file; its name says which of them it is."""
     tables: list[Table] = []
     errors: list[RowError] = []
-    for source in _sources(name, payload, errors):
+    for source in _sources(name, payload, max_unpacked or MAX_UNPACKED_BYTES, errors):
         try:
             table = _table(*source)
         except _Unreadable as refused:
@@ -136,12 +136,12 @@ def read_payload(name: str, payload: bytes) -> tuple[list[Table], list[RowError]
 _Rows = Iterable[tuple[int, Sequence[str]]]
 
 
-def _sources(name: str, payload: bytes, errors: list[RowError]) -> Iterator[tuple[str, _Rows]]:
+def _sources(name: str, payload: bytes, max_unpacked: int, errors: list[RowError]) -> Iterator[tuple[str, _Rows]]:
     """Give (origin, rows) of a CSV, of the list of a JSON file, or of each sheet of an XLSX."""
     ending = Path(name).suffix.lower()
     try:
         if ending == ".xlsx":
-            yield from _sheets(name, payload)
+            yield from _sheets(name, payload, max_unpacked)
         elif ending == ".csv":
             yield name, _csv_rows(name, payload)
         elif ending == ".json":
@@ -175,12 +175,12 @@ def _csv_rows(name: str, payload: bytes) -> Iterator[tuple[int, Sequence[str]]]:
         before = reader.line_num  # a quoted cell may run over several lines
 
 
-def _sheets(name: str, payload: bytes) -> Iterator[tuple[str, _Rows]]:
+def _sheets(name: str, payload: bytes, max_unpacked: int) -> Iterator[tuple[str, _Rows]]:
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > MAX_UNPACKED_BYTES:
-            raise _refuse(name, f"unfolds to {unpacked} bytes; at most {MAX_UNPACKED_BYTES} are read, so split it")
+        if unpacked > max_unpacked:
+            raise _refuse(name, f"unfolds to {unpacked} bytes; at most {max_unpacked} are read, so split it")
         # Twice: once for what the cells show, once to tell an empty cell from a formula that was never calculated.
         values = load_workbook(io.BytesIO(payload), read_only=True, data_only=True)
         formulas = load_workbook(io.BytesIO(payload), read_only=True, data_only=False)

@@ -24,6 +24,8 @@ from phongmay_store.register.importing_rows import Row, read_rows
 
 MAX_BYTES = 2 * 1024**2
 """A school has some hundreds of PCs; a district's files go through the command line."""
+MAX_UNPACKED_BYTES = 32 * 1024**2
+"""What an XLSX may unfold to: the API serves everybody from one process."""
 SCHOOL_SHEETS: Sequence[SheetKind] = (DECLARED, BASELINE, ROOMS, LINES)
 _MAY_DIFFER = {
     "rooms": frozenset({"class_size"}),
@@ -98,7 +100,7 @@ def _plan(session: Session, school_id: str, name: str, payload: bytes, since: da
     if len(payload) > MAX_BYTES:
         errors.append(RowError(name, 0, "", "", f"has {len(payload)} bytes; at most {MAX_BYTES} are read here"))
     else:
-        tables, errors = read_payload(name, payload)
+        tables, errors = read_payload(name, payload, MAX_UNPACKED_BYTES)
         rows, faults = read_rows(tables)
         errors += faults
         if not rows and not errors:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,13 @@ from phongmay_contract.units import GB, GIB
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.importing import import_files
 from phongmay_store.register.importing_result import Action
-from phongmay_store.register.importing_school import MAX_BYTES, PreviewMoved, apply_school_file, preview_school_file
+from phongmay_store.register.importing_school import (
+    MAX_BYTES,
+    MAX_UNPACKED_BYTES,
+    PreviewMoved,
+    apply_school_file,
+    preview_school_file,
+)
 from phongmay_store.register.organisation import find_external
 from phongmay_store.register.place import Line, Room
 
@@ -183,3 +191,13 @@ def test_a_wrong_json_list_is_told_and_nothing_is_written(
     errors = import_files(register, [path], since=SINCE).errors
     assert any(said in str(error) for error in errors), errors
     assert register.scalars(select(Declared)).all() == []
+
+
+def test_a_workbook_that_unfolds_without_end_is_refused(register: Session) -> None:
+    """A small file that would fill the server's memory is told by its directory, before anything is unpacked."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", bytes(MAX_UNPACKED_BYTES + 1))
+    assert len(out.getvalue()) < MAX_BYTES
+    preview = preview_school_file(register, school(register), "a.xlsx", out.getvalue(), SINCE)
+    assert "unfolds to" in preview.errors[0].expected
