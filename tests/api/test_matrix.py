@@ -178,7 +178,7 @@ def made(register: Engine, pack: Pack) -> Made:
             session.flush()
             session.add(
                 CurrentVerdict(subject_kind="device", subject_id=device, rule_id="TB-03", unit_id=unit,
-                               verdict_id=verdict.id, confirmed_run_id=verdict.run_id)
+                               verdict_id=verdict.id)
             )  # fmt: skip
             for door in ("api", "page"):
                 waiver = Waiver(unit_id=unit, subject_id=device, rule_id="TB-05", reason=_mark(place), signed_by="s",
