@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.compliance import State
+from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
 from phongmay_store.register.organisation import SchoolLevel
 
@@ -23,18 +23,16 @@ class Model(BaseModel):
 
 
 class CaseKind(StrEnum):
-    """What a case shows; every rule needs the first four."""
+    """What a case shows; `other` claims nothing. Which of them a rule needs follows from the rule (`case_proof`)."""
 
     PASS = "pass"  # noqa: S105 not a password
     FAIL = "fail"
     AT_LIMIT = "at_limit"
     NO_DATA = "no_data"
     STALE = "stale"
+    WAIVED = "waived"
     NOT_APPLICABLE = "not_applicable"
     OTHER = "other"
-
-
-REQUIRED_CASES = (CaseKind.PASS, CaseKind.FAIL, CaseKind.AT_LIMIT, CaseKind.NO_DATA)
 
 
 class CaseFact(Model):
@@ -65,6 +63,18 @@ class CaseMember(CaseSubject):
     facts: CaseFacts = {}
 
 
+class CaseWaiver(Model):
+    """A waiver that holds in a case.
+
+    Attributes:
+        on: what it lifts the rule for: the subject of the case or something above it.
+        rule: the rule that it lifts; "" = the case's own.
+    """
+
+    on: Annotated[SubjectKind, Field(strict=False)]
+    rule: str = ""
+
+
 class Case(Model):
     """Facts in, expected state out."""
 
@@ -76,6 +86,7 @@ class Case(Model):
     subject: CaseSubject = CaseSubject()
     members: tuple[CaseMember, ...] = Field(default=(), strict=False)
     parameters: Mapping[str, Number] = {}
+    waiver: CaseWaiver | None = None
 
 
 class CaseFile(Model):

@@ -267,9 +267,14 @@ class _Checker:
             )
 
 
+def possible(unit: Unit) -> tuple[float, float]:
+    """Give the least and the greatest number that a fact of a unit can be."""
+    return _POSSIBLE.get(unit, (0.0, sys.float_info.max))
+
+
 def _check_possible(number: float, unit: Unit, file: Path, key: str) -> None:
     """Refuse what no fact can ever be: infinite, not a number, a share beyond 1, fewer than none."""
-    low, high = _POSSIBLE.get(unit, (0.0, sys.float_info.max))
+    low, high = possible(unit)
     if not low <= number <= high:
         expected = (
             f"between {low:g} and {high:g}" if high <= 1 else "a finite number" + (", 0 or more" if low == 0 else "")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from phongmay_rules import case_model, model
 from phongmay_rules.case_consistency import check_cases
 from phongmay_rules.case_model import Case, CaseFile
+from phongmay_rules.case_proof import prove
 from phongmay_rules.consistency import check_rules, check_standard
 from phongmay_rules.errors import PackError
 from phongmay_rules.merging import ASKED, Part, canonical, merge, visible
@@ -58,23 +59,29 @@ def packs_in_force(settings: RulesSettings) -> Pack:
     return load_packs(settings.packs, settings.optional)
 
 
-def load_packs(packs: Sequence[str | Path], optional: Iterable[str] = ()) -> Pack:
+def load_packs(packs: Sequence[str | Path], optional: Iterable[str] = (), *, proven: bool = True) -> Pack:
     """Read and check packs, with those that they require, and merge them.
 
     Args:
         packs: names of shipped packs, or directories. A directory goes before a shipped pack of the same id.
         optional: rules to judge although their pack has them switched off.
+        proven: False leaves out to run the cases, so that somebody can run them one by one; judge by no such pack.
 
     Raises:
         PackError: names file, key and what was expected.
     """
     if not packs:
         raise PackError("key 'rules.packs' is empty; expected at least one shipped pack or directory")
-    return _assemble([_read(_folder(pack)) for pack in packs], optional)
+    merged, folders = _assemble([_read(_folder(pack)) for pack in packs], optional)
+    if proven:
+        prove(merged, folders)
+    return merged
 
 
 def restore_pack(content: str) -> Pack:
     """Make a pack from its archived content (`Pack.content`); it has the same hash.
+
+    What its cases show is not asked again: it judged by the demands of its day.
 
     Raises:
         PackError: this version of the program does not understand it.
@@ -88,11 +95,18 @@ def restore_pack(content: str) -> Pack:
         pack, _, file = name.partition("/")
         tables.setdefault(pack, {})[file] = table
     parts = {pack: _part(found, Path(_ARCHIVE) / pack) for pack, found in tables.items()}
-    return _assemble([parts[name] for name in asked["packs"]], asked["optional"], parts)
+    merged, _ = _assemble([parts[name] for name in asked["packs"]], asked["optional"], parts)
+    return merged
 
 
-def _assemble(named: Sequence[Part], optional: Iterable[str], archived: Mapping[str, Part] | None = None) -> Pack:
-    """Check packs together with those that they require, out of the archive or the shipped ones, and merge them."""
+def _assemble(
+    named: Sequence[Part], optional: Iterable[str], archived: Mapping[str, Part] | None = None
+) -> tuple[Pack, dict[str, Path]]:
+    """Check packs together with those that they require, out of the archive or the shipped ones, and merge them.
+
+    Returns:
+        The pack, and the folder of each of its packs.
+    """
     parts: dict[str, Part] = {}
     by_id: dict[str, Part] = dict(archived or {})
     for part in named:
@@ -120,8 +134,10 @@ def _assemble(named: Sequence[Part], optional: Iterable[str], archived: Mapping[
         seen = visible(part, parts)
         check_standard(part.standard, seen.standard, part.folder / "standard.toml")
         check_rules(part.standard, part.rules, seen.standard, seen.rules, part.folder)
-        check_cases(seen.standard, part.rules, part.cases, part.folder)
-    return merge(parts, [part.standard.id for part in named], optional)
+        if archived is None:
+            check_cases(seen.standard, part.rules, seen.rules, part.cases, part.folder)
+    pack = merge(parts, [part.standard.id for part in named], optional)
+    return pack, {name: part.folder for name, part in parts.items()}
 
 
 def _read(folder: Path) -> Part:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phongmay_rules.checks.outcome import Member
+from phongmay_rules.checks.outcome import Context, Member
+from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.records import FactValue
 from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
@@ -53,6 +54,12 @@ def under_rules(member: Member, rules: Iterable[str]) -> State:
 def of_rule(member: Member, rule: str) -> Sequence[str]:
     """Give the states of one rule on a member: unknown when it was not judged, none when nothing was there to judge."""
     return member.states.get(rule, (State.UNKNOWN,))
+
+
+def fresh(fact: FactValue | None, context: Context) -> FactValue | None:
+    """Give a fact of a member unless it is too old."""
+    freshness_s = FACTS[fact.name].freshness_s if fact is not None else None
+    return None if fact is None or (freshness_s is not None and context.is_stale(fact.at, freshness_s)) else fact
 
 
 def by_fact(fact: FactValue | None) -> State:

@@ -23,9 +23,9 @@ def share(check: Share, context: Context) -> Outcome:
         if member.has_agent or not check.with_agent
     ]
     states = {
-        member.id: (
-            counting.by_fact(member.facts.get(check.fact)) if check.fact else counting.under_rules(member, check.rules)
-        )
+        member.id: counting.by_fact(counting.fresh(member.facts.get(check.fact), context))
+        if check.fact
+        else counting.under_rules(member, check.rules)
         for member in members
     }
     found = counting.bounds(states.values())

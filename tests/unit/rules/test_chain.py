@@ -332,6 +332,11 @@ def _changed_pack(folder: Path, version: str | None = None) -> Pack:
         rule.read_text("utf-8").replace("[subject]", "[subject]\nneeds_agent = true"),
         "utf-8",
     )
+    with (folder / "pack" / "cases" / "TB-01.toml").open("a", encoding="utf-8") as cases:
+        cases.write(
+            '[[case]]\nname = "no agent"\nkind = "not_applicable"\nexpect = "not_applicable"\n'
+            "subject = { agent = false }\n"
+        )
     if version:
         standard = folder / "pack" / "standard.toml"
         before = f'version = "{PACK.stamps[PACK.id].version}"'

@@ -5,6 +5,7 @@ Long because all seven kinds are tried with the same few makers of facts and mem
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -379,6 +380,21 @@ def test_share_by_fact() -> None:
     assert judged.measured["states"] == {"fail": 1, "pass": 1, "unknown": 3}
     both = share(check.model_copy(update={"with_agent": False}), context([], members))
     assert both.measured["states"] == {"fail": 1, "pass": 2, "unknown": 3}
+
+
+def test_an_old_fact_of_a_member_is_not_known() -> None:
+    """Also in a share a value counts up to its freshness and no second longer; closed days do not age it."""
+    check = Share(kind="share", members="devices", fact="ram_marketed_bytes", at_least=1.0)
+    limit = FACTS["ram_marketed_bytes"].freshness_s
+    assert limit is not None
+    members = [
+        Member("device", name, facts={"ram_marketed_bytes": fact("ram_marketed_bytes", 1, age=age)})
+        for name, age in (("fresh", limit), ("old", limit + 1))
+    ]
+    judged = share(check, context([], members))
+    assert judged.measured["states"] == {"pass": 1, "unknown": 1}
+    closed = dataclasses.replace(context([], members), days_off=lambda start, end: 1.0)
+    assert share(check, closed).measured["states"] == {"pass": 2}
 
 
 @pytest.mark.parametrize(

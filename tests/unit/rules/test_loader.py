@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from phongmay_rules.case_model import CaseKind
 from phongmay_rules.errors import PackError
-from phongmay_rules.loader import PACKS, load_pack, load_packs
+from phongmay_rules.loader import PACKS, load_pack, load_packs, restore_pack
 from phongmay_rules.settings import RulesSettings
 
 Change = Callable[[str, str, str], Path]
@@ -63,7 +65,17 @@ def change(tmp_path: Path) -> Change:
         ("standard.toml", 'document = "tt-28-2020"', 'document = "tt-28"', ["standard.toml", "'tt-28-2020'"]),
         ("standard.toml", 'wording = "reported"', 'wording = "verbatim"', ["standard.toml", "nobody has read"]),
         ("standard.toml", 'assessment = "manual"', 'assessment = "partial"', ["standard.toml", "at least one rule"]),
-        ("cases/TB-01.toml", 'kind = "at_limit"', 'kind = "other"', ["TB-01.toml", "no case of kind at_limit"]),
+        ("cases/TB-01.toml", "ram_marketed_bytes = 4_294_967_296", "ram_marketed_bytes = 4_294_967_297",
+         ["TB-01.toml", "case 'exactly 4 GB'", "'kind' is 'at_limit', but it shows pass"]),
+        ("cases/TB-01.toml", 'kind = "stale"', 'kind = "no_data"', ["TB-01.toml", "31 days ago", "shows stale"]),
+        ("cases/TB-01.toml", "ram_marketed_bytes = 8_589_934_592 }", "ram_marketed_bytes = 1 }",
+         ["TB-01.toml", "case '8 GB': expected pass, got fail (below)"]),
+        ("cases/TB-01.toml", "ram_marketed_bytes = 8_589_934_592 }", "ram_marketed_bytes = 2_147_483_648 }",
+         ["TB-01.toml", "'2 GB' states the very same as case '8 GB'"]),
+        ("cases/TB-01.toml", 'waiver = { on = "device" }', 'waiver = { on = "devices" }', ["TB-01.toml", "waiver.on"]),
+        ("cases/TB-01.toml", 'rule = "TB-03" }', 'rule = "TB-33" }', ["TB-01.toml", "waiver.rule", "'TB-33'"]),
+        ("cases/PH-01.toml", 'waiver = { on = "room" }', 'waiver = { on = "device" }',
+         ["PH-01.toml", "waiver.on", "expected one of: district, room, school"]),
         ("cases/TB-01.toml", 'kind = "fail"\nexpect = "fail"', 'kind = "fail"\nexpect = "pass"',
          ["TB-01.toml", "case '2 GB'", "expects fail"]),
         ("cases/TB-01.toml", "ram_marketed_bytes", "ram_bytes", ["TB-01.toml", "case '8 GB'", "'ram_bytes'"]),
@@ -89,8 +101,52 @@ def test_missing_case_file(change: Change) -> None:
     """A rule without its cases is refused."""
     folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
     (folder / "cases" / "TB-03.toml").unlink()
-    with pytest.raises(PackError, match=r"TB-03.*pass, fail, at_limit, no_data"):
+    with pytest.raises(PackError, match=r"TB-03.toml: rule TB-03 has no case; expected: this file"):
         load_pack(str(folder))
+
+
+def test_every_sort_that_applies_is_demanded(change: Change) -> None:
+    """Take away all cases that show a sort which applies, and the pack is refused; the sentence names the sort."""
+    folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
+    lines = {
+        CaseKind.FAIL: 'expect = "fail"', CaseKind.AT_LIMIT: 'expect = "pass"', CaseKind.NO_DATA: 'expect = "unknown"',
+        CaseKind.STALE: 'kind = "stale"', CaseKind.WAIVED: 'expect = "waived"',
+        CaseKind.NOT_APPLICABLE: 'expect = "not_applicable"',
+    }  # fmt: skip
+    demanded = []
+    for rule in ("TB-01", "TB-02", "PH-01", "PH-08", "QU-01", "TR-18"):
+        file = folder / "cases" / f"{rule}.toml"
+        whole = file.read_text("utf-8")
+        head, *cases = whole.split("[[case]]")
+        for kind, line in lines.items():
+            few = [case for case in cases if line not in case]
+            if len(few) < len(cases):
+                file.write_text("[[case]]".join([head, *few]), "utf-8")
+                with pytest.raises(
+                    PackError, match=rf"{rule}.toml: rule {rule} has no case of kind .*{kind}.*expected: "
+                ):
+                    load_pack(str(folder))
+                demanded.append(kind)
+        file.write_text(whole, "utf-8")
+    assert load_pack(str(folder)).cases
+    assert {kind: demanded.count(kind) for kind in lines} == {
+        CaseKind.FAIL: 6, CaseKind.AT_LIMIT: 6, CaseKind.NO_DATA: 6, CaseKind.STALE: 2, CaseKind.WAIVED: 6,
+        CaseKind.NOT_APPLICABLE: 2,
+    }  # fmt: skip
+
+
+def test_an_archived_pack_owes_no_new_case(change: Change) -> None:
+    """What judged once can be restored and replayed, although a later version demands more cases of a new pack."""
+    folder = change("standard.toml", "schema_version = 1", "schema_version = 1")
+    (folder / "cases" / "TB-01.toml").write_text('rule = "TB-01"\ncase = []\n', "utf-8")
+    with pytest.raises(PackError, match="has no case"):
+        load_pack(str(folder))
+    pack = load_pack("tanbinh-2023")
+    files = json.loads(pack.content)
+    files["tanbinh-2023/cases/TB-01.toml"]["case"] = []
+    restored = restore_pack(json.dumps(files))
+    assert restored.cases["TB-01"] == ()
+    assert restored.rules == pack.rules
 
 
 def test_foreign_file(change: Change) -> None:
@@ -136,11 +192,11 @@ def _write(folder: Path, **files: str) -> Path:
 
 def _small(folder: Path, name: str, *, requires: str = "", rule: str = "XX-01", more: str = "") -> Path:
     """Write a pack of one rule that counts a school's computer rooms."""
-    facts = {"pass": 2, "fail": 0, "at_limit": 1, "no_data": '{ missing = "no_data" }'}
+    facts = {"pass": 2, "fail": 0, "at_limit": 1, "no_data": '{ missing = "no_data" }', "waived": 0}
     expect = {"at_limit": "pass", "no_data": "unknown"}
     cases = "".join(
         f"[[case]]\nname = '{kind}'\nkind = '{kind}'\nexpect = '{expect.get(kind, kind)}'\n"
-        f"facts = {{ computer_rooms = {value} }}\n"
+        f"facts = {{ computer_rooms = {value} }}\n" + ("waiver = { on = 'school' }\n" if kind == "waived" else "")
         for kind, value in facts.items()
     )
     both = "vi = 'a'\nen = 'a'\n"

@@ -53,6 +53,9 @@ def changed_pack(folder: Path) -> Pack:
     text = path.read_text("utf-8").replace(f'version = "{version}"', 'version = "2099-1"', 1)
     assert old in text
     path.write_text(text.replace(old, new, 1), "utf-8")
+    cases = folder / "pack" / "cases" / "TB-01.toml"  # a pack whose cases show another limit is refused
+    stated = cases.read_text("utf-8").replace("4_294_967_296", "17_179_869_184")
+    cases.write_text(stated.replace("8_589_934_592", "34_359_738_368"), "utf-8")
     return load_pack(folder / "pack")
 
 
