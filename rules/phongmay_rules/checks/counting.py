@@ -83,7 +83,7 @@ _KINDS = {"devices": SubjectKind.DEVICE, "rooms": SubjectKind.ROOM, "schools": S
 def selected(
     members: Iterable[Member], what: str, of: tuple[str, ...], states: tuple[DeviceState, ...] = ()
 ) -> list[Member]:
-    """Give the members that count, in a fixed order.
+    """Give the members that count, in a fixed order, each once.
 
     Args:
         members: of the subject.
@@ -91,12 +91,12 @@ def selected(
         of: kinds of device or room (empty = all).
         states: states of devices (empty = all).
     """
-    chosen = [
-        member
+    chosen = {
+        member.id: member
         for member in members
         if member.kind == _KINDS[what] and (not of or member.sort in of) and (not states or member.state in states)
-    ]
-    return sorted(chosen, key=lambda member: member.id)
+    }
+    return [chosen[name] for name in sorted(chosen)]
 
 
 def evidence(member: Member, state: State, rules: tuple[str, ...]) -> dict[str, Any]:
