@@ -234,6 +234,11 @@ class _Checker:
         for rule in rules:
             if rule not in self._rules:
                 raise unknown_name(self._file, f"{self._key}.rules", rule, self._rules)
+            if rule == self._rule.id:
+                raise PackError(
+                    f"{self._file}: key '{self._key}.rules': rules read each other in a ring: {rule} > {rule}; "
+                    "expected: other rules"
+                )
 
     def _fact(self, key: str, name: str, unit: Unit) -> Unit:
         kind = FACTS.get(name)
@@ -326,7 +331,8 @@ def in_reading_order(rules: Mapping[str, Rule], folder: Path) -> dict[str, Rule]
 
     def add(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise PackError(f"{folder / 'rules'}: rules read each other in a ring: {' > '.join((*path, name))}")
+            raise PackError(f"{folder / 'rules'}: rules read each other in a ring: {' > '.join((*path, name))}; "
+                            "expected: none of them reads one that reads it")  # fmt: skip
         if name not in ordered:
             for read in rules[name].reads_rules():
                 add(read, (*path, name))

@@ -118,12 +118,12 @@ def _assemble(
         name = part.standard.id
         if name in path:
             raise PackError(f"{part.folder / 'standard.toml'}: packs require each other in a ring: "
-                            f"{' > '.join((*path, name))}")  # fmt: skip
+                            f"{' > '.join((*path, name))}; expected: none requires one that requires it")  # fmt: skip
         for required in part.standard.requires:
             if required not in by_id:
                 if required not in shipped_packs():
-                    raise PackError(f"{part.folder / 'standard.toml'}: key 'requires': '{required}' is neither a "
-                                    f"shipped pack ({', '.join(shipped_packs())}) nor named")  # fmt: skip
+                    raise PackError(f"{part.folder / 'standard.toml'}: key 'requires': unknown '{required}'; expected: "
+                                    f"a shipped pack ({', '.join(shipped_packs())}) or one that is named")  # fmt: skip
                 by_id[required] = _read(PACKS / required)
             add(by_id[required], (*path, name))
         parts.setdefault(name, part)

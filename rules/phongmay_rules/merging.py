@@ -148,7 +148,9 @@ def _equal(parts: Sequence[Part], key: str) -> dict[str, Any]:
 
 
 def _twice(what: str, name: str, one: Part, other: Part) -> PackError:
-    return PackError(f"{what} '{name}' stands in two packs: {one.folder} and {other.folder}; expected one of them only")
+    file = one.folder / (f"rules/{name}.toml" if what == "rule" else "standard.toml")
+    return PackError(f"{file}: {what} '{name}' stands in two packs: {one.folder} and {other.folder}; expected one of "
+                     "them only")  # fmt: skip
 
 
 def canonical(content: Any) -> str:
