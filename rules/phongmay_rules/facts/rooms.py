@@ -113,7 +113,7 @@ def _equipped(declared: Declarations, at: float) -> Found:
 
 
 def _lines(school: SchoolPlace, at: float) -> list[Found]:
-    """Count fibre lines and providers; a line whose medium or provider is not told may be any."""
+    """Count fibre lines and providers; a line whose medium or provider is not told may be any; without any line nothing is known."""
     rows = tuple(line.row for line in school.lines)
     fibre = [line for line in school.lines if line.medium == Medium.FIBRE]
     isps = {line.isp.casefold() for line in school.lines if line.isp}
@@ -124,6 +124,6 @@ def _lines(school: SchoolPlace, at: float) -> list[Found]:
         if untold_medium and not fibre
         else Found("fibre_lines", len(fibre), at, None, rows),
         missing("distinct_isps", Reason.NOT_DECLARED, at, sources=rows)
-        if untold_isp and len(isps) < len(school.lines)
+        if untold_isp
         else Found("distinct_isps", len(isps), at, None, rows),
     ]
