@@ -113,7 +113,7 @@ def _equipped(declared: Declarations, at: float) -> Found:
 
 
 def _lines(school: SchoolPlace, at: float) -> list[Found]:
-    """Count fibre lines and providers; a line whose medium or provider is not told may be any; without any line nothing is known."""
+    """Count fibre lines and providers; a line whose medium or provider is not told may be any, no line is not known."""
     rows = tuple(line.row for line in school.lines)
     fibre = [line for line in school.lines if line.medium == Medium.FIBRE]
     isps = {line.isp.casefold() for line in school.lines if line.isp}
