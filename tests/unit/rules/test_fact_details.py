@@ -170,7 +170,7 @@ def test_editions(tmp_path: Path) -> None:
         "utf-8",
     )
     table = read_table(path)
-    assert table.valid_until == date(2027, 1, 1)
+    assert (table.checked, table.valid_until) == (date(2026, 1, 1), date(2027, 1, 1))
     months = {name: release.ends.month if (release := table.find("W", "1", name)) else 0
               for name in ("x edu", "X ENT", "plain", "pro edu", "ent ltsc", "ltsc")}  # fmt: skip
     assert months == {"x edu": 2, "X ENT": 2, "plain": 1, "pro edu": 1, "ent ltsc": 2, "ltsc": 0}

@@ -1,0 +1,262 @@
+"""All facts of schools at once: which functions give what for a device, whose data they see, and what hours are cut to.
+
+The series store is a shelf in memory, so that each test says exactly which rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from phongmay_rules.facts import hardware, network, presence
+from phongmay_rules.facts.catalogue import BY_AGENT, FACTS, Found, missing
+from phongmay_rules.facts.declared import origin, stated
+from phongmay_rules.facts.rooms import room_facts, school_facts
+from phongmay_rules.facts.schools import FactMaker, unit_facts
+from phongmay_rules.facts.support import shipped_table
+from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.timetable import parse
+from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+
+AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
+"""A Monday, 10:00 in Ho Chi Minh City."""
+TIMETABLE = "Mon-Fri 07:00-11:30"
+DAY = 86400.0
+
+
+def row(device: str, part: str = "", **values: Any) -> Row:
+    """Make a row of the series."""
+    return Row(device, part, AT - 60, TimeBasis.LIVE, values, EnvelopeId(device, "r", 1))
+
+
+@dataclass
+class Shelf:
+    """A series store in memory."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    heard: dict[str, Presence] = field(default_factory=dict)
+    hours: list[Minutes] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def latest(self, measurement: str, devices: Collection[str]) -> Iterator[Row]:
+        """Give the rows of a measurement."""
+        return (found for found in self.rows.get(measurement, []) if found.device in devices)
+
+    def minutes(self, start: float, end: float, devices: Collection[str]) -> Iterator[Minutes]:
+        """Give the hours, and note what was asked."""
+        self.asked.append((start, end, sorted(devices)))
+        return (found for found in self.hours if found.device in devices)
+
+    def presence(self, devices: Collection[str]) -> Iterator[Presence]:
+        """Give who was heard."""
+        return (found for name, found in self.heard.items() if name in devices)
+
+
+def pc(name: str, **changes: Any) -> DevicePlace:
+    """Make a PC whose agent is expected since a month."""
+    place = DevicePlace(name, "th", "r1", "pc", "in_service", AT - 30 * DAY, False, TIMETABLE, f"dv:{name}")
+    return replace(place, **changes)
+
+
+def full(*names: str) -> Shelf:
+    """Make a shelf on which machines have told everything."""
+    start = int(AT) - 3 * 3600
+    return Shelf(
+        {
+            "hardware": [
+                row(name, memory_bytes=8 * 2**30, cpu_threads=4, os_id="debian", os_version="12") for name in names
+            ],
+            "disk": [row(name, "sda", size_bytes=240e9, is_system=True) for name in names],
+            "usage": [row(name, disk_free_bytes=1e11, disk_total_bytes=2e11) for name in names],
+            "link": [row(name, "eth0", speed_bps=1e9, is_up=True, is_default=True) for name in names],
+            "agent": [row(name, interval_s=30.0) for name in names],
+        },
+        {name: Presence(name, "online", "s", "r", AT - DAY, AT - 3600, "1") for name in names},
+        [Minutes(name, start + 3600 * hour, 2**60 - 1, 2**60 - 1, 0) for name in names for hour in range(3)],
+    )
+
+
+def make(shelf: Shelf, *devices: DevicePlace, **content: Any) -> dict[tuple[str, str], list[Found]]:
+    """Make the facts of one school."""
+    series: Any = shelf
+    return FactMaker(AT).make([SchoolPlace("th", "Trường", "tieu_hoc", devices=list(devices), **content)], series)
+
+
+def by_name(facts: list[Found]) -> dict[str, Found]:
+    """Give facts by name; none stands there twice."""
+    assert len({found.name for found in facts}) == len(facts)
+    return {found.name: found for found in facts}
+
+
+EVERY = {name for name, kind in FACTS.items() if kind.subject is SubjectKind.DEVICE}
+
+
+def test_a_device_has_every_fact_from_its_own_data() -> None:
+    """Each function sees the rows of this device, the timetable of its room and the interval of its agent."""
+    shelf, place = full("a", "b"), pc("a")
+    facts = by_name(make(shelf, place)["device", "a"])
+    assert set(facts) == EVERY
+    hours = parse(TIMETABLE)
+    wanted = [
+        *hardware.hardware_facts(shelf.rows["hardware"][0], AT, shipped_table()),
+        *hardware.disk_facts([shelf.rows["disk"][0]], AT),
+        *hardware.free_space_facts(shelf.rows["usage"][0], AT),
+        *network.link_facts([shelf.rows["link"][0]], AT),
+        *network.reach_facts(shelf.hours[:3], network.last_day(hours, AT), AT - 30 * DAY, AT),
+        *presence.presence_facts(shelf.heard["a"], hours, AT - 30 * DAY, 30.0, AT),
+    ]
+    for found in wanted:
+        assert facts[found.name] == found
+    assert facts["silent_expected_s"].value == 3584  # an hour, rounded down
+    assert facts["internet_reach_ratio"].value == 1
+    assert facts["availability_30d_ratio"] == missing("availability_30d_ratio", Reason.NOT_MEASURED_YET, AT)
+    assert facts["works_7d"] == Found("works_7d", 1, AT, None, ("dv:a",))
+    assert shelf.asked == [(AT - 3 * DAY, AT, ["a"])]
+
+
+def test_a_device_of_which_nothing_was_heard() -> None:
+    """All facts are there, without values; only its silence and its record are known."""
+    facts = by_name(make(Shelf(), pc("a"))["device", "a"])
+    assert set(facts) == EVERY
+    known = {name for name, found in facts.items() if found.value is not None}
+    assert known >= {"heard", "silent_expected_s", "reported_7d", "works_7d", "record_fields_missing"}
+    assert (facts["heard"].value, facts["works_7d"].value, facts["reported_7d"].value) == (0, 0, 0)
+    assert facts["silent_expected_s"].detail == {"expected_since": AT - 30 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("state", "last_seen", "works"),
+    [("in_service", AT - DAY, 1), ("in_repair", AT - DAY, 0), ("in_service", AT - 8 * DAY, 0)],
+)
+def test_what_works(state: str, last_seen: float, works: int) -> None:
+    """In service and heard within a week."""
+    shelf = full("a")
+    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=last_seen)
+    assert by_name(make(shelf, pc("a", state=state))["device", "a"])["works_7d"].value == works
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"agent_since": None}, Reason.NO_AGENT),
+        ({"in_conflict": True}, Reason.IDENTITY_CONFLICT),
+        ({"agent_since": None, "in_conflict": True}, Reason.NO_AGENT),
+    ],
+)
+def test_nothing_is_measured_without_an_agent_or_under_a_shared_identity(change: Any, reason: Reason) -> None:
+    """Whatever lies in the store: every measured fact is missing for this reason, and nobody asks for its rows."""
+    shelf = full("a")
+    facts = by_name(make(shelf, pc("a", **change))["device", "a"])
+    assert set(facts) == EVERY
+    for name in BY_AGENT:
+        assert facts[name] == missing(name, reason, AT, sources=("dv:a",))
+    assert facts["availability_30d_ratio"].missing is Reason.NOT_MEASURED_YET
+    assert shelf.asked == []
+
+
+def test_a_timetable_that_cannot_be_read_leaves_silence_and_reach_unknown() -> None:
+    """The hardware is known all the same, and that it reported; one broken room does not hurt another."""
+    shelf = full("a", "b")
+    made = make(shelf, pc("a", timetable="whenever"), pc("b"))
+    facts = by_name(made["device", "a"])
+    assert set(facts) == EVERY
+    for name in ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio", "heard", "silent_expected_s"):
+        assert facts[name] == missing(name, Reason.BAD_TIMETABLE, AT, sources=("dv:a",))
+    assert facts["reported_7d"] == Found("reported_7d", 1, AT)
+    assert facts["works_7d"] == Found("works_7d", 1, AT, None, ("dv:a",))
+    assert facts["cpu_threads"].value == 4
+    assert by_name(made["device", "b"])["internet_reach_ratio"].value == 1
+    silent = by_name(make(Shelf(), pc("a", timetable="whenever"))["device", "a"])
+    assert (silent["reported_7d"].value, silent["works_7d"].value) == (0, 0)
+
+
+class Expired:
+    """A calendar that has run out."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def cut(self, hours: Any) -> Any:
+        """Give hours that say so."""
+        return type("Over", (), {
+            "expired": lambda _, at: "terms until 2026-05-31",
+            "intervals": lambda _, start, end: [], "closed_seconds": lambda _, start, end: 0.0,
+        })()  # fmt: skip
+
+
+def test_a_calendar_that_ran_out_leaves_silence_and_reach_unknown() -> None:
+    """The reason is another one than that of a bad timetable, and says what has run out."""
+    facts = by_name(make(full("a"), pc("a"), calendar=Expired())["device", "a"])
+    assert facts["heard"] == missing(
+        "heard", Reason.CALENDAR_EXPIRED, AT, sources=("dv:a",), expired="terms until 2026-05-31"
+    )
+    assert facts["reported_7d"].value == 1
+
+
+def test_the_period_that_is_read_spans_all_rooms() -> None:
+    """From the earliest beginning to the latest end of any room's last day, and for devices with agents only."""
+    shelf = full("a", "b", "c")
+    make(shelf, pc("a"), pc("b", timetable="Mon-Fri 07:00-09:00"), pc("c", agent_since=None))
+    assert shelf.asked == [(AT - 3600 - 3 * DAY, AT, ["a", "b"])]
+    nobody = full("a")
+    make(nobody, pc("a", timetable="whenever"))
+    assert nobody.asked == []
+
+
+def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
+    """A room sees what stands in it and its own paper; so does the school; a device's paper is its own."""
+
+    def paper(value: float, name: str) -> Declaration:
+        return Declaration(value, AT - DAY, "Ban kiểm kê", "", f"dc:{name}")
+
+    rooms = [RoomPlace(name, "th", "computer_room", 40, TIMETABLE, f"room:{name}") for name in ("r1", "r2", "r3")]
+    declared = {
+        ("school", "th"): {"students": paper(90, "s")},
+        ("room", "r2"): {"area": paper(50, "a"), "internet": paper(0, "i")},
+        ("device", "b"): {"cpu_threads": paper(2, "c"), "screen_width": paper(1280, "w")},
+    }
+    shelf = full("a", "b")
+    devices = (pc("a"), pc("b", agent_since=None, room_id="r2"), pc("c", room_id=None), pc("t", kind="teacher_pc"))
+    made = make(shelf, *devices, rooms=rooms, declared=declared)
+    assert set(made) == {
+        ("school", "th"), *(("room", room.id) for room in rooms), *(("device", place.id) for place in devices),
+    }  # fmt: skip
+    school = SchoolPlace("th", "Trường", "tieu_hoc", rooms=rooms, devices=list(devices))
+    assert made["school", "th"] == school_facts(school, declared["school", "th"], AT)
+    reach = {"a": by_name(made["device", "a"])["internet_reach_ratio"]}
+    assert reach["a"].value == 1
+    assert made["room", "r1"] == room_facts(rooms[0], [devices[0], devices[3]], reach, {}, AT)
+    assert by_name(made["room", "r1"])["has_internet"].value == 1
+    assert made["room", "r2"] == room_facts(rooms[1], [devices[1]], {}, declared["room", "r2"], AT)
+    assert by_name(made["room", "r2"])["has_internet"].value == 0
+    assert made["room", "r3"] == room_facts(rooms[2], [], {}, {}, AT)
+    told = by_name(made["device", "b"])
+    assert told["cpu_threads"] == stated("cpu_threads", declared["device", "b"]["cpu_threads"], AT)
+    assert told["screen_width_px"].value == 1280
+    assert by_name(made["device", "a"])["screen_width_px"].value is None
+    assert origin(declared["device", "b"]["cpu_threads"]).items() <= told["cpu_threads"].detail.items()
+
+
+def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
+    """An evaluation may bring its own table of support dates; without one the shipped one serves."""
+    gone = replace(shipped_table(), valid_until=date(2020, 1, 1))
+    school = SchoolPlace("th", "Trường", "tieu_hoc", devices=[pc("a"), pc("b", agent_since=None)])
+    school.declared = {("device", "b"): {"os": Declaration("windows 7", AT, "x", "", "dc:1")}}
+    series: Any = full("a")
+    made = FactMaker(AT, gone).make([school], series)
+    for name in ("a", "b"):
+        assert by_name(made["device", name])["os_support_days_left"].missing is Reason.TABLE_EXPIRED
+
+
+def test_facts_of_a_unit() -> None:
+    """Nothing about a unit above schools is measured yet, and each says so."""
+    assert unit_facts(AT) == [missing("report_days_before_25", Reason.NOT_MEASURED_YET, AT)]
