@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from phongmay.main import main
 from phongmay_rules.chain.heads import make_key, read_lines
+from phongmay_rules.loader import PACKS
 
 
 def test_pack_verbs_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +36,31 @@ def test_what_does_not_exist_is_told(arguments: list[str], capsys: pytest.Captur
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert arguments[1] in error
+
+
+def test_rules_test_lists_every_case_that_comes_out_differently(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever moves a limit sees at once which cases to move; a pack that lacks a sort of case is refused."""
+    folder = tmp_path / "pack"
+    shutil.copytree(PACKS / "tanbinh-2023", folder)
+    standard = folder / "standard.toml"
+    right = standard.read_text("utf-8")
+    standard.write_text(right.replace("value = 4_294_967_296", "value = 8_589_934_592", 1), "utf-8")
+    assert main(["rules", "test", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "TB-01 case 'exactly 4 GB': expected pass, got fail (below)" in said
+    assert main(["rules", "check", str(folder)]) == 2
+    assert "case 'exactly 4 GB'" in capsys.readouterr().err
+    standard.write_text(right, "utf-8")
+    cases = folder / "cases" / "TB-01.toml"
+    cases.write_text(cases.read_text("utf-8").replace("age_s = 2_678_400", "age_s = 1"), "utf-8")
+    assert main(["rules", "test", str(folder)]) == 1
+    text = cases.read_text("utf-8").split("[[case]]")
+    cases.write_text("[[case]]".join(part for part in text if "age_s = 1 " not in part), "utf-8")
+    capsys.readouterr()
+    assert main(["rules", "test", str(folder)]) == 2
+    assert "rule TB-01 has no case of kind stale (check.0)" in capsys.readouterr().err
 
 
 def _settings(house: Any, folder: Path) -> Path:
