@@ -176,6 +176,7 @@ def test_what_is_registered_goes_before_what_is_declared() -> None:
     assert (facts["has_teacher_pc"].value, facts["has_teacher_pc"].sources) == (1, ("dv:t",))
     assert facts["has_teacher_pc"].detail["disagrees"] is False
     assert (facts["has_display"].at, facts["has_display"].missing) == (AT, None)
+    assert (facts["has_teacher_pc"].at, facts["has_teacher_pc"].missing) == (AT, None)
     broken = [replace(place, state="in_repair") for place in there]
     facts = by_name(room_facts(ROOM, broken, {}, {}, AT))
     assert facts["has_display"].missing is facts["has_teacher_pc"].missing is Reason.NOT_DECLARED

@@ -70,11 +70,14 @@ def full(*names: str) -> Shelf:
     return Shelf(
         {
             "hardware": [
-                row(name, memory_bytes=8 * 2**30, cpu_threads=4, os_id="debian", os_version="12") for name in names
+                row(name, memory_bytes=8 * 2**30, cpu_threads=4, cpu_bits=64, os_id="debian", os_version="12")
+                for name in names
             ],
-            "disk": [row(name, "sda", size_bytes=240e9, is_system=True) for name in names],
-            "usage": [row(name, disk_free_bytes=1e11, disk_total_bytes=2e11) for name in names],
-            "link": [row(name, "eth0", speed_bps=1e9, is_up=True, is_default=True) for name in names],
+            "disk": [row(name, "sda", size_bytes=240 * 10**9, is_system=True) for name in names],
+            "usage": [row(name, system_volume_bytes=2 * 10**11, system_volume_free_bytes=10**11) for name in names],
+            "link": [
+                row(name, "eth0", speed_bps=10**9, is_up=True, is_default_route=True, medium="wired") for name in names
+            ],
             "agent": [row(name, interval_s=30.0) for name in names],
         },
         {name: Presence(name, "online", "s", "r", AT - DAY, AT - 3600, "1") for name in names},
@@ -113,6 +116,7 @@ def test_a_device_has_every_fact_from_its_own_data() -> None:
     ]
     for found in wanted:
         assert facts[found.name] == found
+        assert found.value is not None
     assert facts["silent_expected_s"].value == 3584  # an hour, rounded down
     assert facts["internet_reach_ratio"].value == 1
     assert facts["availability_30d_ratio"] == missing("availability_30d_ratio", Reason.NOT_MEASURED_YET, AT)
@@ -124,10 +128,20 @@ def test_a_device_of_which_nothing_was_heard() -> None:
     """All facts are there, without values; only its silence and its record are known."""
     facts = by_name(make(Shelf(), pc("a"))["device", "a"])
     assert set(facts) == EVERY
+    assert {found.at for found in facts.values()} == {AT}
     known = {name for name, found in facts.items() if found.value is not None}
     assert known >= {"heard", "silent_expected_s", "reported_7d", "works_7d", "record_fields_missing"}
     assert (facts["heard"].value, facts["works_7d"].value, facts["reported_7d"].value) == (0, 0, 0)
     assert facts["silent_expected_s"].detail == {"expected_since": AT - 30 * DAY}
+
+
+def test_silence_is_counted_in_rounds_of_the_devices_own_agent() -> None:
+    """100 seconds are three rounds of 30 s, and fewer than two of the 60 s that stand in for an agent unknown."""
+    shelf = full("a")
+    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=AT - 100)
+    assert by_name(make(shelf, pc("a"))["device", "a"])["silent_expected_s"].value == 90
+    shelf.rows["agent"] = []
+    assert by_name(make(shelf, pc("a"))["device", "a"])["silent_expected_s"].value == 0
 
 
 @pytest.mark.parametrize(
@@ -156,7 +170,7 @@ def test_nothing_is_measured_without_an_agent_or_under_a_shared_identity(change:
     assert set(facts) == EVERY
     for name in BY_AGENT:
         assert facts[name] == missing(name, reason, AT, sources=("dv:a",))
-    assert facts["availability_30d_ratio"].missing is Reason.NOT_MEASURED_YET
+    assert facts["availability_30d_ratio"] == missing("availability_30d_ratio", Reason.NOT_MEASURED_YET, AT)
     assert shelf.asked == []
 
 
