@@ -188,6 +188,8 @@ def test_a_timetable_that_cannot_be_read_leaves_silence_and_reach_unknown() -> N
     assert by_name(made["device", "b"])["internet_reach_ratio"].value == 1
     silent = by_name(make(Shelf(), pc("a", timetable="whenever"))["device", "a"])
     assert (silent["reported_7d"].value, silent["works_7d"].value) == (0, 0)
+    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=AT - 8 * DAY)
+    assert by_name(make(shelf, pc("a", timetable="whenever"))["device", "a"])["reported_7d"].value == 0
 
 
 class Expired:
@@ -258,6 +260,21 @@ def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
     assert told["screen_width_px"].value == 1280
     assert by_name(made["device", "a"])["screen_width_px"].value is None
     assert origin(declared["device", "b"]["cpu_threads"]).items() <= told["cpu_threads"].detail.items()
+
+
+def test_some_devices_get_the_very_facts_that_all_of_them_get() -> None:
+    """Looking at what changed gives what looking at everything gives, about these devices only, and reads no others."""
+    declared = {("device", "b"): {"screen_width": Declaration(1280, AT, "x", "", "dc:w")}}
+    devices = [pc("a"), pc("b"), pc("c", agent_since=None), pc("d", timetable="Mon-Fri 07:00-09:00")]
+    school = SchoolPlace("th", "Trường", "tieu_hoc", devices=devices, declared=declared)
+    shelf = full("a", "b", "c", "d")
+    series: Any = shelf
+    everything = FactMaker(AT).make([school], series)
+    some = FactMaker(AT).devices(school, {"b", "c", "elsewhere"}, series)
+    assert some == {key: everything[key] for key in (("device", "b"), ("device", "c"))}
+    assert by_name(some["device", "b"])["screen_width_px"].value == 1280
+    assert shelf.asked[1] == (AT - 3 * DAY, AT, ["b"])
+    assert FactMaker(AT).devices(school, set(), series) == {}
 
 
 def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
