@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import date
 
 from phongmay_rules.facts import support
+from phongmay_rules.gaps.prices import read_prices
 from phongmay_store.register.public_holidays import shipped_holidays
 from phongmay_store.shipped import WARN_DAYS, ShippedTable
 
 
 def shipped_tables() -> Sequence[ShippedTable]:
     """Give every table."""
-    return (support.shipped_table().table, shipped_holidays().table)
+    return (support.shipped_table().table, shipped_holidays().table, read_prices().table)
 
 
 def warnings(today: date, warn_days: int = WARN_DAYS) -> list[str]:

@@ -17,7 +17,9 @@ from phongmay_store.shipped import WARN_DAYS
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    verb = commands.add_parser("tables", help="tables that run out (support dates, public holidays), with their ends")
+    verb = commands.add_parser(
+        "tables", help="tables that run out (support dates, public holidays, prices), with their ends"
+    )
     verb.add_argument("--days", type=int, default=WARN_DAYS, metavar="N",
                       help="warn so many days before the end (default: %(default)s)")  # fmt: skip
     verb.add_argument("--on", metavar="DAY", help="as of this day (default: today)")

@@ -19,6 +19,7 @@ from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.hardware import support_days
 from phongmay_rules.model import Text
 from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.shipped import ShippedTable
 
 SAMPLE = Path(__file__).with_name("prices.toml")
 WARN_DAYS = 30
@@ -152,6 +153,11 @@ class Prices(_Strict):
     def of(self, kind: ItemKind) -> list[Item]:
         """Give the items of a kind, cheapest first."""
         return sorted((item for item in self.item if item.kind is kind), key=lambda item: (item.price_vnd, item.id))
+
+    @property
+    def table(self) -> ShippedTable:
+        """What is said of the shipped file when it runs out."""
+        return ShippedTable("unit prices", SAMPLE.name, self.dated, self.valid_until, "gap lists say that it is old")
 
     def staleness(self, today: date) -> str:
         """Say that the prices have run out or soon will; "" when they have not."""

@@ -114,13 +114,15 @@ def test_mistakes_are_told_in_a_sentence(run: Run, tmp_path: Path, monkeypatch: 
 
 def test_tables_that_run_out_are_told_before(run: Run) -> None:
     """All is well: 0. Near the end of one, or after it: 1 and a sentence with file and day."""
-    assert {table.file for table in shipped_tables()} == {"os_support.toml", "public_holidays.toml"}
+    assert {table.file for table in shipped_tables()} == {"os_support.toml", "prices.toml", "public_holidays.toml"}
     assert warnings(date(2026, 11, 24)) == []
     assert run("tables", "--on", "2026-11-24")[0] == 0
     code, out = run("tables", "--on", "2027-12-01")
     assert code == 1
     assert "os_support.toml) runs out on 2027-12-31, in 30 days" in out
-    assert run("tables", "--on", "2027-12-01", "--days", "30")[0] == 0
+    assert "os_support.toml) runs" not in run("tables", "--on", "2027-12-01", "--days", "30")[1]
+    assert "prices.toml) runs out on 2027-06-30" in run("tables", "--on", "2027-06-01")[1]
+    assert "prices.toml) ran out on 2027-06-30: gap lists say that it is old" in out
     code, out = run("tables", "--on", "2029-01-01")
     assert code == 1
     assert "public_holidays.toml) ran out on 2028-12-31" in out
