@@ -1,7 +1,8 @@
-"""The verb `phongmay rules adopt-annex`: what official figures would change, and with --publish their adoption.
+"""The verbs `phongmay rules set` and `adopt-annex`: what other figures would change, and with --publish their adoption.
 
-In: the settings file, the register, a TOML file of figures. Out: a table of changed verdicts on stdout. Without
---publish nothing is written.
+In: the settings file, the register, figures as NAME=VALUE or in a TOML file with the place where they stand. Out: a
+table of changed verdicts on stdout. Without --publish nothing is written. `phongmay rules parameters` lists what is in
+force: whose, since when, why.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
-from phongmay.settings import load
+from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import adopting
-from phongmay_rules.adopting import Annex, Effect
+from phongmay_rules.adopting import Effect
+from phongmay_rules.explain import format_value
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.model import Pack
+from phongmay_rules.places import read_organisation
+from phongmay_rules.whatif import read_values
+from phongmay_store.register.base import utc_now
+from phongmay_store.register.compliance import Parameter
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.organisation import Unit, find_external
@@ -28,37 +34,92 @@ from phongmay_store.register.place import Room
 
 
 def add_adopting(verbs: Commands) -> None:
-    """Declare the verb."""
-    verb = verbs.add_parser("adopt-annex", help="show what official figures would change, and publish them")
-    verb.add_argument("file", type=Path, metavar="FILE", help="TOML file with the figures and where they stand")
-    verb.add_argument("--unit", metavar="UNIT", help="unit that adopts them, id or issuer:value (default: the top)")
-    verb.add_argument("--publish", action="store_true", help="record them; without it nothing is written")
-    verb.add_argument("--by", metavar="LOGIN", help="account of the officer who publishes")
-    verb.add_argument("--reason", metavar="TEXT", help="why they are published")
-    verb.set_defaults(run=_adopt)
+    """Declare the verbs."""
+    annex = verbs.add_parser("adopt-annex", help="show what official figures would change, and publish them")
+    annex.add_argument("file", type=Path, metavar="FILE", help="TOML file with the figures and where they stand")
+    annex.set_defaults(run=_adopt)
+    setting = verbs.add_parser("set", help="show what another value of a parameter would change, and publish it")
+    setting.add_argument("values", nargs="+", metavar="NAME=VALUE", help="e.g. ram_min=8GiB reach_share_min=98%%")
+    setting.set_defaults(run=_set)
+    for verb in (annex, setting):
+        verb.add_argument("--unit", metavar="UNIT", help="unit that adopts them, id or issuer:value (default: the top)")
+        verb.add_argument("--publish", action="store_true", help="record them; without it nothing is written")
+        verb.add_argument("--by", metavar="LOGIN", help="account of the officer who publishes")
+        verb.add_argument("--reason", metavar="TEXT", help="why they are published")
+    listing = verbs.add_parser("parameters", help="values in force: whose, since when, why, and their bounds")
+    listing.add_argument("--unit", metavar="UNIT", help="in force for this unit, id or issuer:value (default: the top)")
+    listing.add_argument("--history", action="store_true", help="every value that any unit ever set, oldest first")
+    listing.set_defaults(run=_parameters)
 
 
 def _adopt(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    pack = packs_in_force(settings.rules)
+    annex = adopting.read_annex(args.file, pack)
+    print(f"{annex.number} of {annex.issued}: {annex.title}")
+    return _publish(args, settings, pack, annex.values, annex.sources)
+
+
+def _set(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    pack = packs_in_force(settings.rules)
+    return _publish(args, settings, pack, read_values(pack, args.values), {})
+
+
+def _publish(
+    args: argparse.Namespace, settings: ServerSettings, pack: Pack, wanted: Mapping[str, float],
+    sources: Mapping[str, str],
+) -> int:  # fmt: skip
     if args.publish and not (args.by and args.reason):
         raise OperatorError(
             "--publish needs --by LOGIN and --reason TEXT: a figure without who and why is worth little"
         )
-    settings = load(args.config)
-    pack = packs_in_force(settings.rules)
-    annex = adopting.read_annex(args.file, pack)
     register = open_register(settings.store.register_url)
     require_current(register)
     with Session(register) as session:
         unit = _unit(session, args.unit)
-        found = adopting.effect(session, pack, annex, unit)
-        for line in _lines(session, pack, annex, found):
+        found = adopting.effect(session, pack, wanted, unit)
+        for line in _lines(session, pack, wanted, sources, found):
             print(line)
         if not args.publish:
             print("nothing was written; to adopt these figures add --publish --by LOGIN --reason TEXT")
             return 0
-        count = adopting.publish(session, pack, annex, found, unit_id=unit, signed_by=args.by, reason=args.reason)
+        count = adopting.publish(
+            session, pack, found, unit_id=unit, signed_by=args.by, reason=args.reason, sources=sources
+        )
         session.commit()
     print(f"{count} parameter(s) recorded for unit {unit}; the next evaluation judges by them, old verdicts stand")
+    return 0
+
+
+def _parameters(args: argparse.Namespace) -> int:
+    settings = load(args.config)
+    pack = packs_in_force(settings.rules)
+    register = open_register(settings.store.register_url)
+    require_current(register)
+    with Session(register) as session:
+        unit = _unit(session, args.unit)
+        names = {row.id: row.name for row in session.scalars(Unit.at())}
+        rows = session.scalars(select(Parameter).order_by(Parameter.number)).all()
+        organisation = read_organisation(session, utc_now(), only=())
+    known = pack.standard.parameters
+    if args.history:
+        for row in rows:
+            value = format_value(row.value, known[row.name].unit, "en") if row.name in known else f"{row.value:g}"
+            print(f"{row.recorded_at:%Y-%m-%d %H:%MZ}  {names.get(row.unit_id, row.unit_id)}  {row.name} = {value}  "
+                  f"{row.set_by}: {row.reason}")  # fmt: skip
+        return 0
+    newest = {(row.unit_id, row.name): row for row in rows if row.pack_id == pack.parameter_owners.get(row.name)}
+    lineage = list(organisation.ancestry(unit))
+    for name in sorted(known):
+        parameter = known[name]
+        low, high = (format_value(bound, parameter.unit, "en") for bound in (parameter.low, parameter.high))
+        by = next((newest[above, name] for above in lineage if (above, name) in newest), None)
+        shown = format_value(parameter.value if by is None else by.value, parameter.unit, "en")
+        whose = f"default ({parameter.number_from})"
+        if by is not None:
+            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {by.recorded_at:%Y-%m-%d}: {by.reason}"
+        print(f"{name:<28}{shown:<14}[{low} .. {high}]  {whose}")
     return 0
 
 
@@ -75,15 +136,17 @@ def _unit(session: Session, name: str | None) -> str:
     return found
 
 
-def _lines(session: Session, pack: Pack, annex: Annex, found: Effect) -> Iterator[str]:
-    yield f"{annex.number} of {annex.issued}: {annex.title}"
-    for figure in annex.figure:
-        unit = pack.standard.parameters[figure.parameter].unit
-        if figure.parameter in found.values:
-            old, new = found.values[figure.parameter]
-            yield f"  {figure.parameter}: {old:g} -> {new:g} {unit}  ({figure.source})"
+def _lines(
+    session: Session, pack: Pack, wanted: Mapping[str, float], sources: Mapping[str, str], found: Effect
+) -> Iterator[str]:
+    for name, value in wanted.items():
+        unit = pack.standard.parameters[name].unit
+        place = f"  ({sources[name]})" if name in sources else ""
+        if name in found.values:
+            old, new = (format_value(number, unit, "en") for number in found.values[name])
+            yield f"  {name}: {old} -> {new}{place}"
         else:
-            yield f"  {figure.parameter}: {figure.value:g} {unit} is in force already  ({figure.source})"
+            yield f"  {name}: {format_value(value, unit, 'en')} is in force already{place}"
     names = _names(session)
     for change in found.changes:
         kind, subject, rule = change.key

@@ -56,6 +56,16 @@ class Annex(BaseModel):
     issued: date
     figure: tuple[Figure, ...] = Field(min_length=1, strict=False)
 
+    @property
+    def values(self) -> dict[str, float]:
+        """Parameter -> figure."""
+        return {figure.parameter: float(figure.value) for figure in self.figure}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Parameter -> document and place."""
+        return {figure.parameter: f"{self.number}, {self.issued}, {figure.source}" for figure in self.figure}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -68,10 +78,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the figures of an annex would do.
+    """What other figures would do.
 
     Attributes:
-        values: parameter -> (value now in force for the unit, value of the annex); only those that differ.
+        values: parameter -> (value now in force for the unit, new value); only those that differ.
         changes: verdicts with another state, by key.
         judged: how many verdicts were compared.
     """
@@ -113,13 +123,15 @@ def read_annex(path: Path, pack: Pack) -> Annex:
     return annex
 
 
-def effect(session: Session, pack: Pack, annex: Annex, unit_id: str, at: datetime | None = None) -> Effect:
-    """Judge everything twice from the current fact rows, without and with the annex; nothing is written.
+def effect(
+    session: Session, pack: Pack, wanted: Mapping[str, float], unit_id: str, at: datetime | None = None
+) -> Effect:
+    """Judge everything twice from the current fact rows, without and with the figures; nothing is written.
 
     Args:
         session: the register.
         pack: the packs in force.
-        annex: the figures.
+        wanted: parameter -> figure.
         unit_id: the unit that would adopt them; they hold for it and what is below it, except where a unit below has
             set its own.
         at: instant of judging (default: now).
@@ -127,7 +139,6 @@ def effect(session: Session, pack: Pack, annex: Annex, unit_id: str, at: datetim
     now = at or utc_now()
     before = sit(session, pack, now, utc_now())
     own = before.overrides.get(unit_id, {})
-    wanted = {figure.parameter: float(figure.value) for figure in annex.figure}
     after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **wanted}})
     present = {name: _in_force(before, unit_id, name) for name in wanted}
     old, new = _judge_all(session, before), _judge_all(session, after)
@@ -139,15 +150,25 @@ def effect(session: Session, pack: Pack, annex: Annex, unit_id: str, at: datetim
 
 
 def publish(
-    session: Session, pack: Pack, annex: Annex, found: Effect, *, unit_id: str, signed_by: str, reason: str
+    session: Session,
+    pack: Pack,
+    found: Effect,
+    *,
+    unit_id: str,
+    signed_by: str,
+    reason: str,
+    sources: Mapping[str, str] | None = None,
 ) -> int:
-    """Record the figures for a unit; the caller commits. The next evaluation judges by them.
+    """Record figures for a unit; the caller commits. The next evaluation judges by them.
 
     Args:
+        session: the register.
+        pack: the packs in force.
         found: what `effect` gave: values that are in force already are not recorded again.
         unit_id: the unit that adopts them.
         signed_by: login of an officer or administrator of the unit or above.
         reason: why, printed with the parameter's history.
+        sources: parameter -> document and place, added to the reason.
 
     Returns:
         How many parameters were recorded.
@@ -159,18 +180,14 @@ def publish(
     require_officer(session, signed_by, unit_id)
     if not reason.strip():
         raise AdoptionError("the reason is empty; say why, so that an inspector can follow it")
-    for figure in annex.figure:
-        if figure.parameter in found.values:
-            session.add(
-                Parameter(
-                    unit_id=unit_id,
-                    pack_id=pack.parameter_owners[figure.parameter],
-                    name=figure.parameter,
-                    value=float(figure.value),
-                    set_by=signed_by,
-                    reason=f"{reason.strip()} [{annex.number}, {annex.issued}, {figure.source}]",
-                )
+    for name, (_, value) in found.values.items():
+        source = f" [{sources[name]}]" if sources and name in sources else ""
+        session.add(
+            Parameter(
+                unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
+                reason=reason.strip() + source,
             )
+        )  # fmt: skip
     return len(found.values)
 
 

@@ -61,7 +61,7 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
 
     assert main(["--config", config, "rules", "adopt-annex", str(annex)]) == 0
     said = capsys.readouterr().out
-    assert "ram_min: 4.29497e+09 -> 1.71799e+10 B" in said
+    assert "ram_min: 4 GB -> 16 GB  (000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3)" in said
     assert "TB-01  device   cs-0: pass (met) -> fail (below)" in said
     assert "TB-01: 6 pass -> fail" in said
     assert "PH-02: 2 pass -> fail" in said
@@ -97,10 +97,8 @@ def test_what_is_shown_is_what_comes(house: Any, tmp_path: Path, annex: Path) ->
     at = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
     house.evaluate(at=at)
     with house.sessions() as session:
-        found = effect(session, house.pack, read_annex(annex, house.pack), "quan", at)
-        publish(
-            session, house.pack, read_annex(annex, house.pack), found, unit_id="quan", signed_by="quan1", reason="r"
-        )
+        found = effect(session, house.pack, read_annex(annex, house.pack).values, "quan", at)
+        publish(session, house.pack, found, unit_id="quan", signed_by="quan1", reason="r")
         session.commit()
     assert found.changes
     house.evaluate(at=at)
@@ -142,3 +140,37 @@ def test_only_an_officer_publishes(
     assert main([*command, "--reason", REASON, *more]) == 2
     assert capsys.readouterr().err.count("\n") == 2
     assert _rows(house)[2] == 0
+
+
+def test_a_unit_sets_a_parameter(house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """First what it would change, then who, when and why; below the unit it holds, beside it nothing changes."""
+    _account(house, "quan1", "quan", "officer")
+    now = datetime.now(UTC)
+    house.evaluate(at=now)
+    config = _config(house, tmp_path)
+    before = _rows(house)
+    command = ["--config", config, "rules", "set", "ram_min=16GiB", "--unit", "phuong"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "ram_min: 4 GB -> 16 GB\n" in said
+    assert "TB-01: 3 pass -> fail" in said
+    assert _rows(house) == before
+    assert main([*command, "--publish", "--by", "quan1"]) == 2
+    assert "--publish needs --by LOGIN and --reason TEXT" in capsys.readouterr().err
+    assert main([*command, "--publish", "--by", "quan1", "--reason", "máy mới"]) == 0
+    house.evaluate(at=now + timedelta(minutes=1))
+    assert house.state("th-0", "TB-01") == ("fail", "below")
+    assert house.state("cs-0", "TB-01") == ("pass", "met")
+    capsys.readouterr()
+    assert main(["--config", config, "rules", "parameters", "--unit", "th"]) == 0
+    line = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("ram_min "))
+    assert "16 GB" in line
+    assert "phuong, quan1" in line
+    assert "máy mới" in line
+    assert main(["--config", config, "rules", "parameters"]) == 0
+    line = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("ram_min "))
+    assert "default (district_setting)" in line
+    assert main(["--config", config, "rules", "parameters", "--history"]) == 0
+    assert "ram_min = 16 GB  quan1: máy mới" in capsys.readouterr().out
+    assert main(["--config", config, "rules", "set", "ram_min=16GB/s"]) == 2
+    assert "expected a number with one of these units" in capsys.readouterr().err
