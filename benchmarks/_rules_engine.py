@@ -34,8 +34,9 @@ def main(folder: Path) -> None:
     settings = RulesSettings()
     register = open_register(register_url(folder))
     engine = Engine(
-        sessionmaker(register), packs_in_force(settings), interval_s=settings.interval_s, run_row_s=settings.run_row_s
-    )
+        sessionmaker(register), packs_in_force(settings), interval_s=settings.interval_s,
+        run_row_s=settings.run_row_s, recount_s=settings.recount_s,
+    )  # fmt: skip
     with closing(SqliteSeries.open_reader(series_path(folder))) as series:
         for line in sys.stdin:
             verb, *words = line.split()

@@ -36,7 +36,9 @@ class EvaluationLoop:
     def __init__(self, settings: ServerSettings, sessions: sessionmaker[Session], pack: Pack, stop: Event) -> None:
         self._settings, self._sessions, self._pack, self._stop = settings, sessions, pack, stop
         rules = settings.rules
-        self._engine = Engine(sessions, pack, interval_s=rules.interval_s, run_row_s=rules.run_row_s)
+        self._engine = Engine(
+            sessions, pack, interval_s=rules.interval_s, run_row_s=rules.run_row_s, recount_s=rules.recount_s
+        )
         self._series_path = Path(settings.store.series_path)
         self._away = False
         self._signing_due = time.monotonic()

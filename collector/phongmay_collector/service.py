@@ -34,6 +34,8 @@ from phongmay_store.series.interface import SeriesWriter
 
 TICK_S = 1.0
 """Between markers, looks at the register's credentials, and tries of a store that is away."""
+_MARKER_BACK_S = 3 * TICK_S
+"""A marker that is not older than this shows that the broker delivers to us now."""
 _DIRECTORY_S = 30.0
 _SUMMARY_S = 60.0
 _PAST_IN_FLIGHT = 20
@@ -77,6 +79,7 @@ class Collector:
         self._stuck: Batch | None = None
         self._conflicts: dict[str, str] = {}
         self._named: set[str] = set()
+        self._listened_minute = -1
         self._store = Availability("store")
         self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
@@ -177,9 +180,26 @@ class Collector:
             self._register.back(now)
         except OperatorError as error:
             self._register.away(now, str(error))
+        self._note_listening(now)
         if now >= self._summary_at:
             self._summary_at = now + _SUMMARY_S
             event("collector", **self.counts)
+
+    def _note_listening(self, now: float) -> None:
+        """Keep once a minute that the whole way worked: our own marker came back and the store takes what comes.
+
+        Without it nobody could tell a PC that was off from a broker that was.
+        """
+        minute = int(time.time() // 60)
+        heard_itself = now - self._marker_at <= _MARKER_BACK_S
+        if minute == self._listened_minute or self._stuck is not None or now < self._retry_at or not heard_itself:
+            return
+        try:
+            self._series.listened([60.0 * minute])
+        except StoreError as error:
+            self._store.away(now, str(error))
+            return
+        self._listened_minute = minute
 
     # ---- batches -----------------------------------------------------------------------------------------------------
 

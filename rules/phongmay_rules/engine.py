@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from phongmay_rules import verdicts
 from phongmay_rules.chain import archive
 from phongmay_rules.facts import records
+from phongmay_rules.facts.availability import Book
 from phongmay_rules.facts.catalogue import Found
 from phongmay_rules.facts.records import Facts
 from phongmay_rules.facts.schools import FactMaker, Subject, unit_facts
@@ -110,14 +111,21 @@ class Engine:
         pack: the rules.
         interval_s: time between evaluations.
         run_row_s: a unit in which nothing changed gets a run row after so many seconds; 0 = each time.
+        recount_s: how long counts over 30 days hold; 0 = they are made each time.
     """
 
     def __init__(
-        self, open_session: Callable[[], Session], pack: Pack, *, interval_s: float = 60.0, run_row_s: float = 0.0
+        self,
+        open_session: Callable[[], Session],
+        pack: Pack,
+        *,
+        interval_s: float = 60.0,
+        run_row_s: float = 0.0,
+        recount_s: float = 0.0,
     ) -> None:
         self._open, self._pack = open_session, pack
         self._present_s, self._run_row_s = RUN_HOLDS * interval_s, run_row_s
-        self._memory = Memory()
+        self._memory, self._book = Memory(), Book(recount_s)
 
     def evaluate(self, series: SeriesReader, *, at: datetime | None = None, unit: str | None = None) -> Evaluation:
         """Look at all schools (or those of one unit), then at the units above them.
@@ -135,7 +143,7 @@ class Engine:
                 self._memory.units.clear()
                 self._memory.basis = sitting.basis
             report = Evaluation(moment.instant, ended=ended)
-            maker = FactMaker(moment.at)
+            maker = FactMaker(moment.at, book=self._book)
             organisation = sitting.organisation
             for block in _blocks([s for s in organisation.schools.values() if _within(organisation, s.id, unit)]):
                 found = maker.make(block, series)
@@ -164,7 +172,7 @@ class Engine:
             schools = [present[home] for home in homes & present.keys() if self._stands(present[home], runs, moment)]
             if sitting.basis != self._memory.basis or not schools:
                 return report
-            maker = FactMaker(moment.at)
+            maker = FactMaker(moment.at, book=self._book)
             found: dict[Subject, list[Found]] = {}
             for school in schools:
                 found |= maker.devices(school, devices, series)

@@ -186,9 +186,7 @@ def read_organisation(
     _add_devices(session, at, known_at, wanted, timetables, only)
     _add_lines(session, at, known_at, wanted, only)
     _add_declared(session, at, known_at, wanted, only)
-    today = at.astimezone(LOCAL).date()
-    calendars = read_calendars(session, wanted, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
-    for school, calendar in calendars.items():
+    for school, calendar in calendars_at(session, wanted, parents, at, known_at).items():
         schools[school].calendar = calendar
     organisation = Organisation(schools, {}, parents)
     below: dict[str, list[str]] = {unit: [] for unit in others}
@@ -201,6 +199,18 @@ def read_organisation(
         unit: UnitPlace(unit, *others[unit], tuple(below[unit])) for unit in sorted(others, key=lambda u: -depth[u])
     }
     return Organisation(schools, units, parents)
+
+
+def calendars_at(
+    session: Session,
+    schools: Iterable[str],
+    parents: Mapping[str, str | None],
+    at: datetime,
+    known_at: datetime | None = None,
+) -> dict[str, Calendar]:
+    """Give the calendars of schools for an evaluation at an instant, as known at another."""
+    today = at.astimezone(LOCAL).date()
+    return read_calendars(session, schools, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
 
 
 def _of(column: Any, only: Collection[str] | None) -> ColumnElement[bool]:

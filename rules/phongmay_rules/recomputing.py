@@ -7,23 +7,28 @@ arrive late, raw series are dropped after their time, and the register (timetabl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from phongmay_rules.facts import availability
 from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.records import FactValue, read_past
 from phongmay_rules.facts.schools import FactMaker, Subject
-from phongmay_rules.places import homes_in, read_organisation
+from phongmay_rules.places import Organisation, SchoolPlace, calendars_at, homes_in, read_organisation
 from phongmay_rules.replaying import run_at
+from phongmay_store.register.compliance import EvaluationRun
 from phongmay_store.series.interface import DeadLetter, Minutes, Presence, Row, SeriesReader, TimeBasis
 
 _WINDOWS_S = (7200.0, 2 * 86400.0, 60 * 86400.0)
 """How far back the newest row of a device is looked for; mostly the first is enough."""
 _PAGE = 5000
-_SIGNS_OF_LIFE = {"heard": 1, "reported_7d": 1, "silent_expected_s": -1}
+_SIGNS_OF_LIFE = {
+    "heard": 1, "reported_7d": 1, "silent_expected_s": -1,
+    **dict.fromkeys((*availability.DEVICE, *availability.ROOM), 1),
+}  # fmt: skip
 """Facts about signs of life: whether more signs make them greater or smaller."""
 _JUST_AFTER = 1e-6
 
@@ -31,12 +36,14 @@ _JUST_AFTER = 1e-6
 class Why(StrEnum):
     """Why a fact comes out differently."""
 
+    CALENDAR = "calendar"
+    """The calendar of that time was corrected after the run: by the calendar as it was known then it would differ."""
     DROPPED = "dropped"
     """The series does not hold the data any more."""
     LATE = "late"
     """Data about that time arrived after the run."""
     OTHER = "other"
-    """The same data give another value: register, calendar or program have changed."""
+    """The same data give another value: register, holidays that came with the program, or program have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +59,10 @@ class FactDifference:
     def sentence(self) -> str:
         """Say it to a person."""
         texts = {
+            Why.CALENDAR: "the school's calendar was corrected after the run",
             Why.DROPPED: "the series no longer holds the data",
             Why.LATE: "data about that time arrived after the run",
-            Why.OTHER: "the same data give another value: the register, a calendar or the program has changed",
+            Why.OTHER: "the same data give another value: the register or the program has changed",
         }
         stored = _shown(self.stored.value, self.stored.missing) if self.stored else "nothing"
         made = _shown(self.made.value, self.made.missing or "") if self.made else "nothing"
@@ -77,17 +85,40 @@ def recompute(session: Session, series: SeriesReader, unit_id: str, at: datetime
     moment = run.evaluated_at.timestamp()
     organisation = read_organisation(session, run.evaluated_at)
     schools = [school for school in organisation.schools.values() if unit_id in organisation.ancestry(school.id)]
-    made = FactMaker(moment).make(schools, _PastSeries(series, moment))
+    past = _PastSeries(series, moment)
+    made = FactMaker(moment).make(schools, past)
+    before = FactMaker(moment).make(_corrected_since(session, organisation, schools, run), past)
     out: list[FactDifference] = []
     for school in schools:
         stored = read_past(session, school.id, run.newest_fact_id)
         for subject in sorted({*stored, *homes_in([school])}):
-            out += _differences(subject, stored.get(subject, {}), {fact.name: fact for fact in made.get(subject, ())})
+            now = {fact.name: fact for fact in made.get(subject, ())}
+            then = {fact.name: fact for fact in before.get(subject, ())}
+            by_calendar = {name for name, fact in then.items() if name in now and _told(fact) != _told(now[name])}
+            out += _differences(subject, stored.get(subject, {}), now, by_calendar)
     return out
 
 
+def _corrected_since(
+    session: Session, organisation: Organisation, schools: Collection[SchoolPlace], run: EvaluationRun
+) -> list[SchoolPlace]:
+    """Give the schools whose calendar is known otherwise today, with the calendar as it was known to the run."""
+    then = calendars_at(
+        session, [school.id for school in schools], organisation.parents, run.evaluated_at, run.known_at
+    )
+    return [
+        replace(school, calendar=then[school.id])
+        for school in schools
+        if then[school.id].periods != school.calendar.periods
+    ]
+
+
+def _told(fact: Found) -> tuple[object, ...]:
+    return fact.value, fact.missing, fact.detail.get("minutes_expected")
+
+
 def _differences(
-    subject: Subject, stored: Mapping[str, FactValue], made: Mapping[str, Found]
+    subject: Subject, stored: Mapping[str, FactValue], made: Mapping[str, Found], by_calendar: Collection[str]
 ) -> Iterator[FactDifference]:
     known, amount = stored.get("internet_known_s"), made.get("internet_known_s")
     more = _more(known, amount) if known and amount else 0.0
@@ -95,8 +126,12 @@ def _differences(
         old, new = stored.get(name), made.get(name)
         if (old is None and new is None) or (old is not None and new is not None and _same(old, new)):
             continue
-        by_minutes = name.startswith("internet_") and more != 0
-        why = (Why.LATE if more > 0 else Why.DROPPED) if by_minutes else _why(old, new)
+        if name in by_calendar:
+            why = Why.CALENDAR
+        elif name.startswith("internet_") and more != 0:
+            why = Why.LATE if more > 0 else Why.DROPPED
+        else:
+            why = _why(old, new)
         yield FactDifference(subject, name, old, new, why)
 
 
@@ -113,11 +148,19 @@ def _why(old: FactValue | None, new: Found | None) -> Why:
     if old is None or new is None or not had:
         return Why.OTHER
     if old.name in _SIGNS_OF_LIFE:
+        if _expected_otherwise(old, new):
+            return Why.OTHER
         more = _more(old, new) * _SIGNS_OF_LIFE[old.name]
         return Why.LATE if more > 0 else Why.DROPPED
     if set(new.sources) != set(old.sources) and new.at != old.at:
         return Why.LATE if new.at > old.at else Why.DROPPED
     return Why.OTHER
+
+
+def _expected_otherwise(old: FactValue, new: Found) -> bool:
+    """Tell whether the same window has other expected minutes: a timetable or an agent's begin was corrected."""
+    was = old.detail or {}
+    return was.get("to") == new.detail.get("to") and was.get("minutes_expected") != new.detail.get("minutes_expected")
 
 
 def _more(old: FactValue, new: Found) -> float:
@@ -161,6 +204,10 @@ class _PastSeries:
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks; facts ask for no time after the instant."""
         return self._series.minutes(start, end, devices)
+
+    def listening(self, start: float, end: float) -> Mapping[int, int]:
+        """Give the minutes in which a collector could hear; facts ask for no time after the instant."""
+        return self._series.listening(start, end)
 
     def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
         """Give the last sign of life of each device up to the instant, from its rounds."""

@@ -23,6 +23,10 @@ class RulesSettings:
         about="Seconds between looks for new inventories, whose PCs are judged at once; 0 = only every interval_s.",
         low=0, high=3600,
     )  # fmt: skip
+    recount_s: float = setting(
+        21600, about="Seconds for which counts over 30 days hold; 0 = they are made at every evaluation.", low=0,
+        high=86400,
+    )  # fmt: skip
     packs: list[str] = setting(
         ["tanbinh-2023", "qd762-2021", "moet-rooms", "line-quality", "operations"],
         about="Rule packs in force, all judged from one snapshot: names of shipped packs or directories.",

@@ -53,6 +53,8 @@ class Role(StrEnum):
     """Its disk image, identity included, runs on a second machine too."""
     SWITCHED_OFF = "switched_off"
     """Said a clean goodbye after class."""
+    OFTEN_OFF = "often_off"
+    """So did this one, and it was not even switched on in the lessons before the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,12 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A computer room; `history_end` is when the class ended whose minutes its PCs send as backfill (true time)."""
+    """A computer room.
+
+    Attributes:
+        history_end: when the newest class ended whose minutes its PCs send as backfill (true time).
+        lessons: how many classes they send, a week apart.
+    """
 
     name: str
     class_size: int
@@ -76,6 +83,7 @@ class Room:
     seats: tuple[Seat, ...]
     history_end: float
     agent_since: datetime
+    lessons: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,10 @@ class District:
     made_at: datetime
 
 
+LESSONS = 5
+"""Lessons, a week apart, of the room whose agents are old enough for rules about 30 days; the newest may be today's."""
+
+
 def build(seed: int, now: datetime) -> District:
     """Make the sample district.
 
@@ -123,9 +135,10 @@ def build(seed: int, now: datetime) -> District:
         "Phòng máy 2 (ca vừa tan)",
         45,
         _class_hours(class_end - timedelta(hours=1), class_end),
-        _seats(2, 2, 4, [Role.SWITCHED_OFF] * 4),
+        _seats(2, 2, 4, [Role.SWITCHED_OFF] * 3 + [Role.OFTEN_OFF]),
         class_end.timestamp(),
-        now - timedelta(hours=26),
+        now - timedelta(days=7 * (LESSONS - 1), hours=26),
+        LESSONS,
     )
     return District(
         "Quận Mẫu (dữ liệu mẫu)",

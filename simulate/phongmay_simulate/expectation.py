@@ -16,6 +16,7 @@ from phongmay_simulate.district import (
     AREA_M2,
     DISTRICT,
     LABS,
+    LESSONS,
     LOCAL,
     RECORDED,
     STUDENTS,
@@ -23,6 +24,7 @@ from phongmay_simulate.district import (
     Role,
     Room,
     School,
+    Seat,
 )
 
 PASS, FAIL, UNKNOWN, NOT_APPLICABLE = "pass", "fail", "unknown", "not_applicable"
@@ -40,12 +42,11 @@ _BELOW_CONFIGURATION = (Role.LOW_MEMORY, Role.OLD_PROCESSOR, Role.SMALL_DISK)
 _NEVER_TOLD = (Role.SILENT, Role.CLONED)
 """Nothing certain is known of their hardware: no data, or data of two machines under one name."""
 _UNMEASURED = {
-    "device": ("TB-10",),
     "room": ("PH-03", "PH-04", "PH-07"),
     "school": ("TR-06", "TR-07", "TR-08", "TR-09", "TR-10", "TR-12", "TR-13", "TR-16"),
     "district": ("QU-02", "QU-05"),
 }
-"""Rules on what nothing measures or records yet: concurrent tests, SNMP, speed tests, 30 days, quarterly reports."""
+"""Rules on what nothing measures or records yet: concurrent tests, SNMP, speed tests, quarterly reports."""
 _END_OF_762 = date(2030, 12, 31)
 _PUPILS_PER_PC = {"tieu_hoc": 24, "thcs": 16}
 
@@ -77,10 +78,10 @@ def expect(district: District) -> list[Expected]:
     """Give every verdict that the sample must produce (the real PC is not part of it)."""
     out: list[Expected] = []
     for school in district.schools:
-        for _, seat in school.seats():
+        for room, seat in school.seats():
+            out.append(_availability(room, seat))
             out += [_device(seat.code, seat.role, rule) for rule in DEVICE_RULES]
             out.append(_record(school, seat.code))
-            out += _unmeasured("device", seat.code)
         out += [verdict for room in school.rooms for verdict in _room(school, room)]
         out += _school(school)
     return [*out, *_district(district)]
@@ -100,6 +101,12 @@ def _device(code: str, role: Role, rule: str) -> Expected:
     else:
         state = FAIL if _FAILS.get(role) == rule else PASS
     return Expected("device", code, rule, state, role.value)
+
+
+def _availability(room: Room, seat: Seat) -> Expected:
+    """Only a room whose agents have been there for a month's lessons can be judged; the day of today never counts."""
+    state = UNKNOWN if room.lessons < LESSONS else FAIL if seat.role is Role.OFTEN_OFF else PASS
+    return Expected("device", seat.code, "TB-10", state, f"{room.lessons} lessons, {seat.role.value}")
 
 
 def _record(school: School, code: str) -> Expected:

@@ -21,6 +21,8 @@ from phongmay_simulate.machine import Machine
 MAX_PENDING = 32
 """Connects on their way at the same time; a broker's listen backlog is 100 (measured: more than that takes minutes)."""
 HISTORY_MINUTES = 60
+LESSONS_OF_OFTEN_OFF = 2
+WEEK_S = 7 * 86400
 FAREWELL_S = 4.0
 """Seconds after a PC's first receipt at which the switched-off say goodbye and the doomed lose their plug."""
 
@@ -44,7 +46,7 @@ class Fleet:
     def _add(self, room: Room, seat: Seat, identity: Identity) -> None:
         now = time.time()
         for copy in range(2 if seat.role is Role.CLONED else 1):
-            uptime = 90_000 + self._chance.uniform(0, 500_000)
+            uptime = 90_000 + self._chance.uniform(0, 500_000) + WEEK_S * (room.lessons - 1)
             self._connections.append((Connection(Machine(seat.role, seat.code, uptime, now, copy), identity), room))
 
     def run_until(self, deadline: float, stop: Any = None) -> None:
@@ -108,11 +110,14 @@ class Fleet:
                 pending += 1
 
     def _prepare(self, connection: Connection, room: Room) -> None:
-        """Let the machine remember the minutes of the class before; they go out as backfill."""
-        if connection.machine.copy == 0:
-            for minute in range(HISTORY_MINUTES, 0, -1):
-                groups = connection.machine.round(60.0, live=False)
-                connection.remember(groups, room.history_end - 60 * minute + 30)
+        """Let the machine remember the minutes of the classes before; they go out as backfill."""
+        machine = connection.machine
+        lessons = min(room.lessons, LESSONS_OF_OFTEN_OFF) if machine.role is Role.OFTEN_OFF else room.lessons
+        if machine.copy == 0:
+            for ago in range(lessons - 1, -1, -1):
+                for minute in range(HISTORY_MINUTES, 0, -1):
+                    groups = machine.round(60.0, live=False)
+                    connection.remember(groups, room.history_end - WEEK_S * ago - 60 * minute + 30)
 
     def _act(self, index: int, connection: Connection, room: Room) -> None:
         now = time.monotonic()
@@ -123,7 +128,7 @@ class Fleet:
             connection.send(Kind.INVENTORY, connection.machine.inventory())
         if index in self._greeted and connection.receipted and not connection.unreceipted:
             leaving = now - self._greeted[index] > FAREWELL_S
-            if leaving and connection.machine.role is Role.SWITCHED_OFF:
+            if leaving and connection.machine.role in (Role.SWITCHED_OFF, Role.OFTEN_OFF):
                 connection.goodbye()
                 return
             if leaving and connection.machine.role is Role.WENT_SILENT:

@@ -116,7 +116,9 @@ def _fill(site: Site, sample: district.District, now: float) -> None:
             end = room.history_end if seat.role is not Fault.WENT_SILENT else now - 1500
             arrivals += _past_rounds(site, seat.code, seat.role, end)
             arrivals += site.measure(seat.code, seat.role, 1000, end)
-            state = {Fault.SWITCHED_OFF: GOODBYE, Fault.WENT_SILENT: LOST}.get(seat.role, ONLINE)
+            state = {Fault.SWITCHED_OFF: GOODBYE, Fault.OFTEN_OFF: GOODBYE, Fault.WENT_SILENT: LOST}.get(
+                seat.role, ONLINE
+            )
             presence.append(Presence(device, state, "aabbccdd", RUN, end - 3540, end, "0.1.0"))
     site.write(arrivals, presence)
 

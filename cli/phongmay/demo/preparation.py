@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,14 @@ from sqlalchemy.orm import Session
 from phongmay.settings import ServerSettings, load
 from phongmay_api.access.accounts import add_account, add_key
 from phongmay_simulate import district
-from phongmay_simulate.lessons import hold_lessons
+from phongmay_simulate.lessons import hold_lessons, listen_before
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import Parameter
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import make_token
 from phongmay_store.register.importing import import_files
 from phongmay_store.register.organisation import find_external
+from phongmay_store.series.sqlite import SqliteSeries
 
 INTERVAL_S = 3.0
 """Between rounds of the demo's machines; 60 in a school."""
@@ -97,6 +99,8 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
         hold_lessons(session, top, made_at)
         tokens, real_token = _tokens(session)
         session.commit()
+    with closing(SqliteSeries.open(Path(settings.store.series_path))) as series:
+        listen_before(series, made_at)
     tokens_file = folder / "tokens.json"
     tokens_file.write_text(json.dumps(tokens), "utf-8")
     return Prepared(config, settings, engine, top, accounts, keys, tokens_file, real_token, made_at, seed)
@@ -115,6 +119,7 @@ directory = "{folder / "broker"}"
 
 [rules]
 interval_s = 2
+recount_s = 0
 
 [api]
 port = {api_port}

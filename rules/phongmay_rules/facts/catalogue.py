@@ -162,8 +162,18 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "availability_30d_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
-            "Tỉ lệ sẵn sàng trong giờ sử dụng của 30 ngày", "Availability in time in use of 30 days",
-            measurable=False,
+            "Tỉ lệ sẵn sàng trong giờ sử dụng của 30 ngày",
+            "Share of the known time in use of 30 days in which the machine was there",
+        ),
+        FactKind(
+            "availability_30d_known_s", Unit.SECOND, _DEVICE, Source.DERIVED, None,
+            "Thời gian biết được máy có sẵn sàng hay không trong giờ sử dụng của 30 ngày",
+            "Time in use of 30 days of which it is known whether the machine was there",
+        ),
+        FactKind(
+            "availability_30d_coverage_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
+            "Tỉ lệ giờ sử dụng của 30 ngày có số liệu về sự sẵn sàng của máy",
+            "Known part of the time in use of 30 days",
         ),
         FactKind(
             "record_fields_missing", Unit.COUNT, _DEVICE, Source.DERIVED, None,
@@ -229,8 +239,17 @@ FACTS: Mapping[str, FactKind] = {
         FactKind(
             "room_availability_30d_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Tỉ lệ sẵn sàng của phòng trong giờ sử dụng của 30 ngày",
-            "Availability of the room in time in use of 30 days",
-            measurable=False,
+            "Share of the known time in use of 30 days in which the teacher's PC (or, without one, any PC) was there",
+        ),
+        FactKind(
+            "room_availability_30d_known_s", Unit.SECOND, _ROOM, Source.DERIVED, None,
+            "Thời gian biết được phòng có sẵn sàng hay không trong giờ sử dụng của 30 ngày",
+            "Time in use of 30 days of which it is known whether the room was available",
+        ),
+        FactKind(
+            "room_availability_30d_coverage_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
+            "Tỉ lệ giờ sử dụng của 30 ngày có số liệu về sự sẵn sàng của phòng",
+            "Known part of the room's time in use of 30 days",
         ),
         FactKind(
             "students", Unit.COUNT, _SCHOOL, Source.DECLARED, None,

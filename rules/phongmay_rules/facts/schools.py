@@ -6,15 +6,15 @@ facts without a value, never hours that nobody vouches for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from phongmay_rules.facts import hardware, network, presence, rooms
+from phongmay_rules.facts import availability, hardware, network, presence, rooms
 from phongmay_rules.facts.catalogue import BY_AGENT, Found, missing, not_measured
 from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
-from phongmay_rules.places import DevicePlace, SchoolPlace
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.compliance import SubjectKind
@@ -34,12 +34,16 @@ class FactMaker:
 
     Attributes:
         at: true time of the evaluation.
+        book: counts of 30 days that earlier evaluations made.
     """
 
     at: float
     table: SupportTable = field(default_factory=shipped_table)
+    book: availability.Book = field(default_factory=availability.Book)
     _hours: dict[tuple[Calendar, str], Hours | None] = field(default_factory=dict)
     _days: dict[tuple[Calendar, str], network.Expected | None] = field(default_factory=dict)
+    _months: dict[tuple[Calendar, str], availability.Month | None] = field(default_factory=dict)
+    _listening: Mapping[int, int] | None = None
 
     def make(self, schools: Iterable[SchoolPlace], series: SeriesReader) -> dict[Subject, list[Found]]:
         """Give the facts of every device, room and school."""
@@ -53,8 +57,12 @@ class FactMaker:
             out[SubjectKind.SCHOOL, school.id] = rooms.school_facts(school, own, self.at)
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
+            counts = self.book.read(school, self.at)
+            if counts is None:
+                counts = self._count(school, school.devices, school.rooms, series, snapshot)
+                self.book.write(school, self.at, counts)
             for device in school.devices:
-                found = self._device(device, school.calendar, snapshot)
+                found = self._device(device, school.calendar, snapshot, counts)
                 reach[device.id] = next(fact for fact in found if fact.name == "internet_reach_ratio")
                 standing.setdefault(device.room_id, []).append(device)
                 own = school.declared.get((SubjectKind.DEVICE, device.id), {})
@@ -62,17 +70,21 @@ class FactMaker:
             for room in school.rooms:
                 own = school.declared.get((SubjectKind.ROOM, room.id), {})
                 devices = standing.get(room.id, [])
-                out[SubjectKind.ROOM, room.id] = rooms.room_facts(room, devices, reach, own, self.at)
+                out[SubjectKind.ROOM, room.id] = [
+                    *rooms.room_facts(room, devices, reach, own, self.at),
+                    *self._room_availability(room, school.calendar, counts),
+                ]
         return out
 
     def devices(self, school: SchoolPlace, only: Collection[str], series: SeriesReader) -> dict[Subject, list[Found]]:
         """Give the facts of some devices of a school, nothing about rooms or the school."""
         chosen = [device for device in school.devices if device.id in only]
         snapshot = self._snapshot([(school.calendar, device) for device in chosen], series)
+        counts = self.book.read(school, self.at) or self._count(school, chosen, (), series, snapshot)
         out: dict[Subject, list[Found]] = {}
         for device in chosen:
             own = school.declared.get((SubjectKind.DEVICE, device.id), {})
-            found = self._device(device, school.calendar, snapshot)
+            found = self._device(device, school.calendar, snapshot, counts)
             out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at)
         return out
 
@@ -82,7 +94,41 @@ class FactMaker:
         start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
         return take(series, [device.id for _, device in measured], start, end)
 
-    def _device(self, device: DevicePlace, calendar: Calendar, snapshot: Snapshot) -> list[Found]:
+    def _count(
+        self,
+        school: SchoolPlace,
+        devices: Sequence[DevicePlace],
+        in_rooms: Sequence[RoomPlace],
+        series: SeriesReader,
+        snapshot: Snapshot,
+    ) -> availability.Counts:
+        return availability.count(
+            devices, in_rooms, series, lambda text: self._month(school.calendar, text, series),
+            lambda device: presence.interval_of(snapshot.agents.get(device)), self.at,
+        )  # fmt: skip
+
+    def _month(self, calendar: Calendar, text: str, series: SeriesReader) -> availability.Month | None:
+        if (calendar, text) not in self._months:
+            hours = self._hours_of(calendar, text)
+            if self._listening is None:
+                self._listening = series.listening(*availability.window(self.at))
+            self._months[calendar, text] = availability.month(hours, self._listening, self.at) if hours else None
+        return self._months[calendar, text]
+
+    def _room_availability(self, room: RoomPlace, calendar: Calendar, counts: availability.Counts) -> list[Found]:
+        hours, names = self._hours_of(calendar, room.timetable), availability.ROOM
+        if hours is None:
+            return _nothing(names, Reason.BAD_TIMETABLE, self.at, room.row)
+        if expired := hours.expired(self.at):
+            return _nothing(names, Reason.CALENDAR_EXPIRED, self.at, room.row, expired=expired)
+        count = counts.get((SubjectKind.ROOM, room.id))
+        if count is None:
+            return _nothing(names, Reason.NO_AGENT, self.at, room.row)
+        return availability.found(names, count, hours.sources(count.start, count.end - 1), self.at)
+
+    def _device(
+        self, device: DevicePlace, calendar: Calendar, snapshot: Snapshot, counts: availability.Counts
+    ) -> list[Found]:
         if device.agent_since is None:
             return self._nothing_measured(device, Reason.NO_AGENT)
         if device.in_conflict:
@@ -101,12 +147,14 @@ class FactMaker:
             reported = presence.has_reported(heard, hours or NEVER, self.at)
             return [
                 *found,
-                *_nothing((*_REACH, *_SILENCE), why, self.at, device.row, **detail),
+                *_nothing((*_REACH, *_SILENCE, *availability.DEVICE), why, self.at, device.row, **detail),
                 Found("reported_7d", 1 if reported else 0, self.at),
                 _works(device, reported, self.at),
             ]
         minutes, day = snapshot.minutes.get(device.id, ()), self._day(calendar, device.timetable)
         found += network.reach_facts(minutes, day, device.agent_since, self.at)
+        count = counts[SubjectKind.DEVICE, device.id]
+        found += availability.found(availability.DEVICE, count, hours.sources(count.start, count.end - 1), self.at)
         interval = presence.interval_of(snapshot.agents.get(device.id))
         found += presence.presence_facts(heard, hours, device.agent_since, interval, self.at)
         reported = presence.has_reported(heard, hours, self.at)

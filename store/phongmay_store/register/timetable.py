@@ -64,6 +64,15 @@ class Hours(ABC):
             mask |= ((1 << (after - first)) - 1) << first
         return mask
 
+    def minute_masks(self, start: float, end: float) -> dict[int, int]:
+        """Give the masks of all UTC hours with expected minutes in [start, end); both are whole minutes."""
+        masks: dict[int, int] = {}
+        for low, high in self.intervals(start, end):
+            for hour in range(int(low // 3600) * 3600, int(high), 3600):
+                first, after = max(0, int(low - hour) // 60), min(60, int(high - hour) // 60)
+                masks[hour] = masks.get(hour, 0) | ((1 << (after - first)) - 1) << first
+        return masks
+
     def closed_seconds(self, start: float, end: float) -> float:
         """Give how much of [start, end) lies in days that a calendar has closed; a bare timetable knows none."""
         return 0.0

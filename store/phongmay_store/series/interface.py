@@ -157,6 +157,13 @@ class SeriesReader(Protocol):
         """Give the minute masks of every hour that touches [start, end)."""
         ...
 
+    def listening(self, start: float, end: float) -> Mapping[int, int]:
+        """Give the minutes in which a collector could hear: a 60-bit mask for every UTC hour that touches [start, end).
+
+        Who was not seen in such a minute was not there; of other minutes nothing follows.
+        """
+        ...
+
     def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
         """Give the presence of devices that were ever heard of."""
         ...
@@ -193,6 +200,10 @@ class SeriesWriter(SeriesReader, Protocol):
         dead: Sequence[DeadLetter] = (),
     ) -> None:
         """Commit all of this in one transaction; envelopes that are stored already change nothing."""
+        ...
+
+    def listened(self, times: Iterable[float]) -> None:
+        """Keep that a collector could hear in the minutes of these true times: broker, collector and store worked."""
         ...
 
     def offset(self, device: str, run: str) -> RunOffset | None:

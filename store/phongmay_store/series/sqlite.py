@@ -53,6 +53,7 @@ reachable = reachable | excluded.reachable, unreachable = unreachable | excluded
 _IMPOSSIBLE = """
 INSERT INTO out_of_range VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at),
 count = count + excluded.count"""
+_LISTENING = "INSERT INTO listening VALUES (?, ?) ON CONFLICT DO UPDATE SET minutes = minutes | excluded.minutes"
 _ODD = "INSERT INTO odd_name VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
 
 
@@ -197,6 +198,15 @@ class SqliteSeries:
             at += _NUDGE_S
         return at
 
+    def listened(self, times: Iterable[float]) -> None:
+        """Keep that a collector could hear in the minutes of these true times."""
+        hours: Counter[int] = Counter()
+        for at in times:
+            hour = int(at // 3600) * 3600
+            hours[hour] |= 1 << int((at - hour) // 60)
+        with self._transaction() as connection:
+            connection.executemany(_LISTENING, hours.items())
+
     def offset(self, device: str, run: str) -> RunOffset | None:
         """Give the offset that was learnt for a run, if any."""
         rows = self._read("SELECT offset_s, basis FROM run_offset WHERE device = ? AND run = ?", (device, run))
@@ -249,6 +259,11 @@ class SqliteSeries:
         sql = "SELECT device, hour, seen, reachable, unreachable FROM minutes WHERE hour > ? AND hour < ?"
         rows = self._of_devices(sql, [start - 3600, end], "device", devices, "device, hour")
         return (Minutes(*row) for row in rows)
+
+    def listening(self, start: float, end: float) -> dict[int, int]:
+        """Give the minutes in which a collector could hear."""
+        rows = self._read("SELECT hour, minutes FROM listening WHERE hour > ? AND hour < ?", (start - 3600, end))
+        return dict(rows)
 
     def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
         """Give the presence of devices that were ever heard of."""

@@ -7,6 +7,7 @@ column that is there raises StoreError: field types never change.
     latest            which `at` is the newest of (measurement, device, part)
     envelope          every stored envelope once: the guard against counting twice
     minutes           60-bit masks of an hour: seen, reachable, unreachable
+    listening         60-bit masks of an hour: a collector could hear
     run_offset, presence, dead_letter, odd_name
     out_of_range      when a device last sent a value that is physically impossible
 """
@@ -35,6 +36,8 @@ CREATE TABLE IF NOT EXISTS minutes (
     seen INTEGER NOT NULL, reachable INTEGER NOT NULL, unreachable INTEGER NOT NULL,
     PRIMARY KEY (device, hour)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS minutes_by_hour ON minutes (hour);
+CREATE TABLE IF NOT EXISTS listening (
+    hour INTEGER PRIMARY KEY, minutes INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS run_offset (
     device TEXT NOT NULL, run TEXT NOT NULL, offset_s REAL NOT NULL, basis TEXT NOT NULL,
     PRIMARY KEY (device, run)) STRICT, WITHOUT ROWID;

@@ -15,6 +15,7 @@ from phongmay_collector.link import Inbound
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.errors import OperatorError
+from phongmay_store.errors import StoreError
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.series.sqlite import SqliteSeries
 
@@ -76,3 +77,47 @@ def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: 
         pytest.raises(OperatorError, match=r"collector\.password.*phongmay broker files"),
     ):
         Collector(BrokerSettings(directory=tmp_path / "broker"), CollectorSettings(), series, engine)
+
+
+def test_only_a_marker_that_came_back_shows_that_the_collector_hears(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without broker, or with a batch that the store refuses, no PC's silence may be held against its school."""
+    minute = 1_764_000_000.0
+    monkeypatch.setattr("phongmay_collector.service.time.time", lambda: minute + 7)
+    series = collector._series
+    collector._note_listening(1000.0)
+    assert series.listening(minute - 3600, minute + 3600) == {}, "no marker was ever heard"
+    collector._marker_at = 990.0
+    collector._note_listening(1000.0)
+    assert series.listening(minute - 3600, minute + 3600) == {}, "the marker is old: the broker is away"
+    collector._marker_at, collector._retry_at = 999.0, 1001.0
+    collector._note_listening(1000.0)
+    assert series.listening(minute - 3600, minute + 3600) == {}, "the store is away"
+    collector._retry_at = 0.0
+    collector._note_listening(1000.0)
+    hour = int(minute // 3600) * 3600
+    assert series.listening(minute - 3600, minute + 3600) == {hour: 1 << int((minute - hour) // 60)}
+
+
+def test_each_minute_of_listening_is_written_once(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop runs many times a second; the store gets one small write a minute, and after a failure the next try."""
+    written: list[list[float]] = []
+    now = [1_764_000_000.0]
+    monkeypatch.setattr("phongmay_collector.service.time.time", lambda: now[0])
+    monkeypatch.setattr(collector._series, "listened", lambda times: written.append(list(times)))
+    collector._marker_at = 1000.0
+    for step in (0.0, 0.5, 59.9, 60.0, 61.0):
+        now[0] = 1_764_000_000.0 + step
+        collector._note_listening(1000.0)
+    assert written == [[1_764_000_000.0], [1_764_000_060.0]]
+
+    def fails(times: list[float]) -> None:
+        raise StoreError("disk full")
+
+    now[0] += 60
+    monkeypatch.setattr(collector._series, "listened", fails)
+    collector._note_listening(1000.0)
+    monkeypatch.setattr(collector._series, "listened", lambda times: written.append(list(times)))
+    collector._note_listening(1000.0)
+    assert written[2:] == [[1_764_000_120.0]]

@@ -98,6 +98,15 @@ class House:
             presence=[Presence(name, "online", SESSION, RUN, at.timestamp() - 60 * minutes, at.timestamp(), "1")],
         )
 
+    def listen(self, start: datetime, end: datetime) -> None:
+        """Let a collector hear in every minute of [start, end)."""
+        self.series.listened(range(int(start.timestamp()), int(end.timestamp()), 60))
+
+    def seen(self, name: str, start: datetime, minutes: int) -> None:
+        """Let a machine be there for so many minutes from then on; nothing else is measured."""
+        at = start.timestamp()
+        self.series.write([self._arrival(name, Kind.ROUND, (), at + 60 * n + 5) for n in range(minutes)])
+
     def _arrival(self, name: str, kind: Kind, body: tuple, at: float) -> Arrival:  # type: ignore[type-arg]
         number = self.sequence.get(name, 0)
         self.sequence[name] = number + 1

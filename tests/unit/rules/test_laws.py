@@ -33,6 +33,7 @@ MORE_IS_BETTER = {
     "TB-05": ("os_support_days_left", 3000),
     "TB-07": ("link_speed_bps", 10**10),
     "TB-08": ("internet_reach_ratio", 1),
+    "TB-10": ("availability_30d_ratio", 1),
 }
 STATES = st.sampled_from([State.PASS, State.FAIL, State.UNKNOWN, State.NOT_APPLICABLE, State.WAIVED, State.ERROR])
 
@@ -48,7 +49,8 @@ GOOD = _facts(
     os_support_days_left=300, link_speed_bps=10**9, internet_reach_ratio=1.0, internet_known_s=28_800,
     internet_coverage_ratio=1.0, heard=1, silent_expected_s=0, reported_7d=1, works_7d=1,
     system_volume_free_ratio=0.5, system_volume_free_bytes=100 * GB, screen_width_px=1920, screen_height_px=1080,
-    availability_30d_ratio=1.0, record_fields_missing=0,
+    availability_30d_ratio=1.0, availability_30d_known_s=144_000, availability_30d_coverage_ratio=1.0,
+    record_fields_missing=0,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from phongmay_rules.recomputing import Why, recompute
 from phongmay_rules.replaying import ReplayError, replay
 from phongmay_simulate.district import Role
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.calendar import CalendarKind, NewEntry, put, remove
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, Parameter
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
@@ -190,12 +191,14 @@ def test_any_history_replays(house: Any, steps: list[str]) -> None:
         assert [found for unit in units_with_chain(session) for found in verify(session, unit).breaks] == []
 
 
+@pytest.mark.timeout(300)  # half a minute of work, which five people on two cores stretch
 def test_three_months_replay_identically(house: Any, tmp_path: Path) -> None:
-    """Every day of 92, with faults, repairs, moves, late data, corrections, a new pack half-way and raw data dropped
-    behind: each verdict of each day comes out identically, and every chain is sound."""
+    """Every day of 92, with faults, repairs, moves, late data, corrections (holidays entered afterwards and taken back,
+    among them), a new pack half-way and raw data dropped behind: each verdict of each day comes out identically, every
+    chain is sound, and facts that a calendar changed say so."""
     chance = random.Random(4)
     pcs = [f"{school}-{number}" for school in ("cs", "th") for number in range(3)]
-    days = []
+    days, corrections = [], list[str]()
     for day in range(92):
         at = NOW + timedelta(days=day, seconds=chance.random())
         for name in chance.sample(pcs, 4):
@@ -204,6 +207,13 @@ def test_three_months_replay_identically(house: Any, tmp_path: Path) -> None:
             house.speak(name, role, at=at - late, minutes=1)
         name = chance.choice(pcs)
         since = at - timedelta(hours=chance.choice((0, 0, 100)))
+        house.listen(at - timedelta(days=1), at)
+        if day in _CORRECTED:
+            corrections.append(enter_holiday(house, (at - timedelta(days=_CORRECTED[day])).date()))
+        if day == 70:
+            with house.sessions() as session:
+                remove(session, corrections[0])
+                session.commit()
         match chance.randrange(6):
             case 0:
                 house.revise(Device, name, since, state=chance.choice(("in_service", "in_repair", "retired")))
@@ -237,7 +247,21 @@ def test_three_months_replay_identically(house: Any, tmp_path: Path) -> None:
                 assert [found.sentence() for found in result.differences] == [], at
                 judged += len(result.judged)
         assert [found for unit in units_with_chain(session) for found in verify(session, unit).breaks] == []
+        whys = [recompute(session, house.series, "quan", at) for at in days[19::30]]
     assert judged > 92 * 30
+    assert {Why.CALENDAR, Why.LATE, Why.DROPPED} <= {found.why for recomputed in whys for found in recomputed}
+
+
+_CORRECTED = {20: 2, 50: 1, 80: 6}
+"""On which days of the three months a holiday is entered, and how many days late."""
+
+
+def enter_holiday(house: Any, day: date) -> str:
+    """Record that the whole district had a day off; give the entry's id."""
+    with house.sessions() as session:
+        row, _ = put(session, "quan", NewEntry(CalendarKind.HOLIDAY, day, day, "nghỉ bão"))
+        session.commit()
+        return row.id
 
 
 # -- facts from the series -------------------------------------------------------------------------------------------
@@ -271,6 +295,17 @@ def test_recompute_says_why(house: Any) -> None:
         assert late["ram_marketed_bytes"] is Why.LATE
         assert late["internet_known_s"] is Why.LATE
         assert late["heard"] is Why.LATE
+    enter_holiday(house, (NOW - timedelta(days=3)).date())
+    enter_holiday(house, NOW.date())
+    with house.sessions() as session:
+        found = {(item.subject[1], item.name): item for item in recompute(session, house.series, "cs", NOW)}
+        assert found["cs-2", "internet_reach_ratio"].why is Why.CALENDAR
+        assert found["cs-2", "internet_reach_ratio"].sentence().endswith("calendar was corrected after the run")
+        assert found["cs-0", "system_disk_marketed_bytes"].why is Why.DROPPED, "the calendar has no say in that"
+        assert recompute(session, house.series, "cs", minutes(1)) != []
+    house.evaluate(minutes(2))
+    with house.sessions() as session:
+        assert recompute(session, house.series, "cs", minutes(2)) == [], "by now the run knew the calendar"
     house.revise(Room, "cs-room", minutes(-6000), timetable="never")
     with house.sessions() as session:
         found = {(item.subject[1], item.name): item.why for item in recompute(session, house.series, "cs", NOW)}

@@ -75,7 +75,7 @@ def test_values_are_read_with_their_units(text: str, name: str, value: float) ->
         ("ram_min=lots", "expected a number"),
         ("class_cap_primary=40", "(law)"),
         ("reach_share_min=120%", "may be from"),
-        ("xyz=1", "expected one of: class_cap_primary"),
+        ("xyz=1", "expected one of: availability_coverage_min"),
     ],
 )
 def test_wrong_wishes_are_refused(text: str, named: str) -> None:

@@ -229,6 +229,20 @@ def test_minute_masks_agree_with_intervals(calendar: Calendar, text: str, hour: 
         assert bool(mask >> minute & 1) is inside
 
 
+@settings(max_examples=40, deadline=None)
+@given(_CALENDARS, _TIMETABLES, st.integers(0, 30_000), st.integers(0, 6_000))
+def test_masks_of_a_period_are_those_of_its_hours(calendar: Calendar, text: str, minute: int, length: int) -> None:
+    """Many hours at once give what each hour gives by itself, cut at the period's edges, and no empty hours."""
+    cut = calendar.cut(parse(text))
+    start, end = _BEGIN + 60 * minute, _BEGIN + 60 * (minute + length)
+    wanted = {}
+    for hour in range(int(start // 3600) * 3600, int(end) + 3600, 3600):
+        inside = sum(1 << bit for bit in range(60) if start <= hour + 60 * bit < end)
+        if mask := cut.minute_mask(hour) & inside:
+            wanted[hour] = mask
+    assert cut.minute_masks(start, end) == wanted
+
+
 @settings(max_examples=60, deadline=None)
 @given(_CALENDARS, _TIMETABLES, st.integers(0, 20))
 def test_a_bandwidth_test_never_runs_when_a_room_is_not_in_use(calendar: Calendar, text: str, day: int) -> None:

@@ -303,3 +303,15 @@ def test_an_unknown_measurement_is_refused_by_name(series: SqliteSeries) -> None
     """A misspelt measurement must not look like one without data."""
     with pytest.raises(StoreError, match="usgae"):
         series.range(DEVICE, "usgae", 0, 1)
+
+
+def test_listening_is_kept_by_the_minute(series: SqliteSeries) -> None:
+    """Marks of several collectors add up, none is lost by being written twice, and they are no device's minutes."""
+    series.listened([HOUR + 30, HOUR + 59.9, HOUR + 3600 + 3599])
+    series.listened([HOUR + 60, HOUR + 30])
+    assert series.listening(HOUR, HOUR + 7200) == {HOUR: 0b11, HOUR + 3600: 1 << 59}
+    assert series.listening(HOUR + 10, HOUR + 20) == {HOUR: 0b11}
+    assert series.listening(HOUR + 3600, HOUR + 3600) == {}
+    assert series.listening(HOUR - 3600, HOUR) == {}
+    assert list(series.minutes(HOUR, HOUR + 7200)) == []
+    series.listened([])

@@ -1,0 +1,236 @@
+"""Availability over 30 days: expected, heard and seen minutes go in, three facts of a device or room come out.
+
+A minute counts when the room was expected to be in use AND a collector could hear (`listening`): a machine that was not
+seen then was not there, whether broken or switched off. When collector, broker or store was down the minute counts
+neither way, also where a spool told later that the machine ran: the others' spools may be lost. The window is 30 local
+days up to the last midnight, so that a count holds for hours. In repair is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import ceil
+
+from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.facts.network import Expected
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.device import DeviceKind, DeviceState
+from phongmay_store.register.timetable import Hours, day_start, local_day
+from phongmay_store.series.interface import Minutes, SeriesReader
+
+WINDOW_DAYS = 30
+DEVICE = ("availability_30d_ratio", "availability_30d_known_s", "availability_30d_coverage_ratio")
+ROOM = ("room_availability_30d_ratio", "room_availability_30d_known_s", "room_availability_30d_coverage_ratio")
+RATIO_STEPS = 100
+COVERAGE_STEPS = 10
+KNOWN_STEPS_H = (300, 200, 150, 100, 80, 60, 40, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1, 0)
+"""All three are rounded DOWN, so that few days bring new rows and rounding never makes enough of what is not."""
+MAX_VOUCHED = 60
+_HOUR_MASK = (1 << 60) - 1
+_PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Minutes of one subject: up <= known <= expected.
+
+    Attributes:
+        expected: in use by timetable and calendar, since the agent came.
+        known: of these, a collector could hear.
+        up: of these, the machine was seen.
+    """
+
+    start: float
+    end: float
+    expected: int
+    known: int
+    up: int
+
+
+Counts = Mapping[tuple[str, str], Tally]
+"""By subject (kind, id)."""
+
+
+@dataclass(frozen=True)
+class Month:
+    """What 30 days look like for every machine with the same hours.
+
+    Attributes:
+        expected: minutes in use.
+        known: by UTC hour, those of them in which a collector could hear.
+        minutes: how many expected, how many known.
+    """
+
+    expected: Expected
+    known: Mapping[int, int]
+    minutes: tuple[int, int]
+
+
+def window(at: float) -> tuple[float, float]:
+    """Give the true times between which an evaluation counts."""
+    end = day_start(local_day(at))
+    return end - WINDOW_DAYS * DAY, end
+
+
+def month(hours: Hours, listening: Mapping[int, int], at: float) -> Month:
+    """Cut the window of an evaluation to the expected minutes of a room."""
+    start, end = window(at)
+    masks = hours.minute_masks(start, end)
+    return _month(Expected(start, end, masks, hours.sources(start, end - 1)), listening)
+
+
+def _month(expected: Expected, listening: Mapping[int, int]) -> Month:
+    known = {hour: both for hour, mask in expected.masks.items() if (both := mask & listening.get(hour, 0))}
+    counts = sum(mask.bit_count() for mask in expected.masks.values()), sum(mask.bit_count() for mask in known.values())
+    return Month(expected, known, counts)
+
+
+def tally(month: Month, since: float, seen: Mapping[int, int]) -> Tally:
+    """Count.
+
+    Args:
+        month: the expected minutes, and those that are known.
+        since: since when an agent is expected to report; minutes before are not expected.
+        seen: masks of the minutes in which the machine was there (`vouched`), by UTC hour.
+    """
+    start, end = month.expected.start, month.expected.end
+    if since > start:
+        rest = Expected(since, end, month.expected.since(since)) if since < end else Expected(end, end, {})
+        month, start = _month(rest, month.known), rest.start
+    up = sum((mask & month.known.get(hour, 0)).bit_count() for hour, mask in seen.items())
+    return Tally(start, end, *month.minutes, up)
+
+
+def vouched(rows: Iterable[Minutes], interval: float) -> dict[int, int]:
+    """Give the minutes in which a machine was there: each round vouches for the time until the next is due.
+
+    Args:
+        rows: its hours, oldest first.
+        interval: seconds between its rounds; a minute without a round is normal when they are far apart, and happens
+            at one a minute, too, when two rounds fall just before and just after it.
+    """
+    steps = min(MAX_VOUCHED, max(1, ceil(interval / 60)))
+    out: dict[int, int] = {}
+    for row in rows:
+        if row.seen:
+            mask = row.seen
+            for _ in range(steps):
+                mask |= mask << 1
+            out[row.hour] = out.get(row.hour, 0) | mask & _HOUR_MASK
+            if over := mask >> 60:
+                out[row.hour + 3600] = over
+    return out
+
+
+def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: float) -> list[Found]:
+    """Give share, known time and coverage as facts.
+
+    Args:
+        names: `DEVICE` or `ROOM`.
+        counted: the minutes.
+        calendar: entries that had a say in what was expected.
+        at: time of the evaluation.
+    """
+    if not counted.expected:
+        return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
+    detail = {
+        "minutes_expected": counted.expected, "minutes_known": counted.known, "minutes_up": counted.up,
+        "from": counted.start, "to": counted.end,
+    }  # fmt: skip
+    sources = (f"series:minutes/{int(counted.start)}-{int(counted.end)}", *calendar)
+    ratio, known, coverage = names
+    hours = next(step for step in KNOWN_STEPS_H if step * 60 <= counted.known)
+    return [
+        Found(ratio, counted.up * RATIO_STEPS // counted.known / RATIO_STEPS, at, None, sources, detail)
+        if counted.known
+        else missing(ratio, Reason.NO_DATA, at, sources=sources, **detail),
+        Found(known, 3600 * hours, at, None, sources, detail),
+        Found(coverage, counted.known * COVERAGE_STEPS // counted.expected / COVERAGE_STEPS, at, None, sources, detail),
+    ]
+
+
+def leading(room: RoomPlace, devices: Iterable[DevicePlace]) -> list[DevicePlace]:
+    """Give the machines by which a room is judged: the teacher's, or any PC where none has an agent."""
+    able = [
+        device
+        for device in devices
+        if device.room_id == room.id and device.kind in _PCS and device.state == DeviceState.IN_SERVICE
+        and device.agent_since is not None and not device.in_conflict
+    ]  # fmt: skip
+    return [device for device in able if device.kind == DeviceKind.TEACHER_PC] or able
+
+
+def count(
+    devices: Iterable[DevicePlace],
+    rooms: Iterable[RoomPlace],
+    series: SeriesReader,
+    month_of: Callable[[str], Month | None],
+    interval_of: Callable[[str], float],
+    at: float,
+) -> Counts:
+    """Count devices and rooms of a school from their minute masks, which are read once.
+
+    Args:
+        devices: machines to count; those of the rooms must be among them.
+        rooms: rooms to count.
+        series: the masks.
+        month_of: the month of a timetable; None = it cannot be read.
+        interval_of: seconds between the rounds of a device.
+        at: time of the evaluation.
+
+    Returns:
+        Only subjects with an agent and readable hours.
+    """
+    able = {d.id: d for d in devices if d.agent_since is not None and not d.in_conflict}
+    rows = groupby(series.minutes(*window(at), list(able)), key=lambda row: row.device) if able else ()
+    seen = {device: vouched(hours, interval_of(device)) for device, hours in rows}
+    counts: dict[tuple[str, str], Tally] = {}
+    for device in able.values():
+        if (month := month_of(device.timetable)) is not None:
+            since = device.agent_since or 0.0
+            counts[SubjectKind.DEVICE, device.id] = tally(month, since, seen.get(device.id, {}))
+    for room in rooms:
+        machines = leading(room, able.values())
+        if machines and (month := month_of(room.timetable)) is not None:
+            together: dict[int, int] = {}
+            for machine in machines:
+                for hour, mask in seen.get(machine.id, {}).items():
+                    together[hour] = together.get(hour, 0) | mask
+            since = min(machine.agent_since or 0.0 for machine in machines)
+            counts[SubjectKind.ROOM, room.id] = tally(month, since, together)
+    return counts
+
+
+@dataclass
+class Book:
+    """Counts that were made, so that 30 days of a machine are not read at every evaluation.
+
+    Nothing here is needed for a correct verdict: an empty book costs one more reading. A school is counted anew when
+    the day, its calendar, or anything that stands in it has changed, and after `recount_s`, since the spools of PCs
+    that were cut off bring minutes of days before.
+
+    Attributes:
+        recount_s: how long counts hold.
+    """
+
+    recount_s: float = 0.0
+    _pages: dict[str, tuple[float, int, Counts]] = field(default_factory=dict)
+
+    def read(self, school: SchoolPlace, at: float) -> Counts | None:
+        """Give the counts of a school; None = they must be made."""
+        made, state, counts = self._pages.get(school.id, (at, 0, {}))
+        holds = 0 <= at - made < self.recount_s and state == _state_of(school, at)
+        return counts if holds else None
+
+    def write(self, school: SchoolPlace, at: float, counts: Counts) -> None:
+        """Keep counts."""
+        if self.recount_s:
+            self._pages[school.id] = (at, _state_of(school, at), counts)
+
+
+def _state_of(school: SchoolPlace, at: float) -> int:
+    return hash((window(at), school.calendar.periods, tuple(school.devices), tuple(school.rooms)))
