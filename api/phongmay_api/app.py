@@ -28,6 +28,7 @@ from phongmay_api.enrolment.router import router as enrolment
 from phongmay_api.gaps.router import router as gaps
 from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
+from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
@@ -46,6 +47,7 @@ from phongmay_store.attachments import AttachmentFolder
 _ROUTERS = (
     system,
     organisation,
+    calendar,
     devices,
     measurements,
     rules,

@@ -50,6 +50,7 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/me"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar"): Permission.JUDGED,
     ("GET", f"{_API}/rooms"): Permission.JUDGED,
     ("GET", f"{_API}/devices"): Permission.JUDGED,
     ("GET", f"{_API}/devices/{{device_id}}"): Permission.JUDGED,
