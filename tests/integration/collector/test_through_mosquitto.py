@@ -32,6 +32,21 @@ def test_an_envelope_gets_its_row_and_its_receipt(running: Any) -> None:
     assert str(row.source) == f"{sender.device}/{sender.run}/{envelope.seq}"
 
 
+def test_the_minutes_in_which_the_collector_heard_are_kept(running: Any, wait_until: Any) -> None:
+    """Its marker goes through the real broker and back: without such minutes no absence could be held against a PC."""
+    begin = time.time()
+
+    def heard() -> bool:
+        with running.series() as series:
+            return bool(series.listening(begin - 60, time.time() + 60))
+
+    wait_until(heard, "a minute of listening")
+    with running.series() as series:
+        hours = series.listening(begin - 60, time.time() + 60)
+    minutes = {hour // 60 + bit for hour, mask in hours.items() for bit in range(60) if mask >> bit & 1}
+    assert minutes <= set(range(int(begin // 60) - 2, int(time.time() // 60) + 1))
+
+
 def test_the_same_envelope_three_times_is_one_row_and_three_receipts(running: Any, wait_until: Any) -> None:
     """Seen again, nothing happens - but the device is told again, since its first receipt may have been lost."""
     sender = running.sender(running.enrol()).connect()
