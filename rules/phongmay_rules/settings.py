@@ -24,8 +24,9 @@ class RulesSettings:
         low=0, high=3600,
     )  # fmt: skip
     recount_s: float = setting(
-        21600, about="Seconds for which counts over 30 days hold; 0 = they are made at every evaluation.", low=0,
-        high=86400,
+        21600,
+        about="Seconds for which counts over 30 days hold at most: half to all of it, by school; 0 = no time.",
+        low=0, high=86400,
     )  # fmt: skip
     packs: list[str] = setting(
         ["tanbinh-2023", "qd762-2021", "moet-rooms", "line-quality", "operations"],

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import ceil
+from zlib import crc32
 
 from phongmay_rules.facts.catalogue import DAY, Found, missing
 from phongmay_rules.facts.network import Expected
@@ -115,14 +116,18 @@ def vouched(rows: Iterable[Minutes], interval: float) -> dict[int, int]:
     """
     steps = min(MAX_VOUCHED, max(1, ceil(interval / 60)))
     out: dict[int, int] = {}
-    for row in rows:
-        if row.seen:
-            mask = row.seen
-            for _ in range(steps):
-                mask |= mask << 1
-            out[row.hour] = out.get(row.hour, 0) | mask & _HOUR_MASK
-            if over := mask >> 60:
-                out[row.hour + 3600] = over
+    over = until = 0
+    for _, hour, seen, _, _ in rows:
+        if over and hour != until:
+            out[until] = over
+            over = 0
+        mask = seen
+        for _ in range(steps):
+            mask |= mask << 1
+        out[hour] = mask & _HOUR_MASK | over
+        over, until = mask >> 60, hour + 3600
+    if over:
+        out[until] = over
     return out
 
 
@@ -214,7 +219,7 @@ class Book:
     that were cut off bring minutes of days before.
 
     Attributes:
-        recount_s: how long counts hold.
+        recount_s: how long counts hold at most.
     """
 
     recount_s: float = 0.0
@@ -223,13 +228,17 @@ class Book:
     def read(self, school: SchoolPlace, at: float) -> Counts | None:
         """Give the counts of a school; None = they must be made."""
         made, state, counts = self._pages.get(school.id, (at, 0, {}))
-        holds = 0 <= at - made < self.recount_s and state == _state_of(school, at)
+        holds = 0 <= at - made < self._spread(school) and state == _state_of(school, at)
         return counts if holds else None
 
     def write(self, school: SchoolPlace, at: float, counts: Counts) -> None:
         """Keep counts."""
         if self.recount_s:
             self._pages[school.id] = (at, _state_of(school, at), counts)
+
+    def _spread(self, school: SchoolPlace) -> float:
+        """Give a school's own time, half of `recount_s` to all of it, so that not all are counted in one evaluation."""
+        return self.recount_s * (0.5 + crc32(school.id.encode()) / 2**33)
 
 
 def _state_of(school: SchoolPlace, at: float) -> int:

@@ -67,8 +67,7 @@ class Row:
     source: EnvelopeId
 
 
-@dataclass(frozen=True, slots=True)
-class Minutes:
+class Minutes(NamedTuple):
     """One hour of one device as two 60-bit masks (bit n = minute n of the UTC hour that starts at `hour`).
 
     Attributes:

@@ -258,7 +258,7 @@ class SqliteSeries:
         """Give the minute masks of every hour that touches [start, end)."""
         sql = "SELECT device, hour, seen, reachable, unreachable FROM minutes WHERE hour > ? AND hour < ?"
         rows = self._of_devices(sql, [start - 3600, end], "device", devices, "device, hour")
-        return (Minutes(*row) for row in rows)
+        return map(Minutes._make, rows)
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """Give the minutes in which a collector could hear."""

@@ -147,7 +147,7 @@ def test_a_round_vouches_until_the_next_is_due() -> None:
     assert vouched(mask_rows({0: 0b1001}), 60.0) == {0: 0b11011}, "two minutes without a round are one not there"
     assert vouched(mask_rows({0: 1 << 59, 3600: 1 << 3}), 3.0) == {0: 1 << 59, 3600: 0b11001}
     assert vouched(mask_rows({0: 1}), 1e9) == {0: FULL, 3600: 1}
-    assert vouched(mask_rows({0: 0}), 60.0) == {}
+    assert not any(vouched(mask_rows({0: 0}), 60.0).values())
 
 
 @given(MASKS, st.integers(1, 3600))
