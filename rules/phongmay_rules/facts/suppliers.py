@@ -102,6 +102,11 @@ _MONTH = Supply(
     "để máy có tác tử gửi dữ liệu trong giờ sử dụng của 30 ngày",
     "let the computers with agents report in time in use of 30 days",
 )
+_LISTENING = Supply(
+    Supplier.OPERATOR,
+    "để máy chủ thu nhận và trung chuyển dữ liệu hoạt động trong giờ sử dụng của các phòng",
+    "keep collector and broker running while rooms are in use",
+)
 
 BY_FACT: Mapping[str, Supply] = {
     "ram_marketed_bytes": _RECORD,
@@ -122,6 +127,8 @@ BY_FACT: Mapping[str, Supply] = {
     "screen_width_px": _SCREEN,
     "screen_height_px": _SCREEN,
     "availability_30d_ratio": _MONTH,
+    "availability_30d_known_s": _MONTH,
+    "availability_30d_coverage_ratio": _LISTENING,
     "record_fields_missing": Supply(
         Supplier.SCHOOL,
         "bổ sung hồ sơ của thiết bị: phòng, số máy, năm mua",
@@ -144,6 +151,8 @@ BY_FACT: Mapping[str, Supply] = {
     "uplink_speed_bps": _SWITCH,
     "uplink_busy_p95_ratio": _SWITCH,
     "room_availability_30d_ratio": _MONTH,
+    "room_availability_30d_known_s": _MONTH,
+    "room_availability_30d_coverage_ratio": _LISTENING,
     "computer_rooms": Supply(
         Supplier.SCHOOL, "đăng ký các phòng Tin học của trường", "register the school's computer rooms"
     ),
@@ -286,6 +295,9 @@ BY_REASON: Mapping[Reason, Supply] = {
 }  # fmt: skip
 """Reasons for which someone else than the fact's own supplier is asked."""
 
+_OF_A_MONTH = {Reason.TOO_FEW: _MONTH, Reason.COVERAGE: _LISTENING}
+"""Of facts over 30 days: too little time because the agents are new, too small a part because nobody listened."""
+
 
 def supply(reason: str, fact: str = "") -> Supply | None:
     """Give who can supply what is missing; None when neither reason nor fact tells (a code of a later version).
@@ -298,6 +310,8 @@ def supply(reason: str, fact: str = "") -> Supply | None:
         known = Reason(reason)
     except ValueError:
         return BY_FACT.get(fact)
-    if known is Reason.NO_AGENT and fact in FACTS and BY_FACT[fact] is _ALIVE:
-        return _ALIVE  # nobody can declare that a computer is alive
+    if known is Reason.NO_AGENT and fact in FACTS and BY_FACT[fact] in (_ALIVE, _MONTH, _LISTENING):
+        return _ALIVE  # nobody can declare that a computer is, or was, alive
+    if known in _OF_A_MONTH and BY_FACT.get(fact) in (_MONTH, _LISTENING):
+        return _OF_A_MONTH[known]
     return BY_REASON.get(known) or BY_FACT.get(fact)

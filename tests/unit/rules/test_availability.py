@@ -15,6 +15,7 @@ from phongmay_rules.facts import availability
 from phongmay_rules.facts.availability import Tally, month, tally, vouched
 from phongmay_rules.facts.catalogue import Found
 from phongmay_rules.facts.schools import FactMaker
+from phongmay_rules.facts.suppliers import BY_FACT, Supplier, supply
 from phongmay_rules.places import read_organisation
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
@@ -251,6 +252,17 @@ def test_a_day_off_entered_afterwards_counts(month_house: Any) -> None:
     assert month_house.state("half", "TB-10") == ("pass", "met")
     sources = month_house.verdict("half", "TB-10").evidence[0]["sources"]
     assert sum(source.startswith("register:calendar_entry/") for source in sources) == 2
+
+
+@pytest.mark.parametrize("names", [availability.DEVICE, availability.ROOM])
+def test_who_can_supply_what_is_missing(names: tuple[str, ...]) -> None:
+    """A collector that was away is its operator's to mend; a new agent needs time; none needs one that is on."""
+    for name in names:
+        assert supply(Reason.COVERAGE, name) == BY_FACT[names[2]]
+        assert BY_FACT[names[2]].who is Supplier.OPERATOR
+        assert supply(Reason.TOO_FEW, name) == BY_FACT[names[0]]
+        assert supply(Reason.NO_AGENT, name) == BY_FACT["heard"]
+    assert supply(Reason.COVERAGE, "internet_reach_ratio") == BY_FACT["internet_reach_ratio"]
 
 
 # -- the book ---------------------------------------------------------------------------------------------------------
