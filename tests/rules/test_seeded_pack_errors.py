@@ -359,7 +359,7 @@ def levels(_: random.Random) -> Iterator[Error]:
         if is_rule(line) and line.table == "check" and line.value.startswith("{"):
             yield error("levels", line, line_with(line, "thcs =", "dai_hoc ="), line.key)
             if line.key != "heads_by_level":
-                fewer = re.sub(r"thcs = [^,}]+,? ?", "", line.value)
+                fewer = re.sub(r"thcs = [^,}]+,? ?", "", line.value).replace(", }", " }")
                 yield error("levels", line, f"{line.key} = {fewer}", "names the levels")
         if is_rule(line) and line.table == "subject" and line.value == '"district"':
             yield error("levels", line, 'kind = "district"\nlevels = ["thcs"]', "'subject.levels'")
