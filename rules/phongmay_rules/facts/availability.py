@@ -183,14 +183,18 @@ def count(
         devices: machines to count; those of the rooms must be among them.
         rooms: rooms to count.
         series: the masks.
-        month_of: the month of a timetable; None = it cannot be read.
+        month_of: the month of a timetable; None = it cannot be read, or its calendar has run out.
         interval_of: seconds between the rounds of a device.
         at: time of the evaluation.
 
     Returns:
         Only subjects with an agent and readable hours.
     """
-    able = {d.id: d for d in devices if d.agent_since is not None and not d.in_conflict}
+    able = {
+        d.id: d
+        for d in devices
+        if d.agent_since is not None and not d.in_conflict and month_of(d.timetable) is not None
+    }  # fmt: skip
     rows = groupby(series.minutes(*window(at), list(able)), key=lambda row: row.device) if able else ()
     seen = {device: vouched(hours, interval_of(device)) for device, hours in rows}
     counts: dict[tuple[str, str], Tally] = {}

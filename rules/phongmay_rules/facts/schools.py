@@ -112,7 +112,10 @@ class FactMaker:
             hours = self._hours_of(calendar, text)
             if self._listening is None:
                 self._listening = series.listening(*availability.window(self.at))
-            self._months[calendar, text] = availability.month(hours, self._listening, self.at) if hours else None
+            listening = self._listening
+            self._months[calendar, text] = (
+                None if hours is None or hours.expired(self.at) else availability.month(hours, listening, self.at)
+            )
         return self._months[calendar, text]
 
     def _room_availability(self, room: RoomPlace, calendar: Calendar, counts: availability.Counts) -> list[Found]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import hardware, network, presence
+from phongmay_rules.facts import availability, hardware, network, presence
+from phongmay_rules.facts.availability import Tally
 from phongmay_rules.facts.catalogue import BY_AGENT, FACTS, Found, missing
 from phongmay_rules.facts.declared import origin, stated
 from phongmay_rules.facts.rooms import room_facts, school_facts
@@ -43,6 +44,7 @@ class Shelf:
     heard: dict[str, Presence] = field(default_factory=dict)
     hours: list[Minutes] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    asked_months: list[list[str]] = field(default_factory=list)
 
     def latest(self, measurement: str, devices: Collection[str]) -> Iterator[Row]:
         """Give the rows of a measurement."""
@@ -50,8 +52,15 @@ class Shelf:
 
     def minutes(self, start: float, end: float, devices: Collection[str]) -> Iterator[Minutes]:
         """Give the hours, and note what was asked."""
-        self.asked.append((start, end, sorted(devices)))
+        if end - start == 30 * DAY:
+            self.asked_months.append(sorted(devices))
+        else:
+            self.asked.append((start, end, sorted(devices)))
         return (found for found in self.hours if found.device in devices)
+
+    def listening(self, start: float, end: float) -> dict[int, int]:
+        """A collector could hear all the time."""
+        return dict.fromkeys(range(int(start), int(end), 3600), 2**60 - 1)
 
     def presence(self, devices: Collection[str]) -> Iterator[Presence]:
         """Give who was heard."""
@@ -119,7 +128,9 @@ def test_a_device_has_every_fact_from_its_own_data() -> None:
         assert found.value is not None
     assert facts["silent_expected_s"].value == 3584  # an hour, rounded down
     assert facts["internet_reach_ratio"].value == 1
-    assert facts["availability_30d_ratio"] == missing("availability_30d_ratio", Reason.NOT_MEASURED_YET, AT)
+    count = Tally(facts["availability_30d_ratio"].detail["from"], availability.window(AT)[1], 20 * 270, 20 * 270, 0)
+    for found in availability.found(availability.DEVICE, count, (), AT):
+        assert facts[found.name] == found
     assert facts["works_7d"] == Found("works_7d", 1, AT, None, ("dv:a",))
     assert shelf.asked == [(AT - 3 * DAY, AT, ["a"])]
 
@@ -170,8 +181,8 @@ def test_nothing_is_measured_without_an_agent_or_under_a_shared_identity(change:
     assert set(facts) == EVERY
     for name in BY_AGENT:
         assert facts[name] == missing(name, reason, AT, sources=("dv:a",))
-    assert facts["availability_30d_ratio"] == missing("availability_30d_ratio", Reason.NOT_MEASURED_YET, AT)
-    assert shelf.asked == []
+    assert set(availability.DEVICE) <= set(BY_AGENT)
+    assert shelf.asked == shelf.asked_months == []
 
 
 def test_a_timetable_that_cannot_be_read_leaves_silence_and_reach_unknown() -> None:
@@ -180,7 +191,8 @@ def test_a_timetable_that_cannot_be_read_leaves_silence_and_reach_unknown() -> N
     made = make(shelf, pc("a", timetable="whenever"), pc("b"))
     facts = by_name(made["device", "a"])
     assert set(facts) == EVERY
-    for name in ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio", "heard", "silent_expected_s"):
+    hours = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio", "heard", "silent_expected_s")
+    for name in (*hours, *availability.DEVICE):
         assert facts[name] == missing(name, Reason.BAD_TIMETABLE, AT, sources=("dv:a",))
     assert facts["reported_7d"] == Found("reported_7d", 1, AT)
     assert facts["works_7d"] == Found("works_7d", 1, AT, None, ("dv:a",))
@@ -215,6 +227,7 @@ def test_a_calendar_that_ran_out_leaves_silence_and_reach_unknown() -> None:
     assert facts["heard"] == missing(
         "heard", Reason.CALENDAR_EXPIRED, AT, sources=("dv:a",), expired="terms until 2026-05-31"
     )
+    assert facts["availability_30d_ratio"].missing is Reason.CALENDAR_EXPIRED
     assert facts["reported_7d"].value == 1
 
 
@@ -225,7 +238,7 @@ def test_the_period_that_is_read_spans_all_rooms() -> None:
     assert shelf.asked == [(AT - 3600 - 3 * DAY, AT, ["a", "b"])]
     nobody = full("a")
     make(nobody, pc("a", timetable="whenever"))
-    assert nobody.asked == []
+    assert nobody.asked == nobody.asked_months == []
 
 
 def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
@@ -250,11 +263,19 @@ def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
     assert made["school", "th"] == school_facts(school, declared["school", "th"], AT)
     reach = {"a": by_name(made["device", "a"])["internet_reach_ratio"]}
     assert reach["a"].value == 1
-    assert made["room", "r1"] == room_facts(rooms[0], [devices[0], devices[3]], reach, {}, AT)
+
+    def declared_of(room: str) -> list[Found]:
+        return [found for found in made["room", room] if found.name not in availability.ROOM]
+
+    assert declared_of("r1") == room_facts(rooms[0], [devices[0], devices[3]], reach, {}, AT)
+    assert by_name(made["room", "r1"])["room_availability_30d_coverage_ratio"].value == 1, "its teacher's PC"
+    assert by_name(made["room", "r2"])["room_availability_30d_ratio"] == missing(
+        "room_availability_30d_ratio", Reason.NO_AGENT, AT, sources=("room:r2",)
+    )
     assert by_name(made["room", "r1"])["has_internet"].value == 1
-    assert made["room", "r2"] == room_facts(rooms[1], [devices[1]], {}, declared["room", "r2"], AT)
+    assert declared_of("r2") == room_facts(rooms[1], [devices[1]], {}, declared["room", "r2"], AT)
     assert by_name(made["room", "r2"])["has_internet"].value == 0
-    assert made["room", "r3"] == room_facts(rooms[2], [], {}, {}, AT)
+    assert declared_of("r3") == room_facts(rooms[2], [], {}, {}, AT)
     told = by_name(made["device", "b"])
     assert told["cpu_threads"] == stated("cpu_threads", declared["device", "b"]["cpu_threads"], AT)
     assert told["screen_width_px"].value == 1280
@@ -274,6 +295,7 @@ def test_some_devices_get_the_very_facts_that_all_of_them_get() -> None:
     assert some == {key: everything[key] for key in (("device", "b"), ("device", "c"))}
     assert by_name(some["device", "b"])["screen_width_px"].value == 1280
     assert shelf.asked[1] == (AT - 3 * DAY, AT, ["b"])
+    assert shelf.asked_months == [["a", "b", "d"], ["b"]]
     assert FactMaker(AT).devices(school, set(), series) == {}
 
 
