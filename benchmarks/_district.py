@@ -92,10 +92,11 @@ def _insert(engine: Engine, table: type[Base], rows: Sequence[Mapping[str, objec
         session.commit()
 
 
-def fill_series(folder: Path, size: Size, at: float) -> None:
-    """Write each device's inventory, one round, its presence and the minute masks of its last 24 hours.
+def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
+    """Write each device's inventory, one round, its presence and the minute masks of its last days.
 
-    The masks are written straight into the table: a day of rounds of 125,000 devices would be 180 million envelopes.
+    The masks (the last 24 hours, and ten hours of each school day before) are written straight into the table: a day
+    of rounds of 125,000 devices would be 180 million envelopes.
     """
     devices = device_ids(size)
     with _writer(folder) as writer:
@@ -104,9 +105,12 @@ def fill_series(folder: Path, size: Size, at: float) -> None:
     connection = sqlite3.connect(series_path(folder))
     end = int(at // 3600) * 3600
     full = (1 << 60) - 1
+    midnight = int(at // 86400) * 86400
+    hours = [midnight - 86400 * day + 3600 * hour for day in range(school_days, 1, -1) for hour in range(10)]
+    hours += range(end - 24 * 3600, end, 3600)
     connection.executemany(
         "INSERT OR IGNORE INTO minutes VALUES (?, ?, ?, ?, 0)",
-        ((device, hour, full, full) for device in devices for hour in range(end - 24 * 3600, end, 3600)),
+        ((device, hour, full, full) for device in devices for hour in hours),
     )
     connection.commit()
     connection.close()
@@ -169,12 +173,12 @@ def _blocks(items: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, st
     return (items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK))
 
 
-SINCE = timedelta(days=2)
+SINCE = timedelta(days=31)
 
 
-def lay_out(folder: Path, size: Size) -> datetime:
+def lay_out(folder: Path, size: Size, school_days: int = 1) -> datetime:
     """Fill both stores; give the instant that they are about."""
     now = datetime.now(UTC).replace(microsecond=0)
     fill_register(folder, size, now - SINCE)
-    fill_series(folder, size, now.timestamp())
+    fill_series(folder, size, now.timestamp(), school_days)
     return now

@@ -8,6 +8,7 @@ days up to the last midnight, so that a count holds for hours. In repair is not 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -15,7 +16,7 @@ from math import ceil
 from zlib import crc32
 
 from phongmay_rules.facts.catalogue import DAY, Found, missing
-from phongmay_rules.facts.network import Expected
+from phongmay_rules.facts.network import Expected, minutes_between
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
@@ -24,6 +25,7 @@ from phongmay_store.register.timetable import Hours, day_start, local_day
 from phongmay_store.series.interface import Minutes, SeriesReader
 
 WINDOW_DAYS = 30
+HOUR = 3600
 DEVICE = ("availability_30d_ratio", "availability_30d_known_s", "availability_30d_coverage_ratio")
 ROOM = ("room_availability_30d_ratio", "room_availability_30d_known_s", "room_availability_30d_coverage_ratio")
 RATIO_STEPS = 100
@@ -63,12 +65,35 @@ class Month:
     Attributes:
         expected: minutes in use.
         known: by UTC hour, those of them in which a collector could hear.
-        minutes: how many expected, how many known.
+        hours: the UTC hours with expected minutes, in order.
+        left: from each of these hours on (and, last, after all), how many minutes are expected and how many known.
     """
 
     expected: Expected
     known: Mapping[int, int]
-    minutes: tuple[int, int]
+    hours: Sequence[int]
+    left: Sequence[tuple[int, int]]
+
+    def minutes(self, since: float) -> tuple[int, int]:
+        """Count expected and known minutes from a moment on."""
+        place = bisect_left(self.hours, since)
+        expected, known = self.left[place]
+        if place and self.hours[place - 1] > since - HOUR:
+            hour = self.hours[place - 1]
+            rest = self.expected.masks[hour] & minutes_between(hour, since, self.expected.end)
+            expected, known = expected + rest.bit_count(), known + (rest & self.known.get(hour, 0)).bit_count()
+        return expected, known
+
+    def up(self, since: float, seen: Mapping[int, int]) -> int:
+        """Count the known minutes from a moment on in which a machine was there."""
+        known, first = self.known, since - HOUR
+        if first < self.expected.start:
+            return sum((mask & known.get(hour, 0)).bit_count() for hour, mask in seen.items())
+        return sum(
+            (mask & known.get(hour, 0) & minutes_between(hour, since, self.expected.end)).bit_count()
+            for hour, mask in seen.items()
+            if hour > first
+        )
 
 
 def window(at: float) -> tuple[float, float]:
@@ -81,13 +106,13 @@ def month(hours: Hours, listening: Mapping[int, int], at: float) -> Month:
     """Cut the window of an evaluation to the expected minutes of a room."""
     start, end = window(at)
     masks = hours.minute_masks(start, end)
-    return _month(Expected(start, end, masks, hours.sources(start, end - 1)), listening)
-
-
-def _month(expected: Expected, listening: Mapping[int, int]) -> Month:
-    known = {hour: both for hour, mask in expected.masks.items() if (both := mask & listening.get(hour, 0))}
-    counts = sum(mask.bit_count() for mask in expected.masks.values()), sum(mask.bit_count() for mask in known.values())
-    return Month(expected, known, counts)
+    known = {hour: both for hour, mask in masks.items() if (both := mask & listening.get(hour, 0))}
+    ordered = sorted(masks)
+    left = [(0, 0)]
+    for hour in reversed(ordered):
+        expected, heard = left[-1]
+        left.append((expected + masks[hour].bit_count(), heard + known.get(hour, 0).bit_count()))
+    return Month(Expected(start, end, masks, hours.sources(start, end - 1)), known, ordered, left[::-1])
 
 
 def tally(month: Month, since: float, seen: Mapping[int, int]) -> Tally:
@@ -99,11 +124,8 @@ def tally(month: Month, since: float, seen: Mapping[int, int]) -> Tally:
         seen: masks of the minutes in which the machine was there (`vouched`), by UTC hour.
     """
     start, end = month.expected.start, month.expected.end
-    if since > start:
-        rest = Expected(since, end, month.expected.since(since)) if since < end else Expected(end, end, {})
-        month, start = _month(rest, month.known), rest.start
-    up = sum((mask & month.known.get(hour, 0)).bit_count() for hour, mask in seen.items())
-    return Tally(start, end, *month.minutes, up)
+    begin = min(max(since, start), end)
+    return Tally(begin, end, *month.minutes(begin), month.up(begin, seen))
 
 
 def vouched(rows: Iterable[Minutes], interval: float) -> dict[int, int]:

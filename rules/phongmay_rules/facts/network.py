@@ -39,7 +39,7 @@ class Expected:
 
     def since(self, start: float) -> dict[int, int]:
         """Give the expected minutes from a moment on: an agent that came later is not expected before."""
-        return {hour: mask if start <= hour else mask & _between(hour, start, self.end)
+        return {hour: mask if start <= hour else mask & minutes_between(hour, start, self.end)
                 for hour, mask in self.masks.items()}  # fmt: skip
 
 
@@ -58,13 +58,13 @@ def last_day(hours: Hours, at: float) -> Expected | None:
     start = end - back * DAY
     masks = {}
     for hour in range(int(start // 3600) * 3600, int(end) + 1, 3600):
-        mask = hours.minute_mask(hour) & _between(hour, start, end)
+        mask = hours.minute_mask(hour) & minutes_between(hour, start, end)
         if mask:
             masks[hour] = mask
     return Expected(start, end, masks, hours.sources(start, end - 1))
 
 
-def _between(hour: int, start: float, end: float) -> int:
+def minutes_between(hour: int, start: float, end: float) -> int:
     """Give the whole minutes of an hour that lie in [start, end)."""
     first = min(60, max(0, -int(-(start - hour) // 60)))
     after = min(60, max(0, int((end - hour) // 60)))
