@@ -6,6 +6,7 @@ A pack that was never archived, or whose archived content was changed, raises Pa
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -41,4 +42,10 @@ def pack_by_hash(session: Session, pack_hash: str) -> Pack:
         raise PackError(f"pack {pack_hash[:12]} is not in the archive; it judged before packs were archived")
     if not is_sound(archived):
         raise PackError(f"pack {pack_hash[:12]}: its archived content was changed; restore it from a backup")
-    return restore_pack(archived.content)
+    return _restored(archived.content)
+
+
+@lru_cache(maxsize=8)
+def _restored(content: str) -> Pack:
+    """Read a pack once: whoever replays months asks for the same few again and again."""
+    return restore_pack(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -173,9 +174,10 @@ def house(empty_house: House) -> House:
 def make_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
     """Make such a district anew each time."""
     made: list[House] = []
+    numbers = count()
 
     def make() -> House:
-        made.append(_furnish(_empty(tmp_path / str(len(made)))))
+        made.append(_furnish(_empty(tmp_path / str(next(numbers)))))
         return made[-1]
 
     yield make

@@ -16,8 +16,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
 from phongmay_rules import engine as engine_module
+from phongmay_rules.chain.verifying import verify
 from phongmay_rules.engine import Engine, evaluate
 from phongmay_rules.history import as_of
+from phongmay_rules.replaying import replay
 from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
@@ -62,13 +64,13 @@ def _class_size(house: Any, at: datetime, size: int) -> None:
 
 def _set(house: Any, at: datetime, value: float) -> None:
     _store(house, Parameter(unit_id="quan", pack_id="tanbinh-2023", name="ram_min", value=value, set_by="q",
-                            reason="r", recorded_at=at))  # fmt: skip
+                            reason="r"))  # fmt: skip
 
 
 def _waive(house: Any, at: datetime, minutes: int) -> None:
     end = at + timedelta(minutes=minutes)
     _store(house, Waiver(unit_id="cs", subject_id="cs", rule_id="TB-01", reason="r", signed_by="q", valid_from=at,
-                         valid_to=end, replaces=None, recorded_at=at))  # fmt: skip
+                         valid_to=end, replaces=None))  # fmt: skip
 
 
 def _conflict(house: Any, at: datetime, _: object) -> None:
@@ -115,16 +117,22 @@ steps = st.lists(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_memory_changes_nothing(make_house: Callable[[], Any], happened: list[Any]) -> None:
-    """After anything that may happen, an evaluation without memory finds nothing left to write."""
+    """After anything that may happen, an evaluation without memory finds nothing left to write, and all replays."""
     house, at = make_house(), MONDAY_10
     engine = Engine(house.sessions, house.pack, run_row_s=600)
     engine.evaluate(house.series, at=at)
+    looked = [at]
     for action, argument, minutes in happened:
         at += timedelta(minutes=minutes)
         action(house, at, argument)
         engine.follow(house.series, ["cs-1"], at=at)
         engine.evaluate(house.series, at=at)
         assert fresh_changes(house, at) == (0, 0), action.__name__
+        looked.append(at)
+    with house.sessions() as session:
+        for unit in ("quan", "cs"):
+            assert verify(session, unit).breaks == ()
+            assert [found.sentence() for at in looked for found in replay(session, unit, at).differences] == []
 
 
 def test_what_does_not_change_is_not_judged_again(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
