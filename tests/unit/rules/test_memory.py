@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import sessionmaker
 
 from phongmay_rules import engine as engine_module
+from phongmay_rules.chain.links import append_row
 from phongmay_rules.chain.verifying import verify
 from phongmay_rules.engine import Engine, evaluate
 from phongmay_rules.history import as_of
@@ -23,6 +24,7 @@ from phongmay_rules.replaying import replay
 from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
+from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import CurrentRun, EvaluationRun, Parameter
 from phongmay_store.register.decisions import Waiver
 from phongmay_store.register.device import Device, IdentityConflict
@@ -68,9 +70,11 @@ def _set(house: Any, at: datetime, value: float) -> None:
 
 
 def _waive(house: Any, at: datetime, minutes: int) -> None:
-    end = at + timedelta(minutes=minutes)
-    _store(house, Waiver(unit_id="cs", subject_id="cs", rule_id="TB-01", reason="r", signed_by="q", valid_from=at,
-                         valid_to=end, replaces=None))  # fmt: skip
+    waiver = Waiver(unit_id="cs", subject_id="cs", rule_id="TB-01", reason="r", signed_by="q", valid_from=at,
+                    valid_to=at + timedelta(minutes=minutes), replaces=None)  # fmt: skip
+    with house.sessions() as session:
+        append_row(session, LinkKind.WAIVER, "cs", waiver)
+        session.commit()
 
 
 def _conflict(house: Any, at: datetime, _: object) -> None:
