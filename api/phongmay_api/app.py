@@ -18,6 +18,7 @@ from sqlalchemy.orm import sessionmaker
 from phongmay_api import problems
 from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
+from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
@@ -56,6 +57,7 @@ _ROUTERS = (
     enrolment,
     decisions,
     declared,
+    attachments_router,
     quality,
     gaps,
     pages,

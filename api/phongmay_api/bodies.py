@@ -7,12 +7,26 @@ is exceeded. It holds before anybody is known, so that nobody fills the disk wit
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated, Any
 
+from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORM_BYTES = 256 * 1024
 """What a form may hold besides its file."""
+BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+"""How OpenAPI describes a file."""
+SENT_FILE: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": BYTES}}}
+"""What OpenAPI says of a route whose body is a file."""
+
+
+async def sent_file(request: Request) -> bytes:
+    """Give the bytes of a request as they came, whatever type it names."""
+    return await request.body()
+
+
+SentFile = Annotated[bytes, Depends(sent_file)]
 
 
 class BodyLimit:

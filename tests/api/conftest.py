@@ -126,7 +126,7 @@ def _fill_place(session: Session, place: str, parent: str | None, kind: str, pac
         Device(id=f"pc-{name}", school_id=f"unit-{name}", room_id=f"room-{name}", seat_id=f"seat-{name}",
                code=f"ma-{name}", kind="pc", agent_since=LONG_AGO, **common)
     )  # fmt: skip
-    session.add(Attachment(school_id=f"unit-{name}", sha256=PAPER_HASH, media_type="application/pdf", size=len(PAPER)))
+    session.add(Attachment(unit_id=f"unit-{name}", sha256=PAPER_HASH, media_type="application/pdf", size=len(PAPER)))
     session.add(
         Declared(id=f"dc-{name}", school_id=f"unit-{name}", subject_kind="school", subject_id=f"unit-{name}",
                  name="students", number=700.0, declared_by="Văn phòng", attachment_sha256=PAPER_HASH, **common)

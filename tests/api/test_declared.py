@@ -21,7 +21,7 @@ from phongmay_store.register.place import Room
 OWN, SIBLING = "zz-own-zz", "zz-sibling-zz"
 GIB = 2**30
 DEVICE = f"/api/v1/declared/device/pc-{OWN}"
-FILES = f"/api/v1/schools/unit-{OWN}/attachments"
+FILES = f"/api/v1/organisation-units/unit-{OWN}/attachments"
 IMPORT = f"/api/v1/schools/unit-{OWN}/declared-file"
 PDF = b"%PDF-1.4\nbien ban\n%%EOF\n"
 PICTURE = (Path(__file__).parents[1] / "unit" / "store" / "pictures" / "two-colours.jpg").read_bytes()
@@ -177,7 +177,7 @@ def test_a_file_belongs_to_the_school_that_handed_it_in(client: TestClient, key:
     mine = client.post(FILES, content=PDF, headers=key(Role.TECHNICIAN)).json()["sha256"]
     other = key(Role.ADMIN, "sibling")
     assert client.get(f"{FILES}/{mine}", headers=other).status_code == 404
-    assert client.get(f"/api/v1/schools/unit-{SIBLING}/attachments/{mine}", headers=other).status_code == 404
+    assert client.get(f"/api/v1/organisation-units/unit-{SIBLING}/attachments/{mine}", headers=other).status_code == 404
     body = {"value": 8, "declared_by": "x", "attachment_sha256": mine}
     path = f"/api/v1/declared/device/pc-{SIBLING}/ram"
     assert client.put(path, json=body, headers=other).status_code == 422

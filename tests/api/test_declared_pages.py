@@ -110,7 +110,7 @@ def test_a_wrong_file_keeps_the_value_out_too(school: TestClient, register: Engi
     assert said in unescape(answer.text)
     assert declared(register) == {}
     with Session(register) as session:
-        assert len(session.scalars(select(Attachment).where(Attachment.school_id == f"unit-{OWN}")).all()) == 1
+        assert len(session.scalars(select(Attachment).where(Attachment.unit_id == f"unit-{OWN}")).all()) == 1
 
 
 def test_a_missing_folder_is_a_sentence_on_the_page(school: TestClient, register: Engine, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _file(path: str, place: str) -> dict[str, Any] | None:
     known = f"school,name,value,declared_by\nmoet:{_mark(place)},students,700,Văn phòng\n".encode()
     name = {"name": "khai-bao.csv", "since": "2026-01-02"}
     sent: dict[str, dict[str, Any]] = {
-        "/api/v1/schools/{unit_id}/attachments": {"content": b"%PDF-1.4\nhop dong\n%%EOF\n"},
+        "/api/v1/organisation-units/{unit_id}/attachments": {"content": b"%PDF-1.4\nhop dong\n%%EOF\n"},
         "/api/v1/schools/{unit_id}/declared-file/preview": {"content": known, "params": name},
         "/api/v1/schools/{unit_id}/declared-file/apply": {"content": known, "params": name},
         "/schools/{unit_id}/declared/file": {"files": {"file": ("a.csv", known)}, "data": {"since": "2026-01-02"}},

@@ -38,7 +38,7 @@ _UNIT_OF: dict[type[Base], InstrumentedAttribute[str]] = {
     Room: Room.school_id,
     Line: Line.school_id,
     Declared: Declared.school_id,
-    Attachment: Attachment.school_id,
+    Attachment: Attachment.unit_id,
     Device: Device.school_id,
     Verdict: Verdict.unit_id,
     CurrentVerdict: CurrentVerdict.unit_id,

@@ -1,19 +1,19 @@
-"""Routes of declared facts, of a school's own file of them, and of the papers and photographs that show them."""
+"""Routes of declared facts and of a school's own file of them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request, Response
+from fastapi import Query
 
 from phongmay_api.access.scope import CurrentScope, Scope
-from phongmay_api.context import Shared
+from phongmay_api.attachments import queries as attachments
+from phongmay_api.bodies import SENT_FILE, SentFile
 from phongmay_api.declared import queries
 from phongmay_api.declared.schemas import (
-    AttachmentOut,
     ChangeOut,
     DeclarationIn,
     DeclaredOut,
@@ -28,26 +28,12 @@ from phongmay_api.declared.schemas import (
 from phongmay_api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, read_cursor, split
 from phongmay_api.problems import Problem, bad_value, not_found
 from phongmay_api.routing import api_router
-from phongmay_store.cleaning import MediaType
-from phongmay_store.errors import StoreError
-from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import Versioned, utc_now
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.declaring import CLEAR, ITEMS, Said, Wish, declare, history, said, understood
 from phongmay_store.register.importing_school import Preview, PreviewMoved, apply_school_file, preview_school_file
 
 router = api_router("declared facts")
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
-_FILE = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
-_Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-
-
-async def sent_file(request: Request) -> bytes:
-    """Give the bytes of a request as they came, whatever type it names."""
-    return await request.body()
-
-
-_Sent = Annotated[bytes, Depends(sent_file)]
 
 
 def _said(found: Said) -> SaidOut:
@@ -134,7 +120,7 @@ def put_declared(scope: CurrentScope, kind: str, subject_id: str, item: str, wan
         raise bad_value("body/declared_by", "Expected a function or office.")
     since = utc_now() if wanted.valid_from is None else _since(wanted.valid_from, "body/valid_from")
     if wanted.attachment_sha256:
-        queries.require_attachment(scope, unit_id, wanted.attachment_sha256, "body/attachment_sha256")
+        attachments.require(scope, unit_id, wanted.attachment_sha256, "body/attachment_sha256")
     declare(scope.session, unit_id, row, [Wish(known, text, by, since, wanted.attachment_sha256)])
     scope.session.commit()
     return _subject(scope, kind, unit_id, queries.thing(scope, kind, subject_id)[1], None)
@@ -178,18 +164,18 @@ def _preview(found: Preview) -> PreviewOut:
     return PreviewOut(preview=found.mark, changes=changes, errors=faults)
 
 
-@router.post("/schools/{unit_id}/declared-file/preview", summary="Preview a school's file", openapi_extra=_FILE)
-def preview_file(scope: CurrentScope, unit_id: str, payload: _Sent, name: _Name, since: _Since = None) -> PreviewOut:
+@router.post("/schools/{unit_id}/declared-file/preview", summary="Preview a school's file", openapi_extra=SENT_FILE)
+def preview_file(scope: CurrentScope, unit_id: str, payload: SentFile, name: _Name, since: _Since = None) -> PreviewOut:
     """Tell what a CSV, XLSX or JSON file of declared facts would do, and every fault; nothing is stored."""
     unit = queries.school(scope, unit_id)
     return _preview(preview_school_file(scope.session, unit.id, name, payload, _day(since)))
 
 
-@router.post("/schools/{unit_id}/declared-file/apply", summary="Apply a previewed file", openapi_extra=_FILE)
+@router.post("/schools/{unit_id}/declared-file/apply", summary="Apply a previewed file", openapi_extra=SENT_FILE)
 def apply_file(
     scope: CurrentScope,
     unit_id: str,
-    payload: _Sent,
+    payload: SentFile,
     name: _Name,
     since: _Since = None,
     preview: Annotated[str, Query(max_length=64, description="Mark of the preview of the same file.")] = "",
@@ -207,50 +193,3 @@ def apply_file(
         raise Problem(HTTPStatus.CONFLICT, "preview_moved", detail, errors=errors or None) from moved
     scope.session.commit()
     return _preview(done)
-
-
-def _attachment(row: Attachment) -> AttachmentOut:
-    return AttachmentOut(
-        sha256=row.sha256, media_type=row.media_type, size=row.size, recorded_at=row.recorded_at
-    )  # fmt: skip
-
-
-@router.get("/schools/{unit_id}/attachments", summary="List a school's attachments")
-def list_attachments(
-    scope: CurrentScope, unit_id: str, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
-) -> Page[AttachmentOut]:
-    """Give the papers and photographs that a school handed in, in order of hash."""
-    key = read_cursor(cursor, str)
-    rows = queries.attachments(scope, unit_id, key[0] if key else None, limit + 1)
-    page, following = split(rows, limit, lambda row: (row.sha256,))
-    return Page(items=[_attachment(row) for row in page], next_cursor=following)
-
-
-@router.post("/schools/{unit_id}/attachments", status_code=201, summary="Hand in a file", openapi_extra=_FILE)
-def post_attachment(context: Shared, scope: CurrentScope, unit_id: str, payload: _Sent) -> AttachmentOut:
-    """Keep a JPEG, PNG or PDF, told by its bytes; a picture without what it says about place and person."""
-    unit = queries.school(scope, unit_id)
-    row = queries.keep(scope, context.attachments, unit.id, queries.checked(context.attachments, payload))
-    scope.session.commit()
-    return _attachment(row)
-
-
-_FILES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file, to be saved.",
-        "content": {kind.value: _BYTES for kind in MediaType},
-    }
-}
-
-
-@router.get("/schools/{unit_id}/attachments/{sha256}", summary="Get a file", response_class=Response, responses=_FILES)
-def get_attachment(context: Shared, scope: CurrentScope, unit_id: str, sha256: _Hash) -> Response:
-    """Give a paper or photograph to those who may see the school, always to be saved, never to be shown as a page."""
-    row = queries.attachment(scope, unit_id, sha256)
-    try:
-        payload = context.attachments.get(sha256)
-    except StoreError as error:
-        raise queries.files_unavailable(error) from error
-    name = f"{sha256[:12]}.{MediaType(row.media_type).ending}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(payload, media_type=row.media_type, headers=headers)

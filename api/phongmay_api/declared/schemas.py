@@ -86,15 +86,6 @@ class DeclarationIn(BaseModel):
     attachment_sha256: str = Field(default="", max_length=64, description="Hash of a file handed in before.")
 
 
-class AttachmentOut(BaseModel):
-    """A paper or photograph that a school handed in."""
-
-    sha256: str = Field(description="Of what is kept: a picture is kept without Exif, so this is not the sent file's.")
-    media_type: str
-    size: int = Field(description="Bytes.")
-    recorded_at: datetime
-
-
 class ChangeOut(BaseModel):
     """What a row of a file does."""
 

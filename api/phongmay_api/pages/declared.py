@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from phongmay_api.access.permissions import Permission
 from phongmay_api.access.scope import Scope
+from phongmay_api.attachments import queries as attachments
 from phongmay_api.declared import queries
 from phongmay_api.declared.queries import BothSides
 from phongmay_api.pages.district import crumbs
@@ -278,7 +279,7 @@ def _field(
         can_be_measured=name in MEASURED_AS,
         entered=form.get(f"v-{name}", shown),
         ticked=f"attach-{name}" in form,
-        link=f"/api/v1/schools/{unit.id}/attachments/{evidence}" if evidence in files else "",
+        link=attachments.link(unit.id, evidence) if evidence in files else "",
         hash_only=evidence if evidence not in files else "",
         former=past.get(name, []),
         error=errors.get(name, ""),

@@ -19,6 +19,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
 from phongmay_api.access.scope import CurrentScope, Scope, authorize
+from phongmay_api.attachments import queries as attachments
 from phongmay_api.context import Context, Shared
 from phongmay_api.declared import queries
 from phongmay_api.organisation.queries import external_ids
@@ -128,14 +129,14 @@ def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id:
     file: Cleaned | None = None
     if uploaded is not None:
         try:
-            file = queries.checked(context.attachments, uploaded[1])
+            file = attachments.checked(context.attachments, uploaded[1])
         except Problem as problem:
             code = problem.code.removeprefix("file_")
             filled.errors["file"] = words("file_" + code, mib=context.attachments.max_bytes // MIB)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if file is not None and not filled.errors:
         try:
-            queries.keep(scope, context.attachments, unit.id, file)
+            attachments.keep(scope, context.attachments, unit.id, file)
         except Problem as problem:
             filled.errors["file"], status = words("files_unavailable"), problem.status
     if filled.errors:

@@ -1,4 +1,4 @@
-"""Which papers and photographs a school has handed in; the files lie in a folder, under their hash (`attachments`)."""
+"""Which papers and photographs a unit has handed in; the files lie in a folder, under their hash (`attachments`)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from phongmay_store.register.base import Base, utc_now
 
 
 class Attachment(Base):
-    """A file that a school handed in: who may see the school may see it. Its name is not kept: names name people.
+    """A file that a unit handed in: who may see the unit may see it. Its name is not kept: names name people.
 
     Attributes:
+        unit_id: school, or unit above schools.
         sha256: hash of the file as it is kept, without what the camera wrote about place and person.
         media_type: told by the bytes: image/jpeg, image/png or application/pdf.
         size: bytes.
@@ -20,7 +21,7 @@ class Attachment(Base):
 
     __tablename__ = "attachment"
 
-    school_id: Mapped[str] = mapped_column(primary_key=True)
+    unit_id: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(primary_key=True)
     media_type: Mapped[str]
     size: Mapped[int]

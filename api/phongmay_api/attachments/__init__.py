@@ -1,0 +1,1 @@
+"""Papers and photographs that an organisation unit has handed in."""
