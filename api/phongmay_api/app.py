@@ -36,6 +36,7 @@ from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
+from phongmay_api.pages.verdict_router import router as verdict_pages
 from phongmay_api.problems import ProblemDocument
 from phongmay_api.quality.router import router as quality
 from phongmay_api.rules.router import router as rules
@@ -61,6 +62,7 @@ _ROUTERS = (
     quality,
     gaps,
     pages,
+    verdict_pages,
     declared_pages,
     decision_pages,
     gap_pages,

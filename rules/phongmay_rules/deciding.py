@@ -27,6 +27,8 @@ from phongmay_store.register.place import Room
 
 ENGINE = "engine"
 """Signs the recheck of a dispute."""
+MAX_TEXT = 2000
+"""Characters of what a person says."""
 _Row = TypeVar("_Row", bound=Base)
 _DECIDES = (Role.ADMIN, Role.OFFICER)
 
@@ -46,7 +48,7 @@ class DecisionError(OperatorError):
 CODES = frozenset(
     {
         "no_rule", "no_waiver", "no_clause", "automated", "no_unit", "not_current", "in_dispute", "no_dispute",
-        "answered", "busy", "no_subject", "no_right", "empty", "period",
+        "answered", "busy", "no_subject", "no_right", "empty", "long", "period",
     }
 )  # fmt: skip
 """Every code of a DecisionError."""
@@ -301,6 +303,8 @@ def _require_grant(session: Session, login: str, unit_id: str, roles: tuple[Role
 def _require_text(name: str, text: str) -> None:
     if not text.strip():
         raise DecisionError(f"the {name} is empty; say why, so that an inspector can follow it", "empty")
+    if len(text) > MAX_TEXT:
+        raise DecisionError(f"the {name} has {len(text)} characters; at most {MAX_TEXT} are recorded", "long")
 
 
 def _require_period(start: datetime, end: datetime) -> None:

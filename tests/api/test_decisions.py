@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
+import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.model import Assessment, Pack
 from phongmay_store.register.access import Account, BrowserSession, Grant, Role
+from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.enrolment import token_hash
 
 PARENT, OWN, SIBLING = "unit-zz-parent-zz", "unit-zz-own-zz", "unit-zz-sibling-zz"
 PC = "pc-zz-own-zz"
+MINUTES = b"%PDF-1.4\nbien ban\n%%EOF\n"
+PAPER_HASH = hashlib.sha256(b"%PDF-1.4\nhop dong\n%%EOF\n").hexdigest()
+"""What every unit of the register has handed in before."""
+PICTURES = Path(__file__).parents[1] / "unit" / "store" / "pictures"
 
 
 def sign_in(register: Engine, client: TestClient, login: str, unit: str, role: str) -> TestClient:
@@ -114,31 +123,171 @@ def test_dispute_is_rechecked_and_answered(register: Engine, client: TestClient,
     assert "kết quả mới: chưa rõ" in page
 
 
-def test_attestation(officer: TestClient, pack: Pack) -> None:
-    """A statement is about a clause of the packs, and carries the hash of its paper."""
-    manual = next(clause.id for clause in pack.standard.clause if clause.assessment is Assessment.MANUAL)
-    body = {"unit": OWN, "clause": manual, "met": True, "statement": "đã xem", "valid_to": _later(),
-            "attachment_name": "bien-ban.pdf", "attachment_hash": "a" * 64}  # fmt: skip
+@pytest.fixture
+def manual(pack: Pack) -> str:
+    """A clause that no machine judges."""
+    return next(clause.id for clause in pack.standard.clause if clause.assessment is Assessment.MANUAL)
+
+
+def _statement(unit: str, clause: str, **more: Any) -> dict[str, Any]:
+    return {"unit": unit, "clause": clause, "met": True, "statement": "đã xem", "valid_to": _later(), **more}
+
+
+@pytest.mark.parametrize("unit", [OWN, PARENT])
+def test_attestation_with_a_file_handed_in_before(officer: TestClient, manual: str, unit: str) -> None:
+    """A statement carries the hash of a paper that its own unit handed in; a school or a unit above schools alike."""
+    files = f"/api/v1/organisation-units/{unit}/attachments"
+    kept = officer.post(files, content=MINUTES).json()["sha256"]
+    body = _statement(unit, manual, attachment_name="biên bản", attachment_hash=kept)
     assert officer.post("/api/v1/attestations", json=body).status_code == 201
-    assert officer.post("/api/v1/attestations", json={**body, "clause": "ZZ-1"}).status_code == 422
-    assert officer.post("/api/v1/attestations", json={**body, "attachment_hash": "abc"}).status_code == 422
     (row,) = officer.get("/api/v1/attestations?in_force=true").json()["items"]
-    assert (row["clause_id"], row["attachment_hash"], row["signed_by"]) == (manual, "a" * 64, "quan")
-    assert "đã xem" in officer.get(f"/units/{OWN}/decisions").text
+    assert (row["unit_id"], row["clause_id"], row["attachment_hash"], row["signed_by"]) == (unit, manual, kept, "quan")
+    page = officer.get(f"/units/{unit}/decisions").text
+    assert "đã xem" in page
+    assert f'href="{files}/{kept}"' in page
+    assert officer.get(f"{files}/{kept}").content == MINUTES
+
+
+def test_attestation_that_cannot_be(officer: TestClient, manual: str) -> None:
+    """No clause, a hash that is none, or the paper of another unit: refused, and nothing is recorded."""
+    foreign = officer.post(f"/api/v1/organisation-units/{SIBLING}/attachments", content=MINUTES).json()["sha256"]
+    for changed in ({"clause": "ZZ-1"}, {"attachment_hash": "abc"}, {"attachment_hash": foreign}):
+        answer = officer.post("/api/v1/attestations", json=_statement(OWN, manual) | changed)
+        assert answer.status_code == 422, changed
+    assert officer.get("/api/v1/attestations").json()["items"] == []
+
+
+@pytest.mark.parametrize("unit", [OWN, PARENT])
+def test_attestation_form_with_its_file(
+    officer: TestClient, register: Engine, key: Callable[..., dict[str, str]], manual: str, unit: str
+) -> None:
+    """The form takes the file itself; who may see the unit may save it, others do not learn that it exists."""
+    sent = {"form_token": "f", "clause": manual, "met": "no", "statement": "chưa có", "until": "2099-12-31"}
+    photo = (PICTURES / "two-colours.jpg").read_bytes()
+    answer = officer.post(f"/units/{unit}/attestation", data=sent, files={"file": ("Nguyễn Văn A.jpg", photo)})
+    assert answer.status_code == 303
+    page = officer.get(answer.headers["location"]).text
+    assert "Đã ghi nhận." in page
+    assert "Nguyễn Văn A" not in page, "names of files name people"
+    (row,) = officer.get("/api/v1/attestations").json()["items"]
+    assert row["attachment_name"] == ""
+    path = f"/api/v1/organisation-units/{unit}/attachments/{row['attachment_hash']}"
+    assert f'href="{path}"' in page
+    saved = officer.get(path)
+    assert saved.headers["content-type"] == "image/jpeg"
+    assert hashlib.sha256(saved.content).hexdigest() == row["attachment_hash"]
+    officer.cookies.clear()
+    place = "own" if unit == OWN else "parent"
+    assert officer.get(path, headers=key(Role.VIEWER, place)).status_code == 200
+    assert officer.get(path, headers=key(Role.ADMIN, "sibling")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "file", "status", "told"),
+    [
+        ({}, b"GIF89a", 422, "không phải JPEG, PNG hay PDF"),
+        ({}, b"%PDF-1.4\n" + b"x" * 2**20, 422, "Tệp quá lớn; tối đa 1 MiB"),
+        ({"until": "2001-01-01"}, None, 422, "Ngày hết hạn phải sau hôm nay."),
+        ({"clause": "ZZ-1"}, None, 422, "Không có điều khoản này"),
+        ({"statement": "y" * 2001}, None, 422, "Nội dung quá dài"),
+    ],
+)
+def test_a_refused_attestation_keeps_what_was_typed(
+    officer: TestClient, register: Engine, manual: str, changed: dict[str, str], file: bytes | None, status: int,
+    told: str,
+) -> None:  # fmt: skip
+    """Whatever is wrong, nothing is recorded and the form comes back open with every field as it was sent."""
+    sent = {"form_token": "f", "clause": manual, "met": "no", "statement": "a <b>\ndòng hai", "until": "2099-12-31"}
+    sent |= changed
+    files = None if file is None else {"file": ("a.pdf", file)}
+    answer = officer.post(f"/units/{OWN}/attestation", data=sent, files=files)
+    assert answer.status_code == status
+    page = answer.text
+    assert told in page
+    assert f">{html.escape(sent['statement'])}</textarea>" in page
+    assert f'value="{sent["until"]}"' in page
+    assert '<option value="no" selected>' in page
+    assert (f'<option value="{manual}" selected>' in page) == (sent["clause"] == manual)
+    assert ("Tệp đã chọn phải chọn lại." in page) == (file is not None)
+    assert re.search(r"<details[^>]* open><summary>Xác nhận<", page)
+    assert f'href="/units/{OWN}/decisions?lang=en"' in page, "the other language leads to the page, not to the form"
+    assert officer.get("/api/v1/attestations").json()["items"] == []
+    with Session(register) as session:
+        assert session.scalars(select(Attachment.sha256).where(Attachment.unit_id == OWN)).all() == [PAPER_HASH]
+
+
+def test_without_the_folder_nothing_is_stated(officer: TestClient, manual: str, tmp_path: Path) -> None:
+    """A statement whose file cannot be kept is not recorded either: both or neither."""
+    (tmp_path / "attachments").rename(tmp_path / "elsewhere")
+    sent = {"form_token": "f", "clause": manual, "met": "yes", "statement": "đã xem", "until": "2099-12-31"}
+    answer = officer.post(f"/units/{OWN}/attestation", data=sent, files={"file": ("a.pdf", MINUTES)})
+    assert answer.status_code == 503
+    assert ">đã xem</textarea>" in answer.text
+    assert officer.get("/api/v1/attestations").json()["items"] == []
+
+
+def test_what_nobody_has_stated_is_folded(officer: TestClient, pack: Pack, manual: str) -> None:
+    """What is stated stands first; the clauses without a statement are counted and folded away."""
+    assert officer.post("/api/v1/attestations", json=_statement(OWN, manual)).status_code == 201
+    page = officer.get(f"/units/{OWN}/decisions").text
+    clauses = [clause for clause in pack.standard.clause if clause.assessment is not Assessment.AUTOMATED]
+    fold = page.index(f"<summary>Chưa có ý kiến: {len(clauses) - 1}</summary>")
+    assert page.index("đã xem") < fold
+    folded = page[fold : page.index("</details>", fold)]
+    assert folded.count("<li>") == len(clauses) - 1
+    assert f">{manual}<" not in folded
+
+
+def _failing(officer: TestClient) -> int:
+    listed = officer.get("/api/v1/verdicts", params={"unit": OWN, "state": "fail"}).json()["items"]
+    return next(int(item["id"]) for item in listed if item["subject_id"] == PC)
 
 
 def test_forms_tell_what_came_of_them(officer: TestClient) -> None:
-    """A form leads back to a page; what could not be recorded is told there in the reader's language."""
-    verdict = officer.get("/api/v1/verdicts", params={"unit": OWN, "state": "fail"}).json()["items"][0]["id"]
+    """A form leads back to a page; what cannot be recorded is told in the reader's language with what was typed."""
+    verdict = _failing(officer)
     data = {"form_token": "f", "reason": "", "until": "2099-12-31"}
     answer = officer.post(f"/verdicts/{verdict}/waiver", data=data)
-    assert answer.status_code == 303
-    assert "Chưa nhập lý do" in officer.get(answer.headers["location"]).text
-    bad_day = officer.post(f"/verdicts/{verdict}/waiver", data={**data, "reason": "x", "until": "tomorrow"})
-    assert "Ngày hết hạn phải sau hôm nay." in officer.get(bad_day.headers["location"]).text
+    assert answer.status_code == 422
+    assert "Chưa nhập lý do" in answer.text
+    assert 'value="2099-12-31"' in answer.text
+    bad_day = officer.post(f"/verdicts/{verdict}/waiver", data={**data, "reason": "chờ <máy>", "until": "2001-01-01"})
+    assert "Ngày hết hạn phải sau hôm nay." in bad_day.text
+    assert ">chờ &lt;máy&gt;</textarea>" in bad_day.text
+    assert re.search(r"<details[^>]* open><summary>Miễn tiêu chí này<", bad_day.text)
     done = officer.post(f"/verdicts/{verdict}/waiver", data={**data, "reason": "x"})
+    assert done.status_code == 303
     assert "Đã ghi nhận." in officer.get(done.headers["location"]).text
     assert officer.post(f"/verdicts/{verdict}/waiver", data={**data, "form_token": "guess"}).status_code == 403
+
+
+def test_a_refused_dispute_keeps_what_was_typed(officer: TestClient) -> None:
+    """Too long: the form comes back. Replaced meanwhile: there is no form any more, but the words are not lost."""
+    verdict = _failing(officer)
+    path = f"/verdicts/{verdict}/dispute"
+    long = "dài " * 501
+    answer = officer.post(path, data={"form_token": "f", "text": long})
+    assert answer.status_code == 422
+    assert f">{long}</textarea>" in answer.text
+    lines = "x\r\n" * 1000  # a browser counts a line's end as one character, and sends two
+    assert officer.post(path, data={"form_token": "f", "text": lines}).status_code == 303
+    stale = officer.post(path, data={"form_token": "f", "text": "vẫn sai"})
+    assert stale.status_code == 409
+    assert "Kết quả này đã được thay" in stale.text
+    assert "Nội dung quý vị đã nhập:</span><br>vẫn sai</blockquote>" in stale.text
+
+
+def test_refused_answer_and_withdrawal_keep_what_was_typed(officer: TestClient) -> None:
+    """The two forms of the district's page do as the others."""
+    number = officer.post("/api/v1/disputes", json={"verdict_id": _failing(officer), "text": "sai"}).json()["number"]
+    long = "d" * 2001
+    answer = officer.post(f"/disputes/{number}/answer", data={"form_token": "f", "text": long, "decision": "upheld"})
+    assert answer.status_code == 422
+    assert f">{long}</textarea>" in answer.text
+    waiver = officer.post("/api/v1/waivers", json=_waiver()).json()["number"]
+    answer = officer.post(f"/waivers/{waiver}/withdrawal", data={"form_token": "f", "reason": long})
+    assert answer.status_code == 422
+    assert f'value="{long}"' in answer.text
 
 
 def test_a_viewer_sees_no_form_that_would_fail(register: Engine, client: TestClient) -> None:

@@ -12,12 +12,14 @@ from datetime import datetime
 from http import HTTPStatus
 
 from phongmay_api.access.scope import Scope
+from phongmay_api.attachments import queries as attachments
 from phongmay_api.context import Context
 from phongmay_api.problems import Problem, bad_value, forbidden, not_found
 from phongmay_rules import deciding
 from phongmay_rules.deciding import DecisionError, RightError
 from phongmay_rules.disputing import Opened, open_and_recheck
 from phongmay_rules.model import Pack
+from phongmay_store.attachments import Cleaned
 from phongmay_store.register.compliance import Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.organisation import Unit
@@ -30,12 +32,20 @@ def as_problem() -> Iterator[None]:
     """Turn a DecisionError into a problem document: 403 no right, 409 not in this state, 422 not with these values."""
     try:
         yield
-    except RightError as error:
-        raise forbidden(str(error)) from error
     except DecisionError as error:
-        if error.code in _CONFLICTS:
-            raise Problem(HTTPStatus.CONFLICT, error.code, str(error)) from error
+        status = status_of(error)
+        if status is HTTPStatus.FORBIDDEN:
+            raise forbidden(str(error)) from error
+        if status is HTTPStatus.CONFLICT:
+            raise Problem(status, error.code, str(error)) from error
         raise bad_value(f"body/{error.code}", str(error)) from error
+
+
+def status_of(error: DecisionError) -> HTTPStatus:
+    """Tell whose fault it is that nothing could be decided."""
+    if isinstance(error, RightError):
+        return HTTPStatus.FORBIDDEN
+    return HTTPStatus.CONFLICT if error.code in _CONFLICTS else HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def waive(
@@ -65,15 +75,35 @@ def withdraw(scope: Scope, number: int, *, reason: str) -> Waiver:
 
 
 def attest(
-    scope: Scope, pack: Pack, unit_id: str, clause_id: str, *, met: bool, statement: str, valid_to: datetime,
-    attachment: tuple[str, str] = ("", ""),
+    scope: Scope, context: Context, unit_id: str, clause_id: str, *, met: bool, statement: str, valid_to: datetime,
+    attachment: tuple[str, str] = ("", ""), file: Cleaned | None = None,
 ) -> Attestation:  # fmt: skip
-    """Record a statement about a unit of the scope."""
+    """Record a statement about a unit of the scope.
+
+    Args:
+        scope: who signs.
+        context: the packs, and the folder of attachments.
+        unit_id: school or unit above schools.
+        clause_id: clause that no machine judges alone.
+        met: what is stated.
+        statement: what was seen.
+        valid_to: first instant without it.
+        attachment: name and SHA-256 of a file that the unit handed in before.
+        file: one that is handed in with the statement: both are kept, or neither.
+
+    Raises:
+        DecisionError: it cannot be recorded.
+        Problem: outside the scope, the file is not known, or it cannot be kept; nothing is recorded then.
+    """
     scope.one(Unit, "organisation unit", Unit.id == unit_id)
+    if attachment[1]:
+        attachments.require(scope, unit_id, attachment[1], "body/attachment_hash")
     row = deciding.attest(
-        scope.session, pack, unit_id, clause_id, met=met, statement=statement, signed_by=scope.principal.name,
-        valid_to=valid_to, attachment=attachment,
+        scope.session, context.pack, unit_id, clause_id, met=met, statement=statement, signed_by=scope.principal.name,
+        valid_to=valid_to, attachment=attachment if file is None else ("", file.sha256),
     )  # fmt: skip
+    if file is not None:
+        attachments.keep(scope, context.attachments, unit_id, file)
     scope.session.commit()
     return row
 

@@ -127,10 +127,10 @@ def list_attestations(
 
 @router.post("/attestations", status_code=201, summary="Record a statement on a clause")
 def add_attestation(scope: CurrentScope, context: Shared, wanted: AttestationIn) -> AttestationOut:
-    """Record what a person states about a clause, with the hash of the paper that shows it."""
+    """Record what a person states about a clause, with the hash of the handed-in paper that shows it."""
     with as_problem():
         row = acting.attest(
-            scope, context.pack, wanted.unit, wanted.clause, met=wanted.met, statement=wanted.statement,
+            scope, context, wanted.unit, wanted.clause, met=wanted.met, statement=wanted.statement,
             valid_to=wanted.valid_to, attachment=(wanted.attachment_name, wanted.attachment_hash),
         )  # fmt: skip
     return _attestation(row)

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-_TEXT = Field(min_length=1, max_length=2000)
+from phongmay_rules.deciding import MAX_TEXT
+
+_TEXT = Field(min_length=1, max_length=MAX_TEXT)
 _ID = Field(max_length=100)
 
 
@@ -52,7 +54,9 @@ class AttestationIn(BaseModel):
     statement: str = _TEXT
     valid_to: AwareDatetime
     attachment_name: str = Field(default="", max_length=200)
-    attachment_hash: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of the evidence.")
+    attachment_hash: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of a file that the unit handed in before."
+    )
 
 
 class AttestationOut(BaseModel):

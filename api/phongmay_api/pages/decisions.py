@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from phongmay_api.access.scope import Scope
+from phongmay_api.attachments import queries as attachments
 from phongmay_api.decisions import queries
 from phongmay_api.decisions.queries import Case
 from phongmay_api.pages.district import crumbs
@@ -63,11 +64,26 @@ class WaiverLine:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedLine:
+    """A clause with the statement that holds.
+
+    Attributes:
+        link: address of the file that shows it; "" = none was handed in here.
+    """
+
+    clause: Clause
+    row: Attestation
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionsView:
     """The page of decisions of a unit.
 
     Attributes:
-        clauses: those that no machine judges alone, with the statement that holds.
+        clauses: those that no machine judges alone.
+        stated: those of them about which somebody has stated something that holds.
+        unstated: the others.
         may_decide: who looks may sign for the unit.
     """
 
@@ -77,9 +93,18 @@ class DecisionsView:
     answered: Sequence[CaseLine]
     ending: Sequence[WaiverLine]
     waivers: Sequence[WaiverLine]
-    clauses: Sequence[tuple[Clause, Attestation | None]]
+    clauses: Sequence[Clause]
+    stated: Sequence[StatedLine]
+    unstated: Sequence[Clause]
     may_decide: bool
     sample: bool
+
+    @property
+    def forms(self) -> set[str]:
+        """Names of the forms that the page shows, as `Refused` names them."""
+        found = {f"withdraw-{line.row.number}" for line in self.waivers if line.may_withdraw}
+        found |= {f"answer-{case.number}" for case in self.open if case.may_answer}
+        return found | ({"attestation"} if self.may_decide else set())
 
 
 def decisions_view(scope: Scope, pack: Pack, unit: Unit, words: Texts) -> DecisionsView:
@@ -89,6 +114,8 @@ def decisions_view(scope: Scope, pack: Pack, unit: Unit, words: Texts) -> Decisi
     lines = Lines(scope, pack, words)
     in_force = [lines.waiver(row) for row in queries.waivers(scope, within, in_force=True)]
     stated = {row.clause_id: row for row in reversed(queries.attestations(scope, [unit.id], at=utc_now()))}
+    clauses = [clause for clause in pack.standard.clause if clause.assessment is not Assessment.AUTOMATED]
+    papers = attachments.known(scope, unit.id, (row.attachment_hash for row in stated.values()))
     open_cases = queries.disputes(scope, within, is_open=True)
     answered = queries.disputes(scope, within, is_open=False, limit=_ANSWERED)
     return DecisionsView(
@@ -98,11 +125,15 @@ def decisions_view(scope: Scope, pack: Pack, unit: Unit, words: Texts) -> Decisi
         answered=[lines.case(case) for case in answered],
         ending=sorted((line for line in in_force if line.days_left <= ENDING_DAYS), key=lambda line: line.row.valid_to),
         waivers=in_force,
-        clauses=[
-            (clause, stated.get(clause.id))
-            for clause in pack.standard.clause
-            if clause.assessment is not Assessment.AUTOMATED
+        clauses=clauses,
+        stated=[
+            StatedLine(clause, row, attachments.link(unit.id, row.attachment_hash))
+            if row.attachment_hash in papers
+            else StatedLine(clause, row, "")
+            for clause in clauses
+            if (row := stated.get(clause.id)) is not None
         ],
+        unstated=[clause for clause in clauses if clause.id not in stated],
         may_decide=lines.may_decide(unit.id),
         sample=any(below.is_sample for below in units),
     )

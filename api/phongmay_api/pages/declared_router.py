@@ -16,7 +16,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import FormData, UploadFile
 
 from phongmay_api.access.scope import CurrentScope, Scope, authorize
 from phongmay_api.attachments import queries as attachments
@@ -25,6 +24,7 @@ from phongmay_api.declared import queries
 from phongmay_api.organisation.queries import external_ids
 from phongmay_api.pages.declared import declared_view, filled_in
 from phongmay_api.pages.declared_file import file_view
+from phongmay_api.pages.forms import Sent, file_of, texts_of
 from phongmay_api.pages.rendering import language_texts, render
 from phongmay_api.problems import Problem, not_found
 from phongmay_store.attachments import MIB, Cleaned
@@ -45,26 +45,6 @@ router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 _SEE_OTHER = HTTPStatus.SEE_OTHER.value
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MAX_NAME = 120
-
-
-async def sent_form(request: Request) -> FormData:
-    """Give the form; `authorize` has read it already."""
-    return await request.form()
-
-
-Sent = Annotated[FormData, Depends(sent_form)]
-
-
-def _texts(form: FormData) -> dict[str, str]:
-    return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-def _file(form: FormData) -> tuple[str, bytes] | None:
-    """Give name and bytes of the file of a form; a field without a file is none."""
-    sent = form.get("file")
-    if not isinstance(sent, UploadFile) or not sent.filename:
-        return None
-    return sent.filename.replace("\\", "/").rsplit("/", 1)[-1], sent.file.read()
 
 
 def _subject(scope: Scope, unit: Unit, key: str) -> tuple[str, Versioned]:
@@ -119,11 +99,11 @@ def declared_page(
 def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
     """Store what a form declares, all of it or nothing."""
     unit = queries.school(scope, unit_id)
-    form = _texts(sent)
+    form = texts_of(sent)
     one_at_a_time(scope.session)  # so that what the form was made from cannot change between check and writing
     kind, row = _subject(scope, unit, form.get("subject", ""))
     words = language_texts(request)
-    uploaded = _file(sent)
+    uploaded = file_of(sent)
     sides = queries.sheets(scope, unit.id, kind, [row])[row.id]
     filled = filled_in(form, sides, words, with_file=uploaded is not None)
     file: Cleaned | None = None
@@ -188,9 +168,9 @@ def preview_page(request: Request, context: Shared, scope: CurrentScope, unit_id
     """Show what a file would do; nothing is stored."""
     unit = queries.school(scope, unit_id)
     words = language_texts(request)
-    since_text = _texts(sent).get("since", "")
+    since_text = texts_of(sent).get("since", "")
     since = queries.since_when(since_text)
-    uploaded = _file(sent)
+    uploaded = file_of(sent)
     message = ""
     if since is None:
         message = words("declared_wants_day")
@@ -212,7 +192,7 @@ def preview_page(request: Request, context: Shared, scope: CurrentScope, unit_id
 def apply_page(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
     """Store what the preview showed, or show the new preview where it no longer holds."""
     unit = queries.school(scope, unit_id)
-    form = _texts(sent)
+    form = texts_of(sent)
     since_text, name = form.get("since", ""), form.get("name", "")
     since = queries.since_when(since_text)
     try:

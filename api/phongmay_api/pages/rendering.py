@@ -76,6 +76,7 @@ def render(
     scope: Scope | None = None,
     status: HTTPStatus = HTTPStatus.OK,
     secure: bool = False,
+    path: str = "",
     **values: object,
 ) -> HTMLResponse:
     """Make a page in the language of the request.
@@ -86,6 +87,7 @@ def render(
         scope: of a signed-in page: who is named in the frame and which form token the sign-out has.
         status: HTTP status.
         secure: send the language cookie over HTTPS only.
+        path: address of the page where it also answers a form sent elsewhere ("" = that of the request).
         values: what the template shows.
     """
     language = page_language(request)
@@ -93,7 +95,7 @@ def render(
     html = _environment.get_template(template).render(
         t=words,
         language=language,
-        languages=[(code, _with_language(request, code)) for code in ("vi", "en")],
+        languages=[(code, _with_language(request, path or request.url.path, code)) for code in ("vi", "en")],
         principal=scope.principal if scope else None,
         state_name=lambda state: explain.state_name(state, language).lower(),
         local=lambda at: local_time(at, words),
@@ -107,9 +109,9 @@ def render(
     return response
 
 
-def _with_language(request: Request, language: str) -> str:
+def _with_language(request: Request, path: str, language: str) -> str:
     kept = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
-    return f"{quote(request.url.path)}?{urlencode([*kept, ('lang', language)])}"
+    return f"{quote(path)}?{urlencode([*kept, ('lang', language)])}"
 
 
 def language_texts(request: Request) -> Texts:

@@ -1,14 +1,14 @@
-"""Routes of the pages: sign-in and out, a unit, a school, a verdict, the catalogue of rules, and the static files."""
+"""Routes of the pages: sign-in and out, a unit, a school, the catalogue of rules, and the static files."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from phongmay_api.access.accounts import sign_in, sign_out
@@ -16,18 +16,12 @@ from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
 from phongmay_api.pages.catalogue import catalogue_view
-from phongmay_api.pages.decisions import disputes_about
-from phongmay_api.pages.decisions_router import told
 from phongmay_api.pages.district import district_view
-from phongmay_api.pages.proof import verdict_view
 from phongmay_api.pages.quality import quality_block
 from phongmay_api.pages.rendering import STATIC, STATIC_TYPES, language_texts, render
 from phongmay_api.pages.school import school_view
 from phongmay_api.problems import Problem, not_found
-from phongmay_api.verdicts import queries as verdicts
-from phongmay_rules.deciding import may_decide
 from phongmay_store.register.organisation import Unit, UnitKind
-from phongmay_store.register.timetable import LOCAL
 
 router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 FORM_COOKIE = "phongmay_form"
@@ -199,30 +193,3 @@ def catalogue_page(request: Request, context: Shared, scope: CurrentScope) -> Re
     """Show every pack in force: clauses with their assessment, rules, parameters."""
     view = catalogue_view(context.pack, language_texts(request))
     return render(request, "catalogue.html", scope=scope, secure=context.settings.secure_cookies, view=view)
-
-
-@router.get("/verdicts/{verdict_id}")
-def verdict_page(
-    request: Request, context: Shared, scope: CurrentScope, verdict_id: Annotated[int, Path(ge=1, le=2**53)]
-) -> Response:
-    """Show a verdict with everything needed to follow it."""
-    words = language_texts(request)
-    view = verdict_view(scope, context.pack, verdicts.one(scope, verdict_id), words)
-    verdict = view.item
-    disputes = disputes_about(
-        scope, context.pack, words, view.unit.id, (verdict.subject_kind, verdict.subject_id), [verdict.rule_id]
-    ).get(verdict.rule_id, [])
-    is_current = view.current_id is None and scope.principal.is_account
-    return render(
-        request,
-        "verdict.html",
-        scope=scope,
-        secure=context.settings.secure_cookies,
-        view=view,
-        disputes=disputes,
-        may_dispute=is_current and not any(case.is_open for case in disputes),
-        may_waive=is_current and may_decide(scope.session, scope.principal.name, view.unit.id),
-        told=told(request),
-        today=datetime.now(LOCAL).date(),
-        sample=view.sample,
-    )

@@ -42,8 +42,8 @@ class Attestation(Base):
         unit_id: school or unit above that the statement is about.
         clause_id: clause of the pack, assessed manual or partial.
         met: what the signer states.
-        attachment_name: file name of the evidence ("" = none).
-        attachment_hash: SHA-256 of the file; the file itself is kept by the district.
+        attachment_name: what the evidence is called ("" = nothing; the page of decisions keeps no name of a file).
+        attachment_hash: SHA-256 of the file, handed in as an `Attachment` of the unit, or kept elsewhere (stated by command).
     """
 
     __tablename__ = "attestation"
