@@ -30,8 +30,9 @@ _ORIGINS: Mapping[str, tuple[str, str]] = {
     NumberFrom.VENDOR: ("mức theo công bố của hãng", "figure of the maker"),
     NumberFrom.DISTRICT_SETTING: ("mức do quận đặt", "district setting"),
 }
-_MEMBERS: Mapping[str, tuple[str, str]] = {
-    "devices": ("máy", "devices"), "rooms": ("phòng", "rooms"), "schools": ("trường", "schools"),
+_MEMBERS: Mapping[str, tuple[str, str, str]] = {
+    "devices": ("máy", "device", "devices"), "rooms": ("phòng", "room", "rooms"),
+    "schools": ("trường", "school", "schools"),
 }  # fmt: skip
 _OPERATORS: Mapping[str, tuple[str, str]] = {
     "at_least": ("tối thiểu", "at least"),
@@ -121,8 +122,9 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
     unit = measured.get("unit", "")
     if "met" in measured:
         met, perhaps, total = measured["met"], measured["perhaps"], measured["total"]
-        word = _pick(_MEMBERS[measured["members"]], language)
-        text = f"{met}/{total} {word} đạt" if vi else f"{met} of {total} {word} meet it"
+        word, single, several = _MEMBERS[measured["members"]]
+        verb = "meets" if met == 1 else "meet"
+        text = f"{met}/{total} {word} đạt" if vi else f"{met} of {total} {single if total == 1 else several} {verb} it"
         if perhaps:
             text += f", {perhaps} chưa rõ" if vi else f", {perhaps} not known"
         return text
@@ -130,7 +132,8 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
         text = (
             f"{measured['value']} máy hoạt động trên {measured['total']} máy"
             if vi
-            else f"{measured['value']} of {measured['total']} PCs work"
+            else f"{measured['value']} of {measured['total']} {'PC' if measured['total'] == 1 else 'PCs'} "
+            f"{'works' if measured['value'] == 1 else 'work'}"
         )
         for key, words in (
             ("perhaps", ("chưa rõ", "not known")),
@@ -160,7 +163,8 @@ def _required(required: Mapping[str, Any], language: str) -> str:
         text = (
             f"cần {required['value']} máy cho {_number(required['heads'], language)} học sinh"
             if vi
-            else f"{required['value']} needed for {_number(required['heads'], language)} pupils"
+            else f"{required['value']} needed for {_number(required['heads'], language)} "
+            f"{'pupil' if required['heads'] == 1 else 'pupils'}"
         )
         if required.get("heads_from") == "cap":
             text += " (sĩ số tối đa của cấp học)" if vi else " (cap of the school level)"

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 import phongmay_api.pages
-from phongmay_api.pages.texts import EN, SYMBOLS, VI
+from phongmay_api.pages.texts import EN, SYMBOLS, VI, Texts
 from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import CurrentRun, State, Verdict
@@ -36,7 +36,8 @@ def reader(client: TestClient, key: Callable[..., dict[str, str]]) -> TestClient
 
 
 def _fields(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    """Give the values that a text shows; one that only chooses between one and many shows nothing."""
+    return {name for _, name, spec, _ in string.Formatter().parse(text) if name and "|" not in (spec or "")}
 
 
 def test_both_languages_have_the_same_texts() -> None:
@@ -45,6 +46,25 @@ def test_both_languages_have_the_same_texts() -> None:
     assert {key for key in VI if _fields(VI[key]) != _fields(EN[key])} == set()
     assert SYMBOLS.keys() == {state.value for state in State}
     assert len(set(SYMBOLS.values())) == len(SYMBOLS)
+
+
+_ONE_OF_MANY = re.compile(r"\b1 (?:marked |working )?(?!meets\b|pass\b)[A-Za-z]+s\b")
+
+
+def test_english_knows_one_from_many() -> None:
+    """Wherever a number stands before a noun, "1 rooms" is never said, and "2 room" neither."""
+    english, vietnamese = Texts("en"), Texts("vi")
+    for key, text in EN.items():
+        names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+        if not names:
+            continue
+        one, two = (english(key, **dict.fromkeys(names, value)) for value in ("1", 2))
+        assert not _ONE_OF_MANY.search(one), one
+        nouns = re.findall(r"\{[a-z]+\} \{[a-z]+:([^|}]+)\|([^}]+)\}", text)
+        assert all(f"1 {single}" in one and f"2 {plural}" in two for single, plural in nouns), (one, two)
+    assert english("subjects_room", count=1) == "1 room"
+    assert english("subjects_room", count=21) == "21 rooms"
+    assert vietnamese("subjects_room", count=1) == "1 phòng"
 
 
 def test_texts_and_templates_agree() -> None:

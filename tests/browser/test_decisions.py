@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,9 @@ from phongmay_simulate.district import DISTRICT, ISSUER
 from phongmay_simulate.district import Role as Fault
 
 pytestmark = pytest.mark.browser
+PHOTO = Path(__file__).parents[1] / "unit" / "store" / "pictures" / "two-colours.jpg"
+REFUSED = "the server responded with a status of 422"
+"""What Chromium notes when a form comes back: that is meant."""
 WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
 
 
@@ -20,12 +25,16 @@ def visit(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
     """Open a fresh, signed-in page of a width; at the end it must have been free of errors and foreign requests."""
     contexts, faults = [], []
 
+    def note(message: Any) -> None:
+        if message.type == "error" and REFUSED not in message.text:
+            faults.append(message.text)
+
     def open_page(width: str = "desktop") -> Any:
         wide, high = WIDTHS[width]
         context = browser.new_context(viewport={"width": wide, "height": high}, locale="en-US")
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("console", note)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda r: faults.append(f"foreign: {r.url}") if not r.url.startswith(site.url) else None)
         page.goto(site.url)
@@ -112,6 +121,85 @@ def test_gap_list(visit: Callable[..., Any], site: Any, picture: Callable[[Any, 
     with page.expect_download() as download:
         page.click("text=Tải bảng tính")
     assert download.value.suggested_filename.endswith(".xlsx")
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str) -> None:
+    """Gap list, evidence panel and verdict in English: nothing is left in the other language, one is not many."""
+    pytest.importorskip("scipy")
+    ending = "" if width == "desktop" else "-phone"
+    page = visit(width)
+    page.goto(f"{site.url}/units/{site.unit(DISTRICT)}/gaps?lang=en")
+    gaps = page.inner_text("main")
+    for words in ("What to buy", "sample prices", "By school", "Judged again:", "Rules mended"):
+        assert words in gaps
+    _fits(page)
+    picture(page, f"gaps-en{ending}")
+    page.goto(f"{site.url}/schools/{site.unit(f'{ISSUER}:truong-2')}?subject=device:{site.device(Fault.LOW_MEMORY)}")
+    page.locator("#evidence").scroll_into_view_if_needed()
+    panel = page.inner_text("#evidence")
+    assert "Whose figure" in panel
+    _fits(page)
+    picture(page, f"panel-en{ending}")
+    school = page.inner_text("main")
+    page.locator("#evidence >> text=See all evidence").first.click()
+    verdict = page.inner_text("main")
+    for words in ("Rule hash", "Why it matters", "Dispute this verdict"):
+        assert words in verdict
+    _fits(page)
+    picture(page, f"verdict-en{ending}")
+    for text in (gaps, school, verdict):
+        assert not re.search(r"\b1 (subjects|rooms|devices|rules|PCs|days)\b", text)
+        for left in ("tiêu chí", "không đạt", "mức do quận đặt", "đối tượng", "Việc cần làm"):
+            assert left not in text, left
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_word_of_the_bar_is_broken(visit: Callable[..., Any], site: Any, width: str, language: str) -> None:
+    """On a phone too each link and button of the bar stands in one line; the bar as a whole may take two."""
+    page = visit(width)
+    page.goto(f"{site.url}/units/{site.unit(DISTRICT)}?lang={language}")
+    lines = page.evaluate(
+        """[...document.querySelectorAll('.top a, .top button')].map(
+            e => [e.innerText, e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).fontSize)])"""
+    )
+    assert len(lines) == 5
+    assert [text for text, height in lines if height > 2.2] == []
+    _fits(page)
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_statement_with_a_photograph(
+    visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str
+) -> None:
+    """What nobody stated is folded; a statement takes a photograph; refused, the form still holds what was typed."""
+    ending = "" if width == "desktop" else "-phone"
+    page = visit(width)
+    unit = site.unit(DISTRICT) if width == "desktop" else site.unit(f"{ISSUER}:truong-2")
+    page.goto(f"{site.url}/units/{unit}/decisions")
+    assert page.evaluate("document.documentElement.scrollHeight") < 3 * WIDTHS[width][1]
+    page.click("summary:has-text('Xác nhận')")
+    page.select_option("#clause", index=1)
+    page.select_option("#met", "no")
+    page.fill("#statement", "Đã xem biên bản")
+    page.fill("#until", "2099-12-31")
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
+    page.click("text=Ký xác nhận")
+    assert "không phải JPEG, PNG hay PDF" in page.inner_text("main")
+    assert (page.input_value("#statement"), page.input_value("#met")) == ("Đã xem biên bản", "no")
+    assert page.input_value("#until") == "2099-12-31"
+    _fits(page)
+    picture(page, f"attestation-refused-vi{ending}")
+    page.set_input_files("#file", PHOTO)
+    page.click("text=Ký xác nhận")
+    assert "Đã ghi nhận." in page.inner_text("main")
+    page.locator(".stated").scroll_into_view_if_needed()
+    _fits(page)
+    picture(page, f"attestation-vi{ending}")
+    with page.expect_download() as download:
+        page.click("text=Tệp chứng minh")
+    assert download.value.suggested_filename.endswith(".jpg")
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from phongmay_api.language import Language
 from phongmay_api.pages import declared_texts, texts_decisions
+from phongmay_api.pages.counting import COUNTING
 
 VI: dict[str, str] = {
     "product": "Phòng Máy",
@@ -195,7 +196,7 @@ EN: dict[str, str] = {
     "login": "Login",
     "password": "Password",
     "sign_in_failed": "Login or password is wrong.",
-    "sign_in_wait": "Too many attempts. Please try again in {minutes} minutes.",
+    "sign_in_wait": "Too many attempts. Please try again in {minutes} {minutes:minute|minutes}.",
     "form_expired": "The form has expired. Please try again.",
     "accounts_from": "Accounts are given out by your organisation.",
     "home": "Home",
@@ -210,11 +211,11 @@ EN: dict[str, str] = {
     "stale": "The rules engine has stopped: the results below are old and count as unknown.",
     "stale_short": "old results",
     "legend": "Legend",
-    "schools_with_fail": "schools with something failing",
-    "schools_unclear": "schools with something unknown",
-    "schools_clear": "schools that pass everything",
+    "schools_with_fail": "{count:school|schools} with something failing",
+    "schools_unclear": "{count:school|schools} with something unknown",
+    "schools_clear": "{count:school that passes|schools that pass} everything",
     "catalogue": "Catalogue of rules",
-    "catalogue_about": "{rules} rules, {clauses} clauses",
+    "catalogue_about": "{rules} {rules:rule|rules}, {clauses} {clauses:clause|clauses}",
     "packs_in_force": "Rule packs in force",
     "rules_title": "Rules",
     "parameters": "Parameters (default and bounds)",
@@ -242,8 +243,8 @@ EN: dict[str, str] = {
     "nothing_broken": "Nothing fails.",
     "unclear": "Unknown",
     "and_more": "and {count} more",
-    "subjects_device": "{count} devices",
-    "subjects_room": "{count} rooms",
+    "subjects_device": "{count} {count:device|devices}",
+    "subjects_room": "{count} {count:room|rooms}",
     "subjects_school": "school",
     "subjects_district": "unit",
     "other_devices": "Other devices",
@@ -347,12 +348,12 @@ EN: dict[str, str] = {
     "operator_at_least": "at least {value}",
     "operator_at_most": "at most {value}",
     "operator_one_of": "one of: {value}",
-    "operator_per_head": "at least {value} working PCs",
-    "per_head_of": "{heads} pupils, {per_device} pupils a PC",
+    "operator_per_head": "at least {value} working {value:PC|PCs}",
+    "per_head_of": "{heads} {heads:pupil|pupils}, {per_device} {per_device:pupil|pupils} a PC",
     "heads_from_cap": "class-size cap of the level",
     "heads_from_declared": "declared class size",
-    "share_found": "{met} of {total} meet it",
-    "working_found": "{met} of {total} PCs work",
+    "share_found": "{met} of {total} {met:meets|meet} it",
+    "working_found": "{met} of {total} {total:PC|PCs} {met:works|work}",
     "perhaps_found": "{count} unknown",
     "no_unit": "This account has no organisation unit yet.",
     "district_settings": "Figures marked “district setting” are the district's own; not quotations of 762/QĐ-UBND.",
@@ -384,7 +385,7 @@ class Texts:
 
     def __call__(self, key: str, **values: object) -> str:
         """Give a text with its values put in; a key that is missing is a bug and raises KeyError."""
-        return self._table[key].format(**values)
+        return COUNTING.format(self._table[key], **values)
 
     def word(self, family: str, code: str) -> str:
         """Give the word of a code that comes from data, e.g. ("room_kind", "office"); the code itself if unknown."""

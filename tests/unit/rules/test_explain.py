@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from phongmay_rules.case_model import CaseKind
@@ -35,6 +38,35 @@ def test_unknown_says_why() -> None:
         "Unknown: Speed of the wired interface that leads to the Internet: wireless"
     )
     assert "có thể làm thay đổi kết luận" in _say("PH-02", "one of thirty is not known", "vi")
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A verdict about a share, as `sentence` needs it."""
+
+    measured: dict[str, Any]
+    required: dict[str, Any]
+    state: str = "fail"
+    reason: str = "below"
+
+
+@pytest.mark.parametrize(
+    ("measured", "required", "text"),
+    [
+        ({"members": "rooms", "met": 1, "perhaps": 0, "total": 1}, {"operator": "at_least", "value": 1.0, "unit": "1"},
+         "1 of 1 room meets it"),
+        ({"members": "rooms", "met": 0, "perhaps": 0, "total": 2}, {"operator": "at_least", "value": 1.0, "unit": "1"},
+         "0 of 2 rooms meet it"),
+        ({"value": 1, "total": 1}, {"operator": "per_head", "value": 1, "heads": 1},
+         "1 of 1 PC works; 1 needed for 1 pupil "),
+        ({"value": 1, "total": 3}, {"operator": "per_head", "value": 2, "heads": 3},
+         "1 of 3 PCs works; 2 needed for 3 pupils "),
+    ],
+)  # fmt: skip
+def test_english_knows_one_from_many(measured: dict[str, Any], required: dict[str, Any], text: str) -> None:
+    """Noun and verb follow their number."""
+    share = _Share(measured, {**required, "number_from": "plan"})
+    assert text in sentence(share, PACK.rules["QU-01"], "en")
 
 
 def test_inherited_origin_is_told() -> None:
