@@ -169,6 +169,7 @@ def test_attestation_form_with_its_file(
     page = officer.get(answer.headers["location"]).text
     assert "Đã ghi nhận." in page
     assert "Nguyễn Văn A" not in page, "names of files name people"
+    assert "đến hết ngày 31/12/2099" in page, "the day that was entered, not the instant after it"
     (row,) = officer.get("/api/v1/attestations").json()["items"]
     assert row["attachment_name"] == ""
     path = f"/api/v1/organisation-units/{unit}/attachments/{row['attachment_hash']}"

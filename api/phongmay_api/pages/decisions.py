@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phongmay_api.access.scope import Scope
 from phongmay_api.attachments import queries as attachments
@@ -74,6 +74,11 @@ class StatedLine:
     clause: Clause
     row: Attestation
     link: str
+
+    @property
+    def last_day(self) -> datetime:
+        """The day until whose end it holds: the stored end is the first instant without it."""
+        return self.row.valid_to - timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
