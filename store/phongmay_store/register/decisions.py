@@ -43,7 +43,7 @@ class Attestation(Base):
         clause_id: clause of the pack, assessed manual or partial.
         met: what the signer states.
         attachment_name: what the evidence is called ("" = nothing; the page of decisions keeps no name of a file).
-        attachment_hash: SHA-256 of the file, handed in as an `Attachment` of the unit, or kept elsewhere (stated by command).
+        attachment_hash: SHA-256 of the file: an `Attachment` of the unit, or kept elsewhere (stated by command).
     """
 
     __tablename__ = "attestation"
