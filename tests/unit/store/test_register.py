@@ -309,3 +309,18 @@ def test_a_wrong_register_url_is_one_sentence(url: str, told: str) -> None:
     """A malformed URL, an unknown database and a missing directory are told, not thrown."""
     with pytest.raises(StoreError, match=told):
         open_register(url)
+
+
+def test_what_schools_handed_in_stays_when_units_may(tmp_path: Path) -> None:
+    """Migration 0007 gives the column another name; the papers of before are still those of their school."""
+    engine = open_register(f"sqlite:///{tmp_path}/register.db")
+    migrate(engine, "0006")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO attachment (school_id, sha256, media_type, size, recorded_at) "
+            "VALUES ('school-1', 'ab', 'image/png', 3, '2026-01-01 00:00:00')"
+        )
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT unit_id, sha256 FROM attachment").all() == [("school-1", "ab")]
+    engine.dispose()
