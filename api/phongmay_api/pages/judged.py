@@ -13,6 +13,7 @@ from phongmay_api.verdicts import presenting
 from phongmay_api.verdicts.queries import Judged
 from phongmay_rules.explain import origin_name
 from phongmay_rules.explanation import Explanation, document_name
+from phongmay_rules.facts import availability
 from phongmay_rules.facts.catalogue import BY_AGENT
 from phongmay_rules.model import Pack, Severity
 from phongmay_rules.reasons import Reason
@@ -20,6 +21,7 @@ from phongmay_store.register.compliance import State
 
 _RANK = {state.value: rank for rank, state in enumerate(ORDER)}
 _SEVERITY = {severity.value: rank for rank, severity in enumerate(Severity)}
+_ON_MACHINE = frozenset(BY_AGENT) - frozenset(availability.DEVICE)
 _MOST_SOURCES = 8
 PLACE_MARK = " · "
 """Stands between a room and a seat in the name of a device."""
@@ -43,7 +45,8 @@ class Item:
         measured_at: newest time that the evidence is about.
         sources: envelopes and register rows, the first few.
         is_unmeasured: nothing in this system measures yet what it reads.
-        on_machine: it rests on what the machine's own agent measures, not on papers or on what nothing measures yet.
+        on_machine: it rests on what the machine's own agent measures, not on papers, on what
+            nothing measures yet, or on a month of its past.
     """
 
     id: int
@@ -124,7 +127,7 @@ def item(
         pack_id=verdict.pack_id,
         pack_hash=verdict.pack_hash,
         is_unmeasured=verdict.reason == Reason.NOT_MEASURED_YET,
-        on_machine=rule is not None and not rule.facts().isdisjoint(BY_AGENT),
+        on_machine=rule is not None and not rule.facts().isdisjoint(_ON_MACHINE),
     )
 
 
