@@ -22,8 +22,8 @@ from phongmay_rules.facts.schools import FactMaker
 from phongmay_rules.facts.suppliers import BY_FACT, Supplier, supply
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace, read_organisation
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.calendar import CalendarKind, NewEntry, put
-from phongmay_store.register.calendar_hours import Calendar
+from phongmay_store.register.calendar import CalendarKind, DayHours, NewEntry, put
+from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.device import Device
 from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, parse
 from phongmay_store.series.interface import Arrival, Minutes, TimeBasis
@@ -80,6 +80,17 @@ def test_counts_are_those_of_a_count_minute_by_minute(
                 known += heard.get(hour, 0) >> minute & 1
                 up += heard.get(hour, 0) >> minute & seen.get(hour, 0) >> minute & 1
     assert (count.expected, count.known, count.up) == (expected, known, up)
+
+
+def test_the_calendar_of_the_window_is_named() -> None:
+    """Entries of the first and the last day had a say in what was expected; of the days around them none had."""
+    first = date(2026, 10, 27)
+    days = [first + timedelta(days=n) for n in (-1, 0, 29, 30)]
+    periods = tuple(Period(CalendarKind.HOLIDAY, day, day, DayHours(), "nghỉ", 0, f"entry/{day}") for day in days)
+    hours = Calendar(periods).cut(parse("Mon-Sun 07:00-09:00"))
+    count = month(hours, {}, NOW.timestamp())
+    assert sorted(count.expected.sources) == ["entry/2026-10-27", "entry/2026-11-25"]
+    assert count.minutes(WINDOW[0]) == (28 * 120, 0)
 
 
 @given(MASKS, MASKS, MASKS)
@@ -223,6 +234,8 @@ def test_a_round_vouches_until_the_next_is_due() -> None:
     assert vouched(mask_rows({0: 0b1011}), 60.0) == {0: 0b11111}
     assert vouched(mask_rows({0: 0b1001}), 60.0) == {0: 0b11011}, "two minutes without a round are one not there"
     assert vouched(mask_rows({0: 1 << 59, 3600: 1 << 3}), 3.0) == {0: 1 << 59, 3600: 0b11001}
+    assert vouched(mask_rows({0: 1 << 59, 7200: 1 << 3}), 60.0) == {0: 1 << 59, 3600: 1, 7200: 0b11000}
+    assert vouched(mask_rows({0: 1}), 61.0) == {0: 0b111}, "an interval that was begun counts whole"
     assert vouched(mask_rows({0: 1}), 1e9) == {0: FULL, 3600: 1}
     assert not any(vouched(mask_rows({0: 0}), 60.0).values())
 
