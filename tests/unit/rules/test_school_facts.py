@@ -231,6 +231,20 @@ def test_a_calendar_that_ran_out_leaves_silence_and_reach_unknown() -> None:
     assert facts["reported_7d"].value == 1
 
 
+def test_a_room_without_certain_hours_says_why() -> None:
+    """A calendar that ran out, a timetable that cannot be read and a room without an agent are three reasons."""
+    room = RoomPlace("r1", "th", "computer_room", 40, TIMETABLE, "room:r1")
+    cases: list[tuple[dict[str, Any], Reason, dict[str, str]]] = [
+        ({"calendar": Expired(), "rooms": [room]}, Reason.CALENDAR_EXPIRED, {"expired": "terms until 2026-05-31"}),
+        ({"rooms": [replace(room, timetable="whenever")]}, Reason.BAD_TIMETABLE, {}),
+        ({"rooms": [replace(room, id="r2")]}, Reason.NO_AGENT, {}),
+    ]
+    for content, reason, detail in cases:
+        made = make(full("a"), pc("a"), **content)["room", content["rooms"][0].id]
+        found = [fact for fact in made if fact.name in availability.ROOM]
+        assert found == [missing(name, reason, AT, sources=("room:r1",), **detail) for name in availability.ROOM]
+
+
 def test_the_period_that_is_read_spans_all_rooms() -> None:
     """From the earliest beginning to the latest end of any room's last day, and for devices with agents only."""
     shelf = full("a", "b", "c")
@@ -306,8 +320,10 @@ def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
     school.declared = {("device", "b"): {"os": Declaration("windows 7", AT, "x", "", "dc:1")}}
     series: Any = full("a")
     made = FactMaker(AT, gone).make([school], series)
+    some = FactMaker(AT, gone).devices(school, {"a", "b"}, series)
     for name in ("a", "b"):
-        assert by_name(made["device", name])["os_support_days_left"].missing is Reason.TABLE_EXPIRED
+        for facts in (made, some):
+            assert by_name(facts["device", name])["os_support_days_left"].missing is Reason.TABLE_EXPIRED
 
 
 def test_facts_of_a_unit() -> None:
