@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phongmay_contract.envelope import Envelope, Instant
-from phongmay_contract.topics import Kind
 from phongmay_rules.engine import Engine
 from phongmay_rules.facts import availability
-from phongmay_rules.facts.availability import Book, Tally, month, tally, vouched
+from phongmay_rules.facts.availability import Tally, month, tally, vouched
 from phongmay_rules.facts.catalogue import Found, missing
 from phongmay_rules.facts.schools import FactMaker
 from phongmay_rules.facts.suppliers import BY_FACT, Supplier, supply
-from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace, read_organisation
+from phongmay_rules.places import read_organisation
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar import CalendarKind, DayHours, NewEntry, put
 from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.device import Device
 from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, parse
-from phongmay_store.series.interface import Arrival, Minutes, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series.interface import Minutes
 
 NOW = datetime.fromisoformat("2026-11-26T10:00:00+07:00")
 """A Thursday; the window has four Mondays."""
@@ -166,63 +161,6 @@ def test_what_is_not_known_can_be_followed() -> None:
     ]
 
 
-# -- a school ---------------------------------------------------------------------------------------------------------
-
-PC = DevicePlace("a", "th", "r", "pc", "in_service", lesson(2).timestamp(), False, LESSONS, "device:1")
-ROOM = RoomPlace("r", "th", "computer_room", 40, LESSONS, "room:1")
-
-
-def test_devices_and_their_room_are_counted(tmp_path: Path) -> None:
-    """A machine from when its own agent came, by its own interval; a room from the first agent, by any machine."""
-    series = SqliteSeries.open(tmp_path / "series.db")
-    begin = lesson(0).timestamp()
-    rounds = [("a", begin + 60 * n) for n in range(10, 40)] + [("b", begin + 3600 + 60 * n) for n in range(0, 60, 5)]
-    series.write(
-        Arrival(Envelope(Kind.ROUND, name, "ab" * 8, number, Instant(at, at), "1", ()), at, TimeBasis.LIVE, at)
-        for number, (name, at) in enumerate(rounds)
-    )
-    devices = [
-        PC,
-        replace(PC, id="b", agent_since=lesson(1).timestamp()),
-        replace(PC, id="dumb", agent_since=None),
-        replace(PC, id="twice", in_conflict=True),
-        replace(PC, id="unreadable", timetable="Monday"),
-    ]
-    rooms = [ROOM, replace(ROOM, id="unreadable", timetable="Monday"), replace(ROOM, id="empty")]
-    whole = month(cut(LESSONS), dict.fromkeys(HOURS, FULL), NOW.timestamp())
-    counts = availability.count(
-        devices, rooms, series, {LESSONS: whole}.get, {"a": 60.0, "b": 300.0}.__getitem__, NOW.timestamp()
-    )
-    series.close()
-    first, second = lesson(2).timestamp(), lesson(1).timestamp()
-    assert counts == {
-        ("device", "a"): Tally(first, WINDOW[1], 360, 360, 31),
-        ("device", "b"): Tally(second, WINDOW[1], 240, 240, 60),
-        ("room", "r"): Tally(first, WINDOW[1], 360, 360, 91),
-    }
-
-
-@pytest.mark.parametrize(
-    ("change", "leads"),
-    [
-        ({}, True),
-        ({"kind": "teacher_pc"}, True),
-        ({"kind": "display"}, False),
-        ({"room_id": "other"}, False),
-        ({"room_id": None}, False),
-        ({"state": "in_repair"}, False),
-        ({"agent_since": None}, False),
-        ({"in_conflict": True}, False),
-    ],
-)
-def test_who_speaks_for_a_room(change: dict[str, Any], leads: bool) -> None:
-    """Only a PC in service that stands there and can be heard; where the teacher's is such a one, no other."""
-    one = replace(PC, **change)
-    assert availability.leading(ROOM, [one]) == ([one] if leads else [])
-    teacher = replace(one, kind="teacher_pc" if one.kind == "pc" else one.kind)
-    assert availability.leading(ROOM, [PC, teacher]) == ([teacher] if leads else [PC])
-
-
 def mask_rows(seen: Mapping[int, int]) -> list[Minutes]:
     return [Minutes("pc", hour, mask, 0, 0) for hour, mask in sorted(seen.items())]
 
@@ -355,21 +293,6 @@ def test_who_can_supply_what_is_missing(names: tuple[str, ...]) -> None:
 
 
 # -- the book ---------------------------------------------------------------------------------------------------------
-
-
-def test_counts_hold_for_half_of_the_time_to_all_of_it() -> None:
-    """Schools are counted anew at different moments, none later than said, and none for an instant before."""
-    book, at = Book(3600.0), NOW.timestamp()
-    counts = {("device", "a"): Tally(0.0, 1.0, 1, 1, 1)}
-    holds = []
-    for school in (SchoolPlace(f"s{number}", "Trường", "") for number in range(60)):
-        assert book.read(school, at) is None
-        book.write(school, at, counts)
-        assert book.read(school, at) == counts
-        assert book.read(school, at - 0.5) is None
-        holds.append(max(after for after in range(0, 4000, 20) if book.read(school, at + after) is not None))
-    assert 1780 <= min(holds) <= 1900
-    assert 3500 <= max(holds) < 3600
 
 
 def reads(house: Any, engine: Engine, at: datetime, monkeypatch: pytest.MonkeyPatch) -> int:
