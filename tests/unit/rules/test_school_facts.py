@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ from phongmay_rules.facts.schools import FactMaker, unit_facts
 from phongmay_rules.facts.support import shipped_table
 from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.calendar import CalendarKind, DayHours
+from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
@@ -243,6 +245,28 @@ def test_a_room_without_certain_hours_says_why() -> None:
         made = make(full("a"), pc("a"), **content)["room", content["rooms"][0].id]
         found = [fact for fact in made if fact.name in availability.ROOM]
         assert found == [missing(name, reason, AT, sources=("room:r1",), **detail) for name in availability.ROOM]
+
+
+def test_each_machine_is_there_by_its_own_interval() -> None:
+    """A round vouches until the machine's own next one is due, not until that of another machine."""
+    shelf = full("a", "b")
+    shelf.rows["agent"] = [row("a", interval_s=300.0), row("b", interval_s=60.0)]
+    friday = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp())
+    shelf.hours = [Minutes(name, friday, sum(1 << n for n in range(0, 60, 5)), 0, 0) for name in ("a", "b")]
+    made = make(shelf, pc("a"), pc("b"))
+    up = [by_name(made["device", name])["availability_30d_ratio"].detail["minutes_up"] for name in ("a", "b")]
+    assert up == [61, 24]
+
+
+def test_availability_names_the_entries_of_its_own_days() -> None:
+    """Entries of the first and the last of the 30 days are named as sources, none of the days around them."""
+    first = date(2026, 10, 24)
+    days = [first + timedelta(days=n) for n in (-1, 0, 29, 30)]
+    calendar = Calendar(Period(CalendarKind.HOLIDAY, day, day, DayHours(), "nghỉ", 0, f"entry/{day}") for day in days)
+    room = RoomPlace("r1", "th", "computer_room", 40, TIMETABLE, "room:r1")
+    made = make(full("a"), pc("a", agent_since=AT - 60 * DAY), calendar=calendar, rooms=[room])
+    for subject, name in ((("device", "a"), availability.DEVICE[0]), (("room", "r1"), availability.ROOM[0])):
+        assert by_name(made[subject])[name].sources[1:] == ("entry/2026-10-24", "entry/2026-11-22")
 
 
 def test_the_period_that_is_read_spans_all_rooms() -> None:
