@@ -116,6 +116,12 @@ def test_an_agent_that_came_later_is_not_expected_before() -> None:
     assert values(availability.found(availability.DEVICE, count, (), 1.0)) == [Reason.NO_EXPECTED_TIME] * 3
 
 
+def test_an_agent_that_came_on_the_hour_is_not_there_the_hour_before() -> None:
+    """What a machine with the same identity did before its agent was expected is not credited to it."""
+    count = tally(month(ALWAYS, dict.fromkeys(HOURS, FULL), NOW.timestamp()), HOURS[1], {HOURS[0]: FULL, HOURS[1]: 1})
+    assert (count.expected, count.known, count.up) == (719 * 60, 719 * 60, 1)
+
+
 def test_a_room_that_is_never_in_use_has_no_availability() -> None:
     """No expected time is unknown, never a share of 100 %."""
     count = tally(month(NEVER, dict.fromkeys(HOURS, FULL), NOW.timestamp()), 0.0, {})
