@@ -235,7 +235,7 @@ EN: dict[str, str] = {
     "rule_status_off": "switched off",
     "rule_status_not_yet": "not in force yet",
     "rule_status_over": "no longer in force",
-    "tile_about": "A machine's sign counts what is measured now; records, 30 days, what is not measured: see the lists.",
+    "tile_about": "A machine's sign counts what is measured now; records, 30 days and gaps: see the lists.",
     "own_rules": "Rules about the unit as a whole",
     "rule_in_force": "the rule is in force since {day}",
     "no_verdicts": "No verdicts yet.",
