@@ -208,3 +208,15 @@ def picture(tmp_path: Path) -> Callable[[Any, str], None]:
         page.screenshot(path=str(folder / f"{name}.png"))
 
     return take
+
+
+@pytest.fixture
+def no_sideways() -> Callable[[Any], None]:
+    """Nothing may hang over the edge: one would have to scroll sideways."""
+
+    def look(page: Any) -> None:
+        page.wait_for_load_state()  # a click returns when the next page is committed: it may have no element yet
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, page.url
+
+    return look

@@ -49,15 +49,14 @@ def visit(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
     assert faults == []
 
 
-def _fits(page: Any) -> None:
-    """Nothing may hang over the edge."""
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, page.url
-
-
 @pytest.mark.parametrize(("width", "fault"), [("desktop", Fault.LOW_MEMORY), ("phone", Fault.SMALL_DISK)])
 def test_dispute_answer_and_waiver(
-    visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str, fault: Fault
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
+    fault: Fault,
 ) -> None:
     """A dispute is rechecked at once, stands on the district's page and in the panel, is answered; then a waiver."""
     ending = "" if width == "desktop" else "-phone"
@@ -79,7 +78,7 @@ def test_dispute_answer_and_waiver(
     assert "Đang khiếu nại" in page.inner_text("#evidence")
     page.goto(f"{site.url}/units/{site.unit(DISTRICT)}/decisions")
     assert "Máy này vừa được nâng cấp" in page.inner_text("main")
-    _fits(page)
+    no_sideways(page)
     picture(page, f"decisions-vi{ending}")
     page.fill("textarea[id^=answer]", "Đã kiểm tra tại chỗ: chưa nâng cấp")
     page.click("text=Giữ nguyên kết quả")
@@ -95,7 +94,7 @@ def test_dispute_answer_and_waiver(
     text = page.inner_text("main")
     assert "Waivers that end soon" in text
     assert "Chờ thay máy" in text
-    _fits(page)
+    no_sideways(page)
     picture(page, f"decisions-en{ending}")
     page.locator("summary:has-text('Withdraw')").first.click()
     page.locator("input[id^=withdraw]").first.fill("thay máy xong")
@@ -104,7 +103,13 @@ def test_dispute_answer_and_waiver(
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
-def test_gap_list(visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str) -> None:
+def test_gap_list(
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
+) -> None:
     """The list names its prices as samples, keeps to a budget, and is there as a workbook."""
     pytest.importorskip("scipy")
     ending = "" if width == "desktop" else "-phone"
@@ -113,7 +118,7 @@ def test_gap_list(visit: Callable[..., Any], site: Any, picture: Callable[[Any, 
     text = page.inner_text("main")
     assert "mức giá mẫu" in text
     assert "Thanh RAM" in text
-    _fits(page)
+    no_sideways(page)
     picture(page, f"gaps-vi{ending}")
     page.fill("#budget", "2.000.000")
     page.click("form.budget button")
@@ -124,7 +129,13 @@ def test_gap_list(visit: Callable[..., Any], site: Any, picture: Callable[[Any, 
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
-def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str) -> None:
+def test_in_english(
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
+) -> None:
     """Gap list, evidence panel and verdict in English: nothing is left in the other language, one is not many."""
     pytest.importorskip("scipy")
     ending = "" if width == "desktop" else "-phone"
@@ -133,13 +144,13 @@ def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any
     gaps = page.inner_text("main")
     for words in ("What to buy", "sample prices", "By school", "Judged again:", "Rules mended"):
         assert words in gaps
-    _fits(page)
+    no_sideways(page)
     picture(page, f"gaps-en{ending}")
     page.goto(f"{site.url}/schools/{site.unit(f'{ISSUER}:truong-2')}?subject=device:{site.device(Fault.LOW_MEMORY)}")
     page.locator("#evidence").scroll_into_view_if_needed()
     panel = page.inner_text("#evidence")
     assert "Whose figure" in panel
-    _fits(page)
+    no_sideways(page)
     if width == "phone":  # on a desktop it stands on the picture of the school
         picture(page, "panel-en-phone")
     school = page.inner_text("main")
@@ -147,7 +158,7 @@ def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any
     verdict = page.inner_text("main")
     for words in ("Rule hash", "Why it matters", "Dispute this verdict"):
         assert words in verdict
-    _fits(page)
+    no_sideways(page)
     picture(page, f"verdict-en{ending}")
     for text in (gaps, school, verdict):
         assert not re.search(r"\b1 (subjects|rooms|devices|rules|PCs|days)\b", text)
@@ -157,7 +168,9 @@ def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any
 
 @pytest.mark.parametrize("width", list(WIDTHS))
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_no_word_of_the_bar_is_broken(visit: Callable[..., Any], site: Any, width: str, language: str) -> None:
+def test_no_word_of_the_bar_is_broken(
+    visit: Callable[..., Any], no_sideways: Callable[[Any], None], site: Any, width: str, language: str
+) -> None:
     """On a phone too each link and button of the bar stands in one line; the bar as a whole may take two."""
     page = visit(width)
     page.goto(f"{site.url}/units/{site.unit(DISTRICT)}?lang={language}")
@@ -167,12 +180,16 @@ def test_no_word_of_the_bar_is_broken(visit: Callable[..., Any], site: Any, widt
     )
     assert len(lines) == 5
     assert [text for text, height in lines if height > 2.2] == []
-    _fits(page)
+    no_sideways(page)
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_statement_with_a_photograph(
-    visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
 ) -> None:
     """What nobody stated is folded; a statement takes a photograph; refused, the form still holds what was typed."""
     ending = "" if width == "desktop" else "-phone"
@@ -190,13 +207,13 @@ def test_statement_with_a_photograph(
     assert "không phải JPEG, PNG hay PDF" in page.inner_text("main")
     assert (page.input_value("#statement"), page.input_value("#met")) == ("Đã xem biên bản", "no")
     assert page.input_value("#until") == "2099-12-31"
-    _fits(page)
+    no_sideways(page)
     picture(page, f"attestation-refused-vi{ending}")
     page.set_input_files("#file", PHOTO)
     page.click("text=Ký xác nhận")
     assert "Đã ghi nhận." in page.inner_text("main")
     page.locator(".stated").scroll_into_view_if_needed()
-    _fits(page)
+    no_sideways(page)
     picture(page, f"attestation-vi{ending}")
     with page.expect_download() as download:
         page.click("text=Tệp chứng minh")
@@ -204,7 +221,13 @@ def test_statement_with_a_photograph(
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
-def test_scores_and_grid(visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str) -> None:
+def test_scores_and_grid(
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
+) -> None:
     """The four words stand on the school's page with their counts; the room's plan is near the top."""
     ending = "" if width == "desktop" else "-phone"
     page = visit(width)
@@ -212,7 +235,7 @@ def test_scores_and_grid(visit: Callable[..., Any], site: Any, picture: Callable
     block = page.inner_text("#quality")
     for word in ("Sống:", "Sạch:", "Đủ:", "Đúng:"):
         assert word in block
-    _fits(page)
+    no_sideways(page)
     picture(page, f"school-3-vi{ending}")
     page.locator("#quality").scroll_into_view_if_needed()
     picture(page, f"quality-vi{ending}")

@@ -53,11 +53,6 @@ def visit(browser: Any, site: Any) -> Iterator[Callable[..., Any]]:
     assert faults == []
 
 
-def fits(page: Any) -> None:
-    """Nothing may hang over the edge."""
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, page.url
-
-
 @pytest.fixture
 def fresh(site: Any) -> Iterator[None]:
     """Leave nothing declared for the next test of this server."""
@@ -71,7 +66,7 @@ def fresh(site: Any) -> Iterator[None]:
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_declare_see_the_difference_attach_and_correct(
-    visit: Callable[..., Any], site: Any, picture: Callable[..., None], width: str
+    visit: Callable[..., Any], no_sideways: Callable[[Any], None], site: Any, picture: Callable[..., None], width: str
 ) -> None:
     """Without JavaScript: a wrong value comes back with its sentence; mended it is stored with its photograph."""
     ending = "" if width == "desktop" else "-phone"
@@ -87,14 +82,14 @@ def test_declare_see_the_difference_attach_and_correct(
     page.click("text=Ghi khai báo")
     assert "Cần một số từ 0,25 đến 4096 GB" in page.inner_text("#item-ram")
     assert page.input_value("#v-purchase_year") == "2021", "what was entered is not lost"
-    fits(page)
+    no_sideways(page)
     page.fill("#v-ram", "4")
     page.set_input_files("#file", PHOTO)
     page.click("text=Ghi khai báo")
     assert "Đã ghi 2 thay đổi" in page.inner_text("main")
     assert "khác số đo" in page.inner_text("#item-ram .theirs")
     assert "Bộ nhớ RAM" in page.inner_text(".differing"), "the school sees at once where the two sides differ"
-    fits(page)
+    no_sideways(page)
     picture(page, f"declared-vi{ending}")
     with page.expect_download() as waiting:
         page.click("#item-ram >> text=Tệp chứng minh")
@@ -102,7 +97,7 @@ def test_declare_see_the_difference_attach_and_correct(
     page.click("text=English")
     assert "differs" in page.inner_text("#item-ram .theirs")
     picture(page, f"declared-en{ending}")
-    fits(page)
+    no_sideways(page)
     page.fill("#v-ram", "2")
     page.fill("#declared_by", "Equipment officer")
     page.click("text=Save declarations")
@@ -114,7 +109,12 @@ def test_declare_see_the_difference_attach_and_correct(
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_a_file_with_a_wrong_row_then_the_right_one(
-    visit: Callable[..., Any], site: Any, picture: Callable[..., None], tmp_path: Path, width: str
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[..., None],
+    tmp_path: Path,
+    width: str,
 ) -> None:
     """The preview tells row and column and offers nothing to confirm; the mended file is shown, then stored."""
     ending = "" if width == "desktop" else "-phone"
@@ -128,20 +128,20 @@ def test_a_file_with_a_wrong_row_then_the_right_one(
     page = visit(width, java_script_enabled=False)
     page.click("text=Khai báo")
     page.click("text=Nhập khai báo từ tệp")
-    fits(page)
+    no_sideways(page)
     page.set_input_files("#file", path)
     page.click(".upload button")
     fault = page.inner_text("table.stack tbody tr >> nth=0")
     for piece in ("2", "giá trị", "rộng", "cần một số từ 1 đến 10000 m2"):
         assert piece in fault
     assert page.locator(".confirm").count() == 0
-    fits(page)
+    no_sideways(page)
     picture(page, f"declared-preview-fault-vi{ending}")
     path.write_text(head + rows[0].format('"52,5"') + rows[1], "utf-8")
     page.click("text=Chọn tệp khác")
     page.set_input_files("#file", path)
     page.click(".upload button")
     assert "52,5 m²" in page.inner_text("table.stack")
-    fits(page)
+    no_sideways(page)
     page.click(".confirm button")
     assert "Đã ghi 2 thay đổi" in page.inner_text("main")

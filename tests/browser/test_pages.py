@@ -46,15 +46,13 @@ def sign_in(page: Any, site: Any) -> None:
     page.click("main button")
 
 
-def _no_sideways(page: Any) -> None:
-    """Nothing may hang over the edge: one would have to scroll sideways."""
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width <= 0, page.url
-
-
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_from_sign_in_to_evidence(
-    visit: Callable[..., Any], site: Any, picture: Callable[[Any, str], None], width: str
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
 ) -> None:
     """Sign-in, district, school, evidence, verdict: in Vietnamese, at both widths, without scrolling sideways."""
     ending = "" if width == "desktop" else "-phone"
@@ -68,23 +66,23 @@ def test_from_sign_in_to_evidence(
     names = page.locator("table.schools td.name a").all_inner_texts()
     assert names[0] == "Trường THCS Mẫu Số 2", "the school with most failures comes first"
     assert len(names) == 3
-    _no_sideways(page)
+    no_sideways(page)
     picture(page, f"district-vi{ending}")
     page.click("text=Trường THCS Mẫu Số 2")
-    _no_sideways(page)
+    no_sideways(page)
     picture(page, f"school-overview-vi{ending}")
     device = site.device(Fault.LOW_MEMORY)
     page.click(f"#tile-{device}")
     panel = page.locator("#evidence")
     for text in ("Bộ nhớ", "2 GB", "4 GB", "mức do quận đặt", f"{device}/"):
         assert text in panel.inner_text()
-    _no_sideways(page)
+    no_sideways(page)
     page.wait_for_timeout(200)
     picture(page, f"school-vi{ending}")
     panel.locator("text=Xem toàn bộ bằng chứng").first.click()
     assert "TB-01" in page.inner_text("main")
     assert "máy tính và cấu hình đạt chuẩn" in page.inner_text("main"), "the clause stands there word for word"
-    _no_sideways(page)
+    no_sideways(page)
     picture(page, f"verdict-vi{ending}")
 
 
