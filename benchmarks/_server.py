@@ -13,12 +13,19 @@ from phongmay_store.register.enrolment import enrol, make_token
 from phongmay_store.register.organisation import Unit
 
 
-def lay_out(folder: Path, port: int, senders: int) -> tuple[Path, list[Identity]]:
-    """Write settings and register into an empty folder; give the settings file and the senders' identities."""
+def lay_out(folder: Path, port: int, senders: int, store: str = "") -> tuple[Path, list[Identity]]:
+    """Write settings and register into an empty folder; give the settings file and the senders' identities.
+
+    Args:
+        folder: an empty folder.
+        port: of the broker.
+        senders: PCs to enrol.
+        store: further lines of [store], and tables.
+    """
     config = folder / "phongmay.toml"
     register_url = f"sqlite:///{folder}/register.db"
     config.write_text(
-        f'[store]\nregister_url = "{register_url}"\nseries_path = "{folder}/series.db"\n'
+        f'[store]\nregister_url = "{register_url}"\nseries_path = "{folder}/series.db"\n{store}'
         f'[broker]\nport = {port}\ndirectory = "{folder}/broker"\n',
         "utf-8",
     )
