@@ -49,7 +49,7 @@ from phongmay_store.register.device import Device, DeviceKind
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import Identity, enrol, make_token
 from phongmay_store.register.organisation import SchoolLevel, Unit, UnitKind
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import OpenReader, open_reader
 
 hypothesis.settings.register_profile("house", deadline=None)  # a slow machine breaks no law
 hypothesis.settings.load_profile("house")
@@ -232,9 +232,9 @@ class House:
         return self.processes.log(name)
 
     @contextlib.contextmanager
-    def series(self) -> Iterator[SqliteSeries]:
+    def series(self) -> Iterator[OpenReader]:
         """The series store, for reading."""
-        with contextlib.closing(SqliteSeries.open_reader(self.settings.store.series_path)) as reader:
+        with contextlib.closing(open_reader(self.settings.store)) as reader:
             yield reader
 
     def stored(self, device: str | None = None) -> int:
