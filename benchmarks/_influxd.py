@@ -67,6 +67,10 @@ store-enabled = false
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def settings(self) -> str:
+        """Give the lines of [store], and its table, with which the collector uses it."""
+        return f'series = "influx"\n[store.influx]\nversion = "1"\nurl = "{self.url}"\n'
+
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """Ask over a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
