@@ -5,3 +5,7 @@ from phongmay_contract.errors import OperatorError
 
 class StoreError(OperatorError):
     """A store cannot be opened, read or written; the message names file or key and what to do."""
+
+
+class StoreRefused(StoreError):
+    """A store answers, but will not take just this data, now or ever; it may take other data."""

@@ -72,7 +72,12 @@ ENVELOPES = st.builds(
 )  # fmt: skip
 TRANSITS = st.builds(Transit, st.sampled_from([SESSION, "short", "G" * 16]), MOMENTS)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([10**400, "\ud800"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([10**400, "\ud800"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
@@ -128,7 +133,9 @@ def test_both_ways_agree_whatever_stands_under_a_key(
         inner[last] = data.draw(JSON)
     else:
         inner[data.draw(st.text(max_size=6))] = data.draw(JSON)
-    same(directory, envelope.kind, json.dumps(message, ensure_ascii=data.draw(st.booleans())).encode("utf-8", "replace"))
+    same(
+        directory, envelope.kind, json.dumps(message, ensure_ascii=data.draw(st.booleans())).encode("utf-8", "replace")
+    )
 
 
 @QUICK

@@ -10,7 +10,8 @@ from contextlib import closing
 
 from phongmay.commands import Commands
 from phongmay.settings import load
-from phongmay_collector.broker_files import USERS, BrokerFiles
+from phongmay_collector.broker_files import BrokerFiles
+from phongmay_collector.members import Member
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import check_batch
 from phongmay_store.register.engine import open_register, require_current
@@ -43,7 +44,8 @@ def _check(args: argparse.Namespace) -> int:
     check_batch(settings.broker, settings.collector)
     require_current(open_register(settings.store.register_url))
     files = BrokerFiles(settings.broker.directory)
-    for user in USERS:
+    member = Member(settings.collector.number)
+    for user in (member.live_user, member.past_user):
         files.read_own_password(user)
     print(
         f"{args.config}: good; broker {settings.broker.host}:{settings.broker.port}, "

@@ -11,9 +11,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from phongmay_collector.broker_files import (
-    LIVE_USER,
-    MARKER,
-    PAST_USER,
     BrokerFiles,
     PasswordRefresh,
     hang_up,

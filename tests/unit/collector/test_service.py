@@ -10,7 +10,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from phongmay_collector.broker_files import LIVE_USER, PAST_USER, write_all
+from phongmay_collector.broker_files import write_all
+from phongmay_collector.members import LIVE_USER, PAST_USER
 from phongmay_collector.link import Inbound
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
