@@ -25,8 +25,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
-from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
+from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
+from phongmay_store.settings import StoreSettings
 
 ROOM = 25
 """PCs of a computer room."""
@@ -164,8 +165,8 @@ def _arrival(kind: Kind, device: str, number: int, seq: int, at: float, machine:
 
 
 @contextmanager
-def _writer(folder: Path) -> Iterator[SqliteSeries]:
-    with closing(SqliteSeries.open(series_path(folder))) as store:
+def _writer(folder: Path) -> Iterator[SeriesWriter]:
+    with closing(open_writer(StoreSettings(series_path=series_path(folder)))) as store:
         yield store
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ from phongmay_store.register.device import Device, DeviceKind
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import Identity, enrol, make_token
 from phongmay_store.register.organisation import SchoolLevel, Unit, UnitKind
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import OpenReader, open_reader
 
 hypothesis.settings.register_profile("house", deadline=None)  # a slow machine breaks no law
 hypothesis.settings.load_profile("house")
@@ -101,6 +102,95 @@ def mosquitto() -> str:
     """Path of the real Mosquitto."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     return found or missing("mosquitto is not installed: apt install mosquitto")
+
+
+@dataclass(frozen=True)
+class TimeServer:
+    """A real server of time series that runs for the whole session; each test takes names of its own.
+
+    Attributes:
+        url: its address.
+        program: path of the program.
+        version: what it says of itself in its header X-Influxdb-Version.
+    """
+
+    url: str
+    program: str
+    version: str
+
+
+def influxd_settings(folder: Path, port: int, *, auth: bool = False, rpc_port: int | None = None) -> str:
+    """Write the settings of an influxd 1.x whose files lie in `folder`; gives the path of the file."""
+    path = folder / "influxdb.conf"
+    path.write_text(
+        f"""reporting-disabled = true
+bind-address = "127.0.0.1:{rpc_port or new_port()}"
+[meta]
+dir = "{folder}/meta"
+[data]
+dir = "{folder}/data"
+wal-dir = "{folder}/wal"
+index-version = "tsi1"
+[http]
+bind-address = "127.0.0.1:{port}"
+log-enabled = false
+auth-enabled = {str(auth).lower()}
+[monitor]
+store-enabled = false
+""",
+        "utf-8",
+    )
+    return str(path)
+
+
+def _wait_for_ping(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    def answers() -> str | None:
+        assert process.poll() is None, log.read_text("utf-8", "replace")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/ping", timeout=2) as answer:
+            return str(answer.headers.get("X-Influxdb-Version") or "")
+        return None
+
+    version: str = wait_until(answers, f"{url} answers")
+    return version
+
+
+@contextlib.contextmanager
+def time_server(folder: Path, arguments: Sequence[str], port: int) -> Iterator[TimeServer]:
+    """Run influxd or victoria-metrics until the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(list(arguments), stdout=out, stderr=subprocess.STDOUT)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        yield TimeServer(url, arguments[0], _wait_for_ping(url, process, log))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def influxd_program() -> str:
+    """Path of the real influxd 1.x."""
+    return shutil.which("influxd") or missing("influxd is not installed: apt install influxdb")
+
+
+@pytest.fixture(scope="session")
+def influxd(influxd_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeServer]:
+    """A real InfluxDB 1.6 without passwords; a test makes a database of its own name."""
+    folder, port = tmp_path_factory.mktemp("influxd"), new_port()
+    with time_server(folder, [influxd_program, "-config", influxd_settings(folder, port)], port) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeServer]:
+    """A real victoria-metrics: it takes what influxdb-client writes to /api/v2/write, and answers PromQL."""
+    program = shutil.which("victoria-metrics") or missing("victoria-metrics is not installed: apt install it")
+    folder, port = tmp_path_factory.mktemp("victoria"), new_port()
+    arguments = [f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}/data", "-retentionPeriod=1200"]
+    with time_server(folder, [program, *arguments, "-search.latencyOffset=0s"], port) as server:
+        yield server
 
 
 class Processes:
@@ -232,9 +322,9 @@ class House:
         return self.processes.log(name)
 
     @contextlib.contextmanager
-    def series(self) -> Iterator[SqliteSeries]:
+    def series(self) -> Iterator[OpenReader]:
         """The series store, for reading."""
-        with contextlib.closing(SqliteSeries.open_reader(self.settings.store.series_path)) as reader:
+        with contextlib.closing(open_reader(self.settings.store)) as reader:
             yield reader
 
     def stored(self, device: str | None = None) -> int:

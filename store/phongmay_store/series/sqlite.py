@@ -1,13 +1,15 @@
 """The embedded series store: one SQLite file, one writer (the collector), any number of readers in other processes.
 
 Arrivals go in, rows come out. WAL lets readers and the writer work at the same time; the writer syncs every commit,
-because a receipt promises that a power cut loses nothing. Anything that SQLite refuses becomes a StoreError.
+because a receipt promises that a power cut loses nothing. Anything that SQLite refuses becomes a StoreError. Long
+because it is the whole engine.
 """
 # ruff: noqa: S608 - table and column names come from the catalogue, every value is bound
 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,12 +26,14 @@ from phongmay_store.series.interface import (
     Arrival,
     DeadLetter,
     EnvelopeId,
+    Hourly,
     Minutes,
     Presence,
     Row,
     RunOffset,
     TimeBasis,
 )
+from phongmay_store.series.quantities import measurement_of, quantity_of
 
 KEPT_DEAD_LETTERS = 2000
 """The newest are kept, since they tell what goes wrong now; ids go on counting, so a gap shows that older ones went."""
@@ -207,6 +211,16 @@ class SqliteSeries:
         with self._transaction() as connection:
             connection.executemany(_LISTENING, hours.items())
 
+    def settle(self, offsets: Sequence[RunOffset]) -> Sequence[RunOffset]:
+        """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
+        if offsets:
+            self.write([], offsets)
+        return [self.offset(offset.device, offset.run) or offset for offset in offsets]
+
+    def maintain(self, now: float) -> bool:
+        """Give False: one file holds everything for ever, and hours are counted when they are asked for."""
+        return False
+
     def offset(self, device: str, run: str) -> RunOffset | None:
         """Give the offset that was learnt for a run, if any."""
         rows = self._read("SELECT offset_s, basis FROM run_offset WHERE device = ? AND run = ?", (device, run))
@@ -254,6 +268,20 @@ class SqliteSeries:
         rows = self._read(f"{sql} ORDER BY m.at, m.part LIMIT ?", [*values, limit])
         return [self._row(measurement, row) for row in rows]
 
+    def hourly(
+        self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None
+    ) -> Sequence[Hourly]:
+        """Give a gauge by the hour, over all parts of all these devices."""
+        quantity_of(measurement, quantity)
+        hour = "CAST(floor(at / 3600) AS INTEGER) * 3600"
+        sql = (
+            f'SELECT {hour} AS hour, count("{quantity}"), min("{quantity}"), max("{quantity}"), avg("{quantity}") '
+            f'FROM {sqlite_schema.table(measurement)} WHERE at >= ? AND at < ? AND "{quantity}" IS NOT NULL'
+        )
+        first, last = math.floor(start / 3600) * 3600, math.ceil(end / 3600) * 3600
+        rows = self._of_devices(sql, [first, last], "device", devices, "hour", group="hour")
+        return [Hourly(hour, count, float(low), float(high), mean) for hour, count, low, high, mean in rows]
+
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end)."""
         sql = "SELECT device, hour, seen, reachable, unreachable FROM minutes WHERE hour > ? AND hour < ?"
@@ -298,8 +326,7 @@ class SqliteSeries:
         return dict(self._read("SELECT name, count FROM odd_name WHERE oddity = ? ORDER BY name", (oddity,)))
 
     def _select(self, measurement: str) -> str:
-        if measurement not in MEASUREMENTS:
-            raise StoreError(f"series store: no measurement {measurement!r}; known: {', '.join(MEASUREMENTS)}")
+        measurement_of(measurement)
         names = (*sqlite_schema.KEY_COLUMNS, *self._quantities[measurement])
         columns = ", ".join(f'm."{name}"' for name in names)
         return f"SELECT {columns} FROM {sqlite_schema.table(measurement)} AS m"
@@ -318,13 +345,20 @@ class SqliteSeries:
     # ---- one way to talk to SQLite -------------------------------------------------------------------------------
 
     def _of_devices(
-        self, sql: str, values: Sequence[Value], column: str, devices: Collection[str] | None, order: str
+        self,
+        sql: str,
+        values: Sequence[Value],
+        column: str,
+        devices: Collection[str] | None,
+        order: str,
+        group: str = "",
     ) -> list[tuple[Any, ...]]:
         """Read rows of some devices; the list travels as one JSON text, so its length has no limit."""
+        tail = f"GROUP BY {group} ORDER BY {order}" if group else f"ORDER BY {order}"
         if devices is None:
-            return self._read(f"{sql} ORDER BY {order}", values)
+            return self._read(f"{sql} {tail}", values)
         chosen = json.dumps(list(devices))
-        return self._read(f"{sql} AND {column} IN (SELECT value FROM json_each(?)) ORDER BY {order}", [*values, chosen])
+        return self._read(f"{sql} AND {column} IN (SELECT value FROM json_each(?)) {tail}", [*values, chosen])
 
     def _read(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         try:
