@@ -1,8 +1,9 @@
 """What an agent does on the wire, for one simulated PC: a spool in memory, runs, sessions, receipts, backfill.
 
 Measurements go in; real MQTT traffic comes out, and the record of every run for the ledger. As the real agent, it
-forgets an envelope only on its receipt, sends again what has none, and sends the past only once the collector knows
-its clock. It can also misbehave on purpose: send twice, send in the wrong order, fall back to an old disk.
+forgets an envelope only on its receipt, sends again what has none, and sends the past only after a receipt in this
+session has shown that a collector listens. It can also misbehave on purpose: send twice, send in the wrong order, fall
+back to an old disk.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class SimulatedAgent:
     Attributes:
         runs: record of each run.
         stopped: switched off or cut; it does not come back by itself.
+        heard_receipt: a receipt came in this session.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class SimulatedAgent:
         self.run = run
         self.runs: dict[str, RunRecord] = {run: RunRecord()}
         self.stopped = True
+        self.heard_receipt = False
         self.session = Session(wire, self)
         self._wire = wire
         self._mischief = mischief
@@ -191,7 +194,7 @@ class SimulatedAgent:
         self._away.clear()
         self._past_away = 0
         self._held = None
-        self._send_past()
+        self.heard_receipt = False
 
     def closed(self, reason: str) -> None:
         """Come back by and by, unless switched off."""
@@ -200,6 +203,7 @@ class SimulatedAgent:
 
     def heard(self, topic: bytes, payload: bytes) -> None:
         """Forget what a receipt names."""
+        self.heard_receipt = True
         for receipt in decode_receipt(payload):
             record = self.runs.get(receipt.run)
             if record is None:
@@ -231,7 +235,7 @@ class SimulatedAgent:
         self._publish(kind, encode_live(self._spool[key], self._transit()))
 
     def remember(self, body: tuple[Group, ...], at: float, kind: Kind = Kind.ROUND) -> None:
-        """Measure at a moment of the past; it goes out as backfill once the run is known to the collector."""
+        """Measure at a moment of the past; it goes out as backfill once a collector is known to listen."""
         self._to_send.append(self._measure(kind, body, at))
 
     def check(self, now: float) -> None:
@@ -252,8 +256,8 @@ class SimulatedAgent:
         return key
 
     def _send_past(self) -> None:
-        """Send one backfill; the next one follows its receipts, and the first one the run's first receipt."""
-        if not self._to_send or self._past_away or not self.session.open or not self.receipted:
+        """Send one backfill; the next one follows its receipts, and the first one the session's first receipt."""
+        if not self._to_send or self._past_away or not self.session.open or not self.heard_receipt:
             return
         batch: list[Envelope] = []
         now = time.monotonic()

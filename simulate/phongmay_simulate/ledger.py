@@ -118,7 +118,10 @@ def compare(series: SeriesReader, ledger: Iterable[Mapping[str, Any]]) -> Compar
 
 
 def stored_envelopes(series: SeriesReader, device: str) -> dict[str, dict[int, int]]:
-    """Give, by run and sequence number, how often an envelope of a device is stored (by its rows: once is right)."""
+    """Give, by run and sequence number, how often an envelope of a device is stored (by its rows: once is right).
+
+    Rows about the sender itself are counted; every simulated round has some, a gateway's too.
+    """
     often: dict[str, dict[int, int]] = {}
     for measurement in MEASUREMENTS:
         rows: Counter[tuple[str, int, str, str]] = Counter()
