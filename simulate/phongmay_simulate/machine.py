@@ -108,3 +108,15 @@ class Machine:
                 ),
             ]
         return tuple(groups)
+
+
+def watched(router: str, counter: int = 1) -> Group:
+    """Give what a gateway sees of its school's router."""
+    values: dict[str, Value] = {
+        "uptime_s": 86400.0 + 60.0 * counter,
+        "is_up": True,
+        "speed_bps": 1000 * MBIT_PER_SECOND,
+        "received_bytes": 5_000_000 * counter,
+        "sent_bytes": 400_000 * counter,
+    }
+    return Group("router", values, subject=router, part="wan")

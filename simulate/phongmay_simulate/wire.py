@@ -25,6 +25,7 @@ SOURCE_PORTS = 19_000
 WINDOW = 20
 """Unacknowledged messages of a session; what is published beyond waits here."""
 _READ_BYTES = 65536
+_LAST_WORDS_S = 0.2
 _LOOK_S = 1.0
 """Between looks at who has been silent for too long."""
 _BIND_NO_PORT = 24
@@ -226,12 +227,18 @@ class Wire:
         session.owner.closed(reason)
 
     def flush_last(self, session: Session) -> None:
-        """Write the last words of a session; what the system does not take at once is given a moment."""
+        """Write the last words of a session and wait a moment for the broker to close.
+
+        A socket that is closed with unread bytes resets the connection, and the last words would be lost with it.
+        """
         sock = session._sock
         if sock is not None:
-            sock.settimeout(1.0)
+            sock.settimeout(_LAST_WORDS_S)
             try:
                 sock.sendall(b"".join(session._out))
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(_READ_BYTES):
+                    pass
             except OSError:
                 return
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from phongmay.commands import Commands
 from phongmay_contract.errors import OperatorError
-from phongmay_simulate import district, enrolling, expectation
+from phongmay_simulate import district, enrolling, expectation, ledger
 from phongmay_simulate.fleet import Fleet
 
 
@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
             print("\r{} connected, {} sent, {} receipts ".format(*fleet.progress()), end="", flush=True)
     fleet.finish(patience_s=5.0)
     if args.ledger:
-        _write_json(args.ledger, fleet.ledger())
+        ledger.write(args.ledger, fleet.agents, seed=args.seed)
     return 0
 
 
