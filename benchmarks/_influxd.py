@@ -55,7 +55,8 @@ store-enabled = false
         with (folder / "influxd.log").open("ab") as log:
             self._process = subprocess.Popen(["influxd", "-config", str(settings)], stdout=log, stderr=log)
         self._wait(folder / "influxd.log")
-        self.ask("POST", f"/query?q=CREATE+DATABASE+{DATABASE}")
+        for database in (DATABASE, "phongmay", "phongmay_raw"):
+            self.ask("POST", f"/query?q=CREATE+DATABASE+{database}")
 
     @property
     def pid(self) -> int:

@@ -17,6 +17,7 @@ from phongmay_collector.broker_files import (
     write_all,
 )
 from phongmay_collector.broker_rights import Rights, parse_acl
+from phongmay_collector.members import LIVE_USER, MARKER, PAST_USER
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_contract.errors import ContractError, OperatorError
 from phongmay_contract.topics import ROOT, parse
