@@ -20,6 +20,8 @@ from phongmay_collector.presence import PresenceBook
 from phongmay_contract.envelope import LOST, ONLINE, Status
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter
 
+_NO_RUN = ("", "")
+
 
 class Taken(NamedTuple):
     """A message and what it says."""
@@ -61,17 +63,37 @@ class Batcher:
         Raises:
             StoreError: the store does not answer; try the same messages again later.
         """
-        pairs = [(message, outcome) for message, outcomes in taken for outcome in outcomes]
-        replayed = self._replayed(pairs)
-        self._clocks.load({_run(outcome) for _, outcome in pairs if not isinstance(outcome, Refused)})
-        for message, outcome in pairs:
-            self._observe(message, outcome)
-        self._clocks.settle(self._series.settle)
+        newest = self._identities.newest
+        pairs: list[tuple[Inbound, Outcome, tuple[str, str]]] = []
+        runs: set[tuple[str, str]] = set()
+        first_run: dict[str, str] = {}
+        mixed: set[str] = set()
+        for message, outcomes in taken:
+            for outcome in outcomes:
+                if isinstance(outcome, Accepted):
+                    key = outcome.envelope[1:3]
+                    speaks = outcome.live
+                elif isinstance(outcome, Refused):
+                    pairs.append((message, outcome, _NO_RUN))
+                    continue
+                else:
+                    key = outcome.status.sender, outcome.status.run
+                    speaks = True
+                pairs.append((message, outcome, key))
+                runs.add(key)
+                if speaks and (newest(key[0]) or first_run.setdefault(*key)) != key[1]:
+                    mixed.add(key[0])
+        replayed = self._replayed(pairs, mixed) if mixed else set()
+        self._clocks.load(runs)
+        if not self._clocks.know(runs):
+            for message, outcome, key in pairs:
+                self._observe(message, outcome, key)
+            self._clocks.settle(self._series.settle)
         # From here on nothing is asked of anybody, so what is remembered and what is in the batch agree.
         batch = Batch(taken)
-        for message, outcome in pairs:
+        for message, outcome, key in pairs:
             if isinstance(outcome, Accepted):
-                self._accept(batch, message, outcome, speaks=outcome.live and id(outcome) not in replayed)
+                self._accept(batch, message, outcome, key, speaks=outcome.live and id(outcome) not in replayed)
             elif isinstance(outcome, Refused):
                 self._refuse(batch, message, outcome)
             else:
@@ -79,18 +101,18 @@ class Batcher:
         batch.presence = self._presence.take_changes()
         return batch
 
-    def _replayed(self, pairs: Sequence[tuple[Inbound, Outcome]]) -> set[int]:
+    def _replayed(self, pairs: Sequence[tuple[Inbound, Outcome, tuple[str, str]]], mixed: set[str]) -> set[int]:
         """Give the (python) ids of live envelopes that the broker delivers again: they prove no life of their run.
 
-        The store is asked only about devices of which more than one run is heard: the usual batch asks nothing.
+        Args:
+            pairs: messages and outcomes.
+            mixed: devices of which another run is heard than the newest that is known; only of these the store is
+                asked, so the usual batch asks nothing.
         """
-        mixed = self._mixed(pairs)
         first: dict[EnvelopeId, int] = {}
         again: set[int] = set()
-        if not mixed:
-            return again
-        for message, outcome in pairs:
-            if isinstance(outcome, Accepted) and outcome.live and outcome.envelope.sender in mixed:
+        for message, outcome, key in pairs:
+            if isinstance(outcome, Accepted) and outcome.live and key[0] in mixed:
                 identity = outcome.id
                 if message.retained or identity in first:
                     again.add(id(outcome))
@@ -99,32 +121,15 @@ class Batcher:
         known = self._series.known(first) if first else set()
         return again | {first[identity] for identity in known}
 
-    def _mixed(self, pairs: Sequence[tuple[Inbound, Outcome]]) -> set[str]:
-        """Give the devices of which another run is heard than the newest one that is known."""
-        newest = self._identities.newest
-        seen: dict[str, str] = {}
-        mixed = set()
-        for _, outcome in pairs:
-            if isinstance(outcome, Accepted):
-                if not outcome.live:
-                    continue
-            elif isinstance(outcome, Refused):
-                continue
-            device, run = _run(outcome)
-            known = newest(device) or seen.setdefault(device, run)
-            if known != run:
-                mixed.add(device)
-        return mixed
-
-    def _observe(self, message: Inbound, outcome: Outcome) -> None:
+    def _observe(self, message: Inbound, outcome: Outcome, key: tuple[str, str]) -> None:
         """Let prompt live messages teach the offset of their run."""
         if message.retained or message.waited > PROMPT_S:
             return
         if isinstance(outcome, Accepted):
             if outcome.live:
-                self._clocks.observe(_run(outcome), outcome.sent_mono, message.received)
+                self._clocks.observe(key, outcome.sent_mono, message.received)
         elif isinstance(outcome, Heard) and outcome.status.state != LOST:
-            self._clocks.observe(_run(outcome), outcome.status.at.mono, message.received)
+            self._clocks.observe(key, outcome.status.at.mono, message.received)
 
     def _refuse(self, batch: Batch, message: Inbound, refused: Refused) -> None:
         reason = refused.reason.value
@@ -138,10 +143,12 @@ class Batcher:
         if status.state == ONLINE and not message.retained:
             self._suspect(batch, status.sender, self._identities.born(status.sender, status.run, status.session))
 
-    def _accept(self, batch: Batch, message: Inbound, accepted: Accepted, *, speaks: bool) -> None:
-        envelope = accepted.envelope
-        sender, run, received = envelope.sender, envelope.run, message.received
-        at, basis = self._clocks.time_of((sender, run), envelope.measured, received)
+    def _accept(
+        self, batch: Batch, message: Inbound, accepted: Accepted, key: tuple[str, str], *, speaks: bool
+    ) -> None:
+        envelope, received = accepted.envelope, message.received
+        sender, run = key
+        at, basis = self._clocks.time_of(key, envelope.measured, received)
         batch.arrivals.append(Arrival(envelope, at, basis, received, accepted.unknown, accepted.out_of_range))
         if accepted.live:
             self._presence.alive(sender, run, accepted.session, at, envelope.agent)
@@ -152,8 +159,3 @@ class Batcher:
     def _suspect(batch: Batch, device: str, sentence: str | None) -> None:
         if sentence is not None:
             batch.conflicts[device] = sentence
-
-
-def _run(outcome: Heard | Accepted) -> tuple[str, str]:
-    said = outcome.status if isinstance(outcome, Heard) else outcome.envelope
-    return said.sender, said.run

@@ -55,6 +55,10 @@ class Clocks:
             elif (stored := self._look_up(*key)) is not None:
                 self._remember(key, stored.offset)
 
+    def know(self, runs: set[tuple[str, str]]) -> bool:
+        """Tell whether the offsets of all these runs are settled."""
+        return runs <= self._settled.keys()
+
     def observe(self, key: tuple[str, str], sent_mono: float, received: float) -> None:
         """Take a prompt live message of (device, run) into account; the least delay wins until `settle`."""
         if key not in self._settled:

@@ -10,7 +10,6 @@ session is an old one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from phongmay_contract.envelope import ONLINE, Status
 from phongmay_store.series.interface import Presence, TimeBasis
@@ -27,7 +26,7 @@ class PresenceBook:
     def get(self, device: str) -> Presence | None:
         """Give the presence of a device, if it was ever heard of."""
         found, seen = self._by_device.get(device), self._seen.get(device)
-        return found if found is None or seen is None else replace(found, last_seen=seen)
+        return found if found is None or seen is None else found._replace(last_seen=seen)
 
     def status(self, status: Status, at: float, basis: TimeBasis, *, retained: bool, received: float) -> None:
         """Take a birth, goodbye or last will into account.
@@ -54,7 +53,7 @@ class PresenceBook:
             if current.state == ONLINE:
                 # A will carries the time of its connect; that the session ended is known only by its arrival, and of
                 # a retained one not even that: then the last sign of life stands for it.
-                self._set(replace(current, state=status.state, since=current.last_seen if retained else received))
+                self._set(current._replace(state=status.state, since=current.last_seen if retained else received))
         elif basis is not TimeBasis.GUESS and at > current.since:
             # A session whose birth never reached us, begun after the one we know: so both have ended.
             last_seen = max(at, current.last_seen)
@@ -71,7 +70,7 @@ class PresenceBook:
     def take_changes(self) -> list[Presence]:
         """Give what changed since the last call."""
         for device, at in self._seen.items():
-            self._by_device[device] = replace(self._by_device[device], last_seen=at)
+            self._by_device[device] = self._by_device[device]._replace(last_seen=at)
         self._changed.update(self._seen)
         self._seen.clear()
         changes = [self._by_device[device] for device in sorted(self._changed)]

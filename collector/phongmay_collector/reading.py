@@ -159,13 +159,13 @@ class Reader:
         run = raw.run
         if raw.sender != device or not self._is_token(run):
             return None
-        body: list[Group] = []
-        for group in raw.body:
-            if group.subject not in ("", device):
-                return None  # who may speak for whom is a question to the register
-            body.append(Group(_NAMES[type(group)], msgspec.to_builtins(group.values), group.subject, group.part))
-        if len(body) > MAX_PARTS:
+        groups = raw.body
+        if len(groups) > MAX_PARTS:
             return None  # perhaps too many parts of one measurement
+        body = [Group(_NAMES[type(one)], _plain(one.values), one.subject, one.part) for one in groups]
+        for one in groups:
+            if one.subject and one.subject != device:
+                return None  # who may speak for whom is a question to the register
         measured = raw.measured
         return Envelope(
             _KINDS[raw.kind], device, run, raw.seq, Instant(measured.wall, measured.mono), raw.agent, tuple(body)
@@ -182,5 +182,6 @@ class Reader:
         return True
 
 
+_plain = msgspec.to_builtins
 _MOST_TOKENS = 400_000
 """Well-formed runs and sessions that are remembered: two of each device of a city."""

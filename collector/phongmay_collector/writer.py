@@ -113,6 +113,11 @@ class Writer:
         """Whether it takes more: one list is being written, one waits."""
         return self._handed < 2
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return self._handed == 0
+
     def put(self, taken: Sequence[Taken]) -> None:
         """Give it messages; only when it is `free`."""
         self._handed += 1

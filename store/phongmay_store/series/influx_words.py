@@ -7,11 +7,14 @@ a line. The type of a field follows from the catalogue for ever: integers carry 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type, Value
 from phongmay_contract.envelope import Group
@@ -99,18 +102,32 @@ def _head(measurement: str, device: str, part: str, guessed: bool) -> str:
     return f"{measurement},{tags} "
 
 
-def _field(kind: Type, key: str, value: Value) -> str:
-    if kind is Type.INT:
-        return f"{key}={value}i"
-    if kind is Type.FLOAT:
-        return f"{key}={float(value)!r}"
-    if kind is Type.BOOL:
-        return f"{key}={'t' if value else 'f'}"
-    return f'{key}="{str(value).translate(_TEXT)}"'
+_FORMS = {Type.INT: "{}=%si", Type.FLOAT: "{}=%s", Type.BOOL: "{}=%s", Type.TEXT: '{}="%s"'}
+_numbers = msgspec.json.Encoder().encode
+"""Writes all numbers of a point at once, much faster than `repr`; also the shortest digits that read back the same."""
 
 
-def _types(measurement: str) -> Mapping[str, Type]:
-    return {quantity.name: quantity.type for quantity in MEASUREMENTS[measurement].quantities}
+class _Pattern(NamedTuple):
+    """Fields of a line for `%`: numbers first, then the others, then where the point comes from."""
+
+    text: str
+    numbers: Callable[[Mapping[str, Value]], tuple[Value, ...]]
+    others: tuple[str, ...]
+
+
+@lru_cache(maxsize=10_000)
+def _pattern(measurement: str, keys: tuple[str, ...]) -> _Pattern:
+    types = {quantity.name: quantity.type for quantity in MEASUREMENTS[measurement].quantities}
+    numbers = tuple(key for key in keys if types[key] in (Type.INT, Type.FLOAT))
+    others = tuple(key for key in keys if key not in numbers)
+    cells = [_FORMS[types[key]].format(key) for key in (*numbers, *others)]
+    return _Pattern(",".join([*cells, f'{SOURCE_RUN}="%s",{SOURCE_SEQ}=%di']), _getter(numbers), others)
+
+
+def _getter(keys: tuple[str, ...]) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda values: tuple(values[key] for key in keys)
 
 
 def point_time(arrival: Arrival, repeat: int = 0) -> int:
@@ -135,31 +152,39 @@ class Lines:
 def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
     lines: dict[bool, list[str]] = {True: [], False: []}
-    types = {measurement: (_types(measurement), is_raw(MEASUREMENTS[measurement])) for measurement in MEASUREMENTS}
+    raws = {measurement: is_raw(MEASUREMENTS[measurement]) for measurement in MEASUREMENTS}
     for arrival in arrivals:
         envelope = arrival.envelope
-        repeats: Counter[tuple[str, str, str]] = Counter()
+        repeats: dict[tuple[str, str, str], int] = {}
         for group in envelope.body:
-            kinds, raw = types[group.measurement]
+            raw = raws[group.measurement]
             if raw and arrival.at < raw_from:
                 continue
             device = group.subject or envelope.sender
             key = (group.measurement, device, group.part)
-            lines[raw].append(_line(arrival, group, device, kinds, repeats[key]))
-            repeats[key] += 1
+            repeat = repeats.get(key, 0)
+            lines[raw].append(_line(arrival, group, device, repeat))
+            repeats[key] = repeat + 1
     return Lines("\n".join(lines[True]).encode(), "\n".join(lines[False]).encode())
 
 
-def _line(arrival: Arrival, group: Group, device: str, kinds: Mapping[str, Type], repeat: int) -> str:
+def _line(arrival: Arrival, group: Group, device: str, repeat: int) -> str:
     envelope, basis = arrival.envelope, arrival.basis
-    fields = [_field(kinds[key], key, value) for key, value in group.values.items()]
-    fields.append(f'{SOURCE_RUN}="{envelope.run}",{SOURCE_SEQ}={envelope.seq}i')
+    values = group.values
+    pattern = _pattern(group.measurement, tuple(values))
+    numbers = pattern.numbers(values)
+    cells: list[Value] = [*_numbers(numbers)[1:-1].decode().split(",")] if numbers else []
+    for key in pattern.others:
+        value = values[key]
+        cells.append(value.translate(_TEXT) if isinstance(value, str) and ('"' in value or "\\" in value) else value)
+    cells += (envelope.run, envelope.seq)
+    fields = pattern.text % tuple(cells)
     if device != envelope.sender:
-        fields.append(f'{SOURCE_SENDER}="{envelope.sender}"')
+        fields += f',{SOURCE_SENDER}="{envelope.sender}"'
     if basis is not TimeBasis.LIVE:
-        fields.append(f'{BASIS}="{basis.value}"')
+        fields += f',{BASIS}="{basis.value}"'
     head = _head(group.measurement, device, group.part, basis is TimeBasis.GUESS)
-    return f"{head}{','.join(fields)} {point_time(arrival, repeat)}"
+    return f"{head}{fields} {point_time(arrival, repeat)}"
 
 
 # ---- back from an answer ---------------------------------------------------------------------------------------------

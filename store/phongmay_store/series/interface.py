@@ -110,8 +110,7 @@ class RunOffset:
     basis: TimeBasis
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """Whether a device is connected, by its MQTT sessions.
 
     Attributes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from phongmay_contract.topics import Kind
@@ -83,17 +82,18 @@ class State:
 
         The time of an envelope without an offset is committed here, before its rows are written.
         """
-        known = self.known(arrival.id for arrival in arrivals)
+        ids = [arrival.id for arrival in arrivals]
+        known = self.known(ids)
         fresh: dict[EnvelopeId, Arrival] = {}
-        for arrival in arrivals:
-            if arrival.id not in known:
-                fresh.setdefault(arrival.id, arrival)
+        for identity, arrival in zip(ids, arrivals, strict=True):
+            if identity not in known:
+                fresh.setdefault(identity, arrival)
         unsure = [arrival for arrival in fresh.values() if arrival.basis is not TimeBasis.LIVE]
         if unsure:
             with self.database.writing() as writing:
                 writing.many(_CLAIM, sorted((*a.id, a.at, a.basis.value) for a in unsure))
         for identity, (at, basis) in self._claims(fresh).items():
-            fresh[identity] = replace(fresh[identity], at=at, basis=basis)
+            fresh[identity] = fresh[identity]._replace(at=at, basis=basis)
         return list(fresh.values())
 
     def known(self, ids: Iterable[EnvelopeId]) -> set[EnvelopeId]:
@@ -190,6 +190,8 @@ class State:
         odd: Counter[tuple[str, str]] = Counter()
         impossible: dict[str, tuple[float, int]] = {}
         for arrival in fresh:
+            if not arrival.unknown and not arrival.out_of_range:
+                continue
             odd.update((_UNKNOWN, _text(name[:MAX_ODD_NAME])) for name in arrival.unknown)
             odd.update((_OUT_OF_RANGE, _text(name[:MAX_ODD_NAME])) for name in arrival.out_of_range)
             if arrival.out_of_range:

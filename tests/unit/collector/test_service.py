@@ -50,17 +50,17 @@ def test_the_living_come_first_and_the_past_fills_the_rest(collector: Collector)
     """A day's backlog must never delay what happens now; a backfill counts with all that it can hold."""
     fill(collector, PAST_USER, 20, 1)
     fill(collector, LIVE_USER, 260, 1)
-    assert kinds(collector._next_messages()) == ["round"] * 260 + ["backfill"] * 4
+    assert kinds(collector._next_messages(500)) == ["round"] * 260 + ["backfill"] * 4
     fill(collector, LIVE_USER, 700, 1)
-    assert kinds(collector._next_messages()) == ["round"] * 500
-    assert kinds(collector._next_messages()) == ["round"] * 200 + ["backfill"] * 5
+    assert kinds(collector._next_messages(500)) == ["round"] * 500
+    assert kinds(collector._next_messages(500)) == ["round"] * 200 + ["backfill"] * 5
 
 
 def test_what_a_dead_connection_brought_is_dropped(collector: Collector) -> None:
     """Its packet ids mean nothing any more; the broker delivers those messages again."""
     fill(collector, LIVE_USER, 3, 1)
     fill(collector, LIVE_USER, 2, 2)
-    assert len(collector._next_messages()) == 2
+    assert len(collector._next_messages(500)) == 2
 
 
 def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: Path) -> None:
