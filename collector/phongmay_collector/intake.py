@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from phongmay_collector.directory import Directory
 from phongmay_collector.log import event
-from phongmay_collector.reading import Reader
+from phongmay_collector.reading import Accepted, Reader
 from phongmay_contract import topics
 from phongmay_contract.checking import Checked, check
 from phongmay_contract.envelope import (
@@ -45,31 +45,6 @@ class Heard(Struct, frozen=True):
     status: Status
 
 
-class Accepted(Struct):
-    """An envelope that may be stored.
-
-    Attributes:
-        envelope: with known quantities in range only.
-        session: MQTT session in which it was sent.
-        sent_mono: moment of sending on the sender's monotonic clock.
-        live: sent when it was measured; otherwise out of a backfill.
-        unknown: names that the catalogue does not have.
-        out_of_range: names of values that were left out because they are physically impossible.
-    """
-
-    envelope: Envelope
-    session: str
-    sent_mono: float
-    live: bool
-    unknown: tuple[str, ...] = ()
-    out_of_range: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> EnvelopeId:
-        """Identity: seen again, nothing happens."""
-        return EnvelopeId(self.envelope.sender, self.envelope.run, self.envelope.seq)
-
-
 class Refused(Struct, frozen=True):
     """A message, or one envelope of a backfill, that becomes a dead letter.
 
@@ -86,6 +61,7 @@ class Refused(Struct, frozen=True):
 
 
 Outcome = Heard | Accepted | Refused
+__all__ = ["Accepted", "Heard", "Intake", "Outcome", "Refused", "read"]
 
 
 class Intake:
@@ -104,13 +80,14 @@ class Intake:
         """
         where = self._topics.get(topic) or self._parse(topic)
         if where is not None and self._directory.find(where.device) is not None:
-            if where.kind in ENVELOPE_KINDS:
+            if where.kind is not Kind.BACKFILL:
                 found = self._reader.live(payload, where.device, where.kind)
+                if found is not None:
+                    return [found]
             else:
-                found = self._reader.past(payload, where.device)
-            if found is not None:
-                live = where.kind is not Kind.BACKFILL
-                return [Accepted(one, found.session, found.sent_mono, live) for one in found.envelopes]
+                past = self._reader.past(payload, where.device)
+                if past is not None:
+                    return [*past]
         try:
             return read(topic, payload, self._directory)
         except StoreError:

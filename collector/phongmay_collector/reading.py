@@ -20,6 +20,7 @@ from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.catalogue import MAX_PARTS, MAX_TEXT, MEASUREMENTS, Measurement, PartKind, Quantity, Type
 from phongmay_contract.envelope import MAX_BACKFILL, MAX_MESSAGE_BYTES, MAX_SEQ, Envelope, Group, Instant
 from phongmay_contract.topics import ENVELOPE_KINDS, Kind
+from phongmay_store.series.interface import EnvelopeId
 
 _TOKEN = re.compile(r"[0-9a-f]{8,64}")
 _KINDS = {kind.value: kind for kind in ENVELOPE_KINDS}
@@ -104,18 +105,29 @@ class _Past(Struct, forbid_unknown_fields=True):
 _LIVE, _PAST = msgspec.json.Decoder(_Live), msgspec.json.Decoder(_Past)
 
 
-class Flawless(Struct):
-    """What a message says that needs no second look.
+class Accepted(Struct):
+    """An envelope that may be stored.
 
     Attributes:
-        envelopes: one of a live message, up to 60 of a backfill.
+        envelope: with known quantities in range only.
         session: MQTT session in which it was sent.
         sent_mono: moment of sending on the sender's monotonic clock.
+        live: sent when it was measured; otherwise out of a backfill.
+        unknown: names that the catalogue does not have.
+        out_of_range: names of values that were left out because they are physically impossible.
     """
 
-    envelopes: list[Envelope]
+    envelope: Envelope
     session: str
     sent_mono: float
+    live: bool
+    unknown: tuple[str, ...] = ()
+    out_of_range: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> EnvelopeId:
+        """Identity: seen again, nothing happens."""
+        return EnvelopeId(*self.envelope[1:4])
 
 
 class Reader:
@@ -124,52 +136,49 @@ class Reader:
     def __init__(self) -> None:
         self._tokens: set[str] = set()
 
-    def live(self, payload: bytes, device: str, kind: Kind) -> Flawless | None:
+    def live(self, payload: bytes, device: str, kind: Kind) -> Accepted | None:
         """Read a live message that came under a device's topic."""
-        if len(payload) > MAX_MESSAGE_BYTES:
-            return None
         try:
             message = _LIVE.decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        if message.kind != kind.value or not self._is_token(message.session):
+        session = message.session
+        if message.kind != kind or len(payload) > MAX_MESSAGE_BYTES:
+            return None
+        if session not in self._tokens and not self._is_token(session):
             return None
         envelope = self._envelope(message, device)
-        return None if envelope is None else Flawless([envelope], message.session, message.sent.mono)
+        return None if envelope is None else Accepted(envelope, session, message.sent.mono, True)
 
-    def past(self, payload: bytes, device: str) -> Flawless | None:
+    def past(self, payload: bytes, device: str) -> list[Accepted] | None:
         """Read a backfill that came under a device's topic."""
-        if len(payload) > MAX_MESSAGE_BYTES:
-            return None
         try:
             message = _PAST.decode(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        if message.sender != device or not self._is_token(message.session):
+        session, sent = message.session, message.sent.mono
+        if message.sender != device or len(payload) > MAX_MESSAGE_BYTES or not self._is_token(session):
             return None
-        envelopes = []
+        found = []
         for raw in message.envelopes:
             envelope = self._envelope(raw, device)
             if envelope is None:
                 return None
-            envelopes.append(envelope)
-        return Flawless(envelopes, message.session, message.sent.mono)
+            found.append(Accepted(envelope, session, sent, False))
+        return found
 
     def _envelope(self, raw: _Envelope, device: str) -> Envelope | None:
-        run = raw.run
-        if raw.sender != device or not self._is_token(run):
+        run, groups, measured = raw.run, raw.body, raw.measured
+        if raw.sender != device or (run not in self._tokens and not self._is_token(run)):
             return None
-        groups = raw.body
         if len(groups) > MAX_PARTS:
             return None  # perhaps too many parts of one measurement
         body = [Group(_NAMES[type(one)], _plain(one.values), one.subject, one.part) for one in groups]
         for one in groups:
             if one.subject and one.subject != device:
                 return None  # who may speak for whom is a question to the register
-        measured = raw.measured
-        return Envelope(
-            _KINDS[raw.kind], device, run, raw.seq, Instant(measured.wall, measured.mono), raw.agent, tuple(body)
-        )
+        instant = Instant(measured.wall, measured.mono)
+        return Envelope(_KINDS[raw.kind], device, run, raw.seq, instant, raw.agent, tuple(body))
 
     def _is_token(self, token: str) -> bool:
         if token in self._tokens:

@@ -1,4 +1,4 @@
-"""The short way of reading says what the long way says: same envelopes, same types, same refusals with the same words."""
+"""The short way of reading says what the long way says: same envelopes and types, same refusals in the same words."""
 
 from __future__ import annotations
 
@@ -175,10 +175,10 @@ def test_ordinary_messages_take_the_short_way(kind: Kind) -> None:
     transit = Transit(SESSION, Instant(1e9, 2.0))
     found = Reader().live(encode_live(envelope, transit), DEVICE, kind)
     assert found is not None
-    assert (found.envelopes, found.session, found.sent_mono) == ([envelope], SESSION, 2.0)
+    assert (found.envelope, found.session, found.sent_mono) == (envelope, SESSION, 2.0)
     past = Reader().past(encode_backfill(DEVICE, [envelope], transit), DEVICE)
     assert past is not None
-    assert past.envelopes == [envelope]
+    assert [one.envelope for one in past] == [envelope]
 
 
 def test_both_ways_agree_on_too_many_parts(directory: Directory) -> None:

@@ -239,7 +239,7 @@ def test_an_offset_is_settled_before_the_rows_and_the_first_one_holds(
         RunOffset("pc-two", make.RUN, 4.0, TimeBasis.LIVE),
     )
     assert series.settle([first]) == [first]
-    assert series.settle([first._replace(offset=9.0), other]) == [first, other]
+    assert series.settle([replace(first, offset=9.0), other]) == [first, other]
     assert series.settle([]) == []
     assert series.offset("pc-two", make.RUN) == other
 

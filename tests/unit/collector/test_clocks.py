@@ -63,9 +63,7 @@ def test_repeats_land_on_the_same_instant_whatever_the_wall_clock_says(
     for age in ages:
         measured = NOW - age
         instant = Instant(measured + wall_error, measured - boot)
-        times = {
-            judge.time_of(KEY, instant, NOW + 100 + wait) for judge in (one, other, restarted) for wait in later
-        }
+        times = {judge.time_of(KEY, instant, NOW + 100 + wait) for judge in (one, other, restarted) for wait in later}
         ((at, basis),) = times
         assert basis is TimeBasis.LIVE
         assert -1e-3 <= at - measured <= min(delays) + 1e-3

@@ -72,5 +72,3 @@ def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: 
         pytest.raises(OperatorError, match=r"collector\.password.*phongmay broker files"),
     ):
         Collector(BrokerSettings(directory=tmp_path / "broker"), CollectorSettings(), series, engine)
-
-
