@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import secrets
 import select
@@ -31,6 +32,7 @@ from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
 from phongmay_collector.members import Member, live_filters, past_filters
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
+from phongmay_collector.standing import Standing
 from phongmay_collector.throttle import Throttle
 from phongmay_collector.writer import Done, Writer
 from phongmay_contract import topics
@@ -50,6 +52,7 @@ _NAMES_SAID = 1000
 """Unknown names that are logged, each once; the store counts them all."""
 _STOP_S = 20.0
 _BROKER_FIGURES = "$SYS/broker/"
+_DROPPED = "publish/messages/dropped"
 _NEVER = float("-inf")
 
 
@@ -78,6 +81,7 @@ class Collector:
         self.member = Member(settings.number)
         self.counts: Counter[str] = Counter()
         self.broker_figures: dict[str, str] = {}
+        self._dropped_at: float | None = None
         self._settings = settings
         self._engine = engine
         self._directory = Directory(engine)
@@ -159,6 +163,30 @@ class Collector:
         self._writer.stop(_STOP_S)
         self._settle()
 
+    def standing(self) -> Standing:
+        """Tell how it stands; any thread may ask."""
+        now, figures = time.monotonic(), self._writer.figures
+        dropped = self._dropped_at
+        return Standing(
+            turned_ago_s=now - self._turned_at,
+            connected={link.user: link.connected for link in (self._live, self._past)},
+            in_memory=sum(map(len, self._queues.values())) + len(self._ready) + self._writer.in_hand,
+            on_disk=self._disk_queue.count,
+            on_disk_bytes=self._disk_queue.bytes,
+            held=figures.held,
+            lag_s=figures.lag_s,
+            lag_max_s=figures.lag_max_s,
+            write_s=figures.write_s,
+            written_at=figures.written_at,
+            store_away=figures.away,
+            register_away=self._register.is_away,
+            loud=self._throttle.loud(now),
+            unread=self._throttle.unread,
+            counts=dict(self.counts),
+            broker=dict(self.broker_figures),
+            broker_dropped_ago_s=None if dropped is None else now - dropped,
+        )
+
     # ---- network -----------------------------------------------------------------------------------------------------
 
     def _exchange(self, wait_s: float) -> None:
@@ -202,7 +230,7 @@ class Collector:
                 self._hear_marker(message)
                 unread.append(message)
             elif topic[0] == "$":
-                self.broker_figures[topic.removeprefix(_BROKER_FIGURES)] = message.payload.decode("ascii", "replace")
+                self._hear_broker(topic.removeprefix(_BROKER_FIGURES), message.payload.decode("ascii", "replace"))
                 unread.append(message)
             elif allows(topic, now):
                 waiting.append(message)
@@ -210,6 +238,16 @@ class Collector:
                 unread.append(message)
         if unread:
             link.acknowledge(unread)
+
+    def _hear_broker(self, name: str, value: str) -> None:
+        """Note what the broker says of itself; that it drops messages is told at once."""
+        before = self.broker_figures.get(name)
+        self.broker_figures[name] = value
+        if name == _DROPPED and before is not None and value.isdecimal() and before.isdecimal():
+            more = int(value) - int(before)
+            if more > 0:
+                self._dropped_at = time.monotonic()
+                event("broker_dropped", level=logging.WARNING, messages=more, since_its_start=value)
 
     def _hear_marker(self, message: Inbound) -> None:
         token, _, sent_at = message.payload.decode("ascii", "replace").partition(" ")

@@ -104,3 +104,25 @@ def check_batch(broker: BrokerSettings, collector: CollectorSettings) -> None:
             f"{broker.max_inflight_messages}: the broker would stop sending before a batch is full; lower the one "
             "or raise the other and run 'phongmay broker files'"
         )
+
+
+def check_member(broker: BrokerSettings, collector: CollectorSettings) -> None:
+    """Make sure that the broker lets this collector in, and that several of them share.
+
+    Raises:
+        OperatorError: its number is too high, or there are several and no group.
+    """
+    if not 1 <= collector.number <= broker.collectors:
+        raise OperatorError(
+            f"collector.number {collector.number}: broker.collectors is {broker.collectors}; raise it and run "
+            "'phongmay broker files', then restart the broker"
+        )
+    if broker.collectors > 1 and not collector.share:
+        raise OperatorError(
+            f"broker.collectors is {broker.collectors}, but collector.share is empty: each would read everything; "
+            'give the group a name, e.g. share = "district"'
+        )
+    if not all(sign.isascii() and (sign.isalnum() or sign in "-_") for sign in collector.share):
+        raise OperatorError(
+            f"collector.share {collector.share!r}: a group's name consists of letters, digits, '-' and '_'"
+        )

@@ -43,6 +43,7 @@ class Throttle:
         """
         if now >= self._until:
             self._counts.clear()
+            self._loud = {topic: at for topic, at in self._loud.items() if now - at < 2 * WINDOW_S}
             self._until = now + WINDOW_S
         count = self._counts[topic] = self._counts.get(topic, 0) + 1
         if count <= self._limit:
@@ -58,5 +59,4 @@ class Throttle:
 
     def loud(self, now: float) -> list[str]:
         """Give the topics that were over the limit within the last two windows."""
-        self._loud = {topic: at for topic, at in self._loud.items() if now - at < 2 * WINDOW_S}
-        return sorted(self._loud)
+        return sorted(topic for topic, at in list(self._loud.items()) if now - at < 2 * WINDOW_S)

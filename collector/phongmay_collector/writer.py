@@ -93,13 +93,14 @@ class Writer:
         self._batch_size = batch_size
         self._done = done
         self._work: queue.SimpleQueue[Sequence[Taken]] = queue.SimpleQueue()
-        self._handed = 0
+        self._handed = self._in_hand = 0
+        self._counting = threading.Lock()
         self._held: Sequence[Taken] | None = None
         self._stuck: Batch | None = None
         self._stuck_last = 0
         self._store = Availability("store")
         self._disk = Availability("queue")
-        self._retry_at = self._maintain_at = 0.0
+        self._retry_at = self._held_at = self._maintain_at = 0.0
         self._minute = -1
         self._minutes: list[float] = []
         self._stopping = threading.Event()
@@ -118,9 +119,16 @@ class Writer:
         """Whether it has nothing to do."""
         return self._handed == 0
 
+    @property
+    def in_hand(self) -> int:
+        """Count the messages that it was given and has not settled."""
+        return self._in_hand
+
     def put(self, taken: Sequence[Taken]) -> None:
         """Give it messages; only when it is `free`."""
-        self._handed += 1
+        with self._counting:
+            self._handed += 1
+            self._in_hand += len(taken)
         self._work.put(taken)
 
     def start(self) -> None:
@@ -148,7 +156,8 @@ class Writer:
 
     def _next(self) -> Sequence[Taken] | None:
         if self._held is not None:
-            self._stopping.wait(max(0.0, self._retry_at - time.monotonic()))
+            due = self._held_at if not self._waiting.count else min(self._held_at, self._retry_at)
+            self._stopping.wait(max(0.0, due - time.monotonic()))
             return None
         draining = self._waiting.count > 0 and time.monotonic() >= self._retry_at
         try:
@@ -160,7 +169,7 @@ class Writer:
         """Do what is due: new work, what was held back, one piece of the queue, housekeeping."""
         if work is not None:
             self._take(work)
-        elif self._held is not None and time.monotonic() >= self._retry_at:
+        elif self._held is not None and time.monotonic() >= self._held_at:
             held, self._held = self._held, None
             self.figures.held = 0
             self._take(held)
@@ -179,7 +188,7 @@ class Writer:
             else:
                 self._stuck = None
                 self._settled(batch, [one.message for one in work], told=False)
-                self._handed -= 1
+                self._finish(work)
                 return
         elif self._stuck is not None and self._stuck.taken is work:
             self._drain()
@@ -195,13 +204,13 @@ class Writer:
             self._disk.away(time.monotonic(), str(error))
             self.figures.away = str(error)
             self._held, self.figures.held = work, len(work)
-            self._retry_at = max(self._retry_at, time.monotonic() + RETRY_S)
+            self._held_at = time.monotonic() + RETRY_S
             return
         self._disk.back(time.monotonic())
         if self._stuck is not None and self._stuck.taken is work:
             self._stuck_last = last
         stored = [one.id for taken in work for one in taken.outcomes if isinstance(one, Accepted)]
-        self._handed -= 1
+        self._finish(work)
         self._done(Done([one.message for one in work], receipts.coalesce(stored, ())))
 
     def _drain(self) -> None:
@@ -215,6 +224,7 @@ class Writer:
             self._write(batch)
             if last:
                 self._waiting.drop(last)
+                self._held_at = 0.0  # there is room again
         except StoreError as error:
             self._is_away(error)
             return
@@ -223,7 +233,12 @@ class Writer:
             self._settled(batch, [], told=True)
         else:
             self._settled(batch, [one.message for one in batch.taken], told=False)
+            self._finish(batch.taken)
+
+    def _finish(self, work: Sequence[Taken]) -> None:
+        with self._counting:
             self._handed -= 1
+            self._in_hand -= len(work)
 
     def _settled(self, batch: Batch, acknowledge: list[Inbound], *, told: bool) -> None:
         """Tell that a batch stands; `told` when those that it stores had their receipts before."""

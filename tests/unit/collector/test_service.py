@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from phongmay_collector.broker_files import write_all
-from phongmay_collector.members import LIVE_USER, PAST_USER
 from phongmay_collector.link import Inbound
+from phongmay_collector.members import LIVE_USER, PAST_USER
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.errors import OperatorError
-from phongmay_store.errors import StoreError
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.series import open_writer
 from phongmay_store.settings import StoreSettings
