@@ -22,8 +22,10 @@ from phongmay_collector.disk_queue import DiskQueue
 from phongmay_collector.intake import Accepted, Intake
 from phongmay_collector.link import Inbound
 from phongmay_collector.log import Availability
+from phongmay_contract import topics
 from phongmay_contract.envelope import encode_stored
 from phongmay_contract.errors import Reason
+from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError, StoreRefused
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, SeriesWriter
 
@@ -279,7 +281,7 @@ class Writer:
         reason = Reason.STORE_REFUSED.value
         for arrival, detail in refused:
             message = whole.get(arrival.id)
-            topic = message.topic if message else f"{arrival.envelope.sender}: out of a backfill"
+            topic = message.topic if message else topics.build(arrival.envelope.sender, Kind.BACKFILL)
             payload = message.payload if message else encode_stored(arrival.envelope)
             batch.dead.append(DeadLetter(0, topic, reason, detail, payload, arrival.received))
             batch.refused.append((arrival.id, reason))
