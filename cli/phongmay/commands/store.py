@@ -91,5 +91,7 @@ def _prune(args: argparse.Namespace) -> int:
     with closing(open_writer(settings)) as series:
         while series.maintain(time.time()):
             pieces += 1
-    print(f"{pieces} pieces of housekeeping in {time.monotonic() - began:.1f} s; nothing more is due now, or a running collector does it")
+    print(
+        f"{pieces} pieces of housekeeping in {time.monotonic() - began:.1f} s; nothing more is due now, or a running collector does it"
+    )
     return 0
