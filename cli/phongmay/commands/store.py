@@ -91,7 +91,6 @@ def _prune(args: argparse.Namespace) -> int:
     with closing(open_writer(settings)) as series:
         while series.maintain(time.time()):
             pieces += 1
-    print(
-        f"{pieces} pieces of housekeeping in {time.monotonic() - began:.1f} s; nothing more is due now, or a running collector does it"
-    )
+    took = time.monotonic() - began
+    print(f"{pieces} pieces of housekeeping in {took:.1f} s; the rest is not due yet, or a collector does it")
     return 0

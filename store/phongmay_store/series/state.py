@@ -19,6 +19,7 @@ from phongmay_store.series.interface import (
     Arrival,
     DeadLetter,
     EnvelopeId,
+    MinuteCounts,
     Minutes,
     Presence,
     RunOffset,
@@ -313,6 +314,17 @@ def mark_minute(minutes: dict[tuple[str, int], list[int]], arrival: Arrival) -> 
     for group in envelope.body:
         if group.measurement == "reach" and group.part == INTERNET and group.subject in ("", envelope.sender):
             masks[1 if group.values["ok"] else 2] |= bit
+
+
+def count_within(minutes: Iterable[Minutes], wanted: Mapping[int, int]) -> dict[str, MinuteCounts]:
+    """Count the minutes of each device that lie in wanted ones."""
+    counts: dict[str, list[int]] = {}
+    for device, hour, *masks in minutes:
+        mine = counts.setdefault(device, [0, 0, 0])
+        inside = wanted.get(hour, 0)
+        for place, mask in enumerate(masks):
+            mine[place] += (mask & inside).bit_count()
+    return {device: MinuteCounts(*sums) for device, sums in counts.items()}
 
 
 def _text(text: str) -> str:
