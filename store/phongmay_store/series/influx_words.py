@@ -7,14 +7,11 @@ a line. The type of a field follows from the catalogue for ever: integers carry 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
-from typing import NamedTuple
 from zlib import crc32
-
-import msgspec
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type, Value
 from phongmay_contract.envelope import Group
@@ -102,43 +99,33 @@ def _head(measurement: str, device: str, part: str, guessed: bool) -> str:
     return f"{measurement},{tags} "
 
 
-_FORMS = {Type.INT: "{}=%si", Type.FLOAT: "{}=%s", Type.BOOL: "{}=%s", Type.TEXT: '{}="%s"'}
-_numbers = msgspec.json.Encoder().encode
-"""Writes all numbers of a point at once, much faster than `repr`; also the shortest digits that read back the same."""
-
-
-class _Pattern(NamedTuple):
-    """Fields of a line for `%`: numbers first, then the others, then where the point comes from."""
-
-    text: str
-    numbers: Callable[[Mapping[str, Value]], tuple[Value, ...]]
-    others: tuple[str, ...]
-
-
 @lru_cache(maxsize=10_000)
-def _pattern(measurement: str, keys: tuple[str, ...]) -> _Pattern:
-    types = {quantity.name: quantity.type for quantity in MEASUREMENTS[measurement].quantities}
-    numbers = tuple(key for key in keys if types[key] in (Type.INT, Type.FLOAT))
-    others = tuple(key for key in keys if key not in numbers)
-    cells = [_FORMS[types[key]].format(key) for key in (*numbers, *others)]
-    return _Pattern(",".join([*cells, f'{SOURCE_RUN}="%s",{SOURCE_SEQ}=%di']), _getter(numbers), others)
+def _template(measurement: str, keys: tuple[str, ...]) -> tuple[str, bool]:
+    """Give the fields of a point with these quantities, to be filled with values; and whether texts are among them."""
+    kinds = [(key, MEASUREMENTS[measurement].by_name[key].type) for key in keys]
+    # True and False are booleans of the line protocol; a float without a point in it is a float all the same.
+    marks = {Type.INT: "%di", Type.FLOAT: "%r", Type.BOOL: "%r", Type.TEXT: '"%s"'}
+    return "".join(f"{key}={marks[kind]}," for key, kind in kinds), any(kind is Type.TEXT for _, kind in kinds)
 
 
-def _getter(keys: tuple[str, ...]) -> Callable[[Mapping[str, Value]], tuple[Value, ...]]:
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    return lambda values: tuple(values[key] for key in keys)
+def _fields(group: Group) -> str:
+    template, has_text = _template(group.measurement, tuple(group.values))
+    if not has_text:
+        return template % tuple(group.values.values())
+    return template % tuple(
+        value.translate(_TEXT) if isinstance(value, str) else value for value in group.values.values()
+    )
 
 
-def point_time(arrival: Arrival, repeat: int = 0) -> int:
+def point_time(arrival: Arrival) -> int:
     """Give the nanoseconds of a point: a function of envelope and true time alone, so a repeat lands on it again.
 
     The true time counts by the millisecond. The microseconds below tell apart envelopes of one instant (two holders of
-    one identity, two events), the nanoseconds groups of one envelope that would share their key.
+    one identity, two events); nanoseconds are left for groups of one envelope that would share their key.
     """
     envelope = arrival.envelope
     slot = (crc32(envelope.run.encode()) + envelope.seq) % _SLOTS
-    return (round(arrival.at * 1e6) // 1000 * 1000 + slot) * 1000 + repeat
+    return (round(arrival.at * 1e6) // 1000 * 1000 + slot) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,40 +138,31 @@ class Lines:
 
 def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    raws = {measurement: is_raw(MEASUREMENTS[measurement]) for measurement in MEASUREMENTS}
+    raw, kept = list[str](), list[str]()
+    rounds = {name for name, measurement in MEASUREMENTS.items() if is_raw(measurement)}
     for arrival in arrivals:
-        envelope = arrival.envelope
-        repeats: dict[tuple[str, str, str], int] = {}
+        envelope, basis = arrival.envelope, arrival.basis
+        source = f'{SOURCE_RUN}="{envelope.run}",{SOURCE_SEQ}={envelope.seq}i'
+        if basis is not TimeBasis.LIVE:
+            source = f'{source},{BASIS}="{basis.value}"'
+        at, repeats = point_time(arrival), Counter[tuple[str, str, str]]()
         for group in envelope.body:
-            raw = raws[group.measurement]
-            if raw and arrival.at < raw_from:
+            if group.measurement not in rounds:
+                lines = kept
+            elif arrival.at >= raw_from:
+                lines = raw
+            else:
                 continue
             device = group.subject or envelope.sender
-            key = (group.measurement, device, group.part)
-            repeat = repeats.get(key, 0)
-            lines[raw].append(_line(arrival, group, device, repeat))
-            repeats[key] = repeat + 1
-    return Lines("\n".join(lines[True]).encode(), "\n".join(lines[False]).encode())
-
-
-def _line(arrival: Arrival, group: Group, device: str, repeat: int) -> str:
-    envelope, basis = arrival.envelope, arrival.basis
-    values = group.values
-    pattern = _pattern(group.measurement, tuple(values))
-    numbers = pattern.numbers(values)
-    cells: list[Value] = [*_numbers(numbers)[1:-1].decode().split(",")] if numbers else []
-    for key in pattern.others:
-        value = values[key]
-        cells.append(value.translate(_TEXT) if isinstance(value, str) and ('"' in value or "\\" in value) else value)
-    cells += (envelope.run, envelope.seq)
-    fields = pattern.text % tuple(cells)
-    if device != envelope.sender:
-        fields += f',{SOURCE_SENDER}="{envelope.sender}"'
-    if basis is not TimeBasis.LIVE:
-        fields += f',{BASIS}="{basis.value}"'
-    head = _head(group.measurement, device, group.part, basis is TimeBasis.GUESS)
-    return f"{head}{fields} {point_time(arrival, repeat)}"
+            head = _head(group.measurement, device, group.part, basis is TimeBasis.GUESS)
+            spoken = source if device == envelope.sender else f'{source},{SOURCE_SENDER}="{envelope.sender}"'
+            repeat = 0
+            if len(envelope.body) > 1:
+                key = (group.measurement, device, group.part)
+                repeat = repeats[key]
+                repeats[key] += 1
+            lines.append(f"{head}{_fields(group)}{spoken} {at + repeat}")
+    return Lines("\n".join(raw).encode(), "\n".join(kept).encode())
 
 
 # ---- back from an answer ---------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def open_writer(settings: StoreSettings) -> SeriesWriter:
     """
     if settings.series == INFLUX:
         return _influx(settings)
-    return SqliteSeries.open(settings.series_path)
+    return SqliteSeries.open(settings.series_path, settings.raw_days)
 
 
 def open_reader(settings: StoreSettings) -> OpenReader:
@@ -49,7 +49,7 @@ def open_reader(settings: StoreSettings) -> OpenReader:
     """
     if settings.series == INFLUX:
         return _influx(settings)
-    return SqliteSeries.open_reader(settings.series_path)
+    return SqliteSeries.open_reader(settings.series_path, settings.raw_days)
 
 
 def readers(settings: StoreSettings) -> Readers:

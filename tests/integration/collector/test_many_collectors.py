@@ -64,7 +64,7 @@ def test_one_of_three_is_killed_and_nothing_is_lost_or_doubled(house: Any, mosqu
             assert len(rows) == 19, "each once"
             assert {row.basis for row in rows} == {"live"}
     with closing(sqlite3.connect(house.settings.store.series_path)) as connection:
-        offsets = connection.execute("SELECT device, count(*) FROM run_offset GROUP BY device").fetchall()
+        offsets = connection.execute("SELECT device, count(*) FROM series_offset GROUP BY device").fetchall()
     assert sorted(offsets) == sorted((sender.device, 1) for sender in senders), "one offset a run, for all members"
     while time.monotonic() < killed_at + 12:
         time.sleep(0.2)

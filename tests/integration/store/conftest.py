@@ -70,7 +70,7 @@ def influx_store(tmp_path: Path, influxd: Any, empty_register: bytes) -> StoreSe
     return settings
 
 
-@pytest.fixture(params=["influx"])
+@pytest.fixture(params=["sqlite", "influx"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Each engine, one behind the other."""
     if request.param == "influx":

@@ -21,7 +21,8 @@ from phongmay_contract.envelope import Envelope, Group, Instant, Transit, decode
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError, StoreRefused
 from phongmay_store.register.engine import migrate, open_register
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer as open_series
+from phongmay_store.settings import StoreSettings
 
 DEVICE, RUN = "pc-one", "aa" * 8
 
@@ -35,7 +36,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNam
     directory._entries = {DEVICE: Entry("pc", "school")}
     intake = Intake(directory)
     made = SimpleNamespace(done=[], fails=None, path=tmp_path, seq=0)
-    with closing(SqliteSeries.open(tmp_path / "series.db")) as series:
+    with closing(open_series(StoreSettings(series_path=tmp_path / "series.db"))) as series:
         write = series.write
 
         def maybe(arrivals: Sequence[Any], *rest: Any) -> None:
