@@ -37,6 +37,7 @@ from phongmay_store.series import open_reader
 
 ROUND_S = 2.0
 SCHOOLS, PCS = 4, 50
+RESEND_S = 4.0
 SETTLE_S = 120.0
 """How long the spools may take to empty once all is mended."""
 
@@ -77,7 +78,12 @@ class Chaos:
 
     def _add(self, member: Member, copy: int, mischief: Mischief) -> None:
         agent = SimulatedAgent(
-            self.wire, self._machine(member, copy), self.server.identities[member.id], self._run(), mischief
+            self.wire,
+            self._machine(member, copy),
+            self.server.identities[member.id],
+            self._run(),
+            mischief,
+            resend_s=4.0,
         )
         self.fleet.append((member, agent))
         agent.start()
@@ -125,7 +131,11 @@ class Chaos:
         if agent.stopped:
             return lambda: None
         agent.cut()
-        return lambda: agent.start(self._run(), self._machine(member, agent.machine.copy))
+        return lambda: self._boot(member, agent)
+
+    def _boot(self, member: Member, agent: SimulatedAgent) -> None:
+        agent.boot(self._run(), self._machine(member, agent.machine.copy))
+        agent.start()
 
     def _fall_back(self, frozen: list[tuple[Member, SimulatedAgent]]) -> End:
         """Start a PC again from an old disk; the disk is kept anew when it holds more, so that old things go out."""
@@ -139,7 +149,7 @@ class Chaos:
         if len(agent.disk()) > len(old):
             self._disks[id(agent)] = old = agent.disk()
         agent.fall_back(old)
-        return lambda: agent.start(self._run(), self._machine(member, agent.machine.copy))
+        return lambda: self._boot(member, agent)
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
