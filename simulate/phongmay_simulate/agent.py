@@ -263,6 +263,7 @@ class SimulatedAgent:
 
     def check(self, now: float) -> None:
         """Send again, as the past, what has had no receipt for too long; and send the past."""
+        self._release()
         if not self._away and not self._to_send:
             return
         late = [key for key, at in self._away.items() if now - abs(at) > self._resend_s]
@@ -307,9 +308,14 @@ class SimulatedAgent:
             if mischief.chance.random() < mischief.twice:
                 self.session.publish(topic, payload, again=True)
         self.session.publish(topic, payload, retain=retain)
+        self._release()
+
+    def _release(self) -> None:
+        """Send what was held back to come late."""
         if self._held is not None:
             held, self._held = self._held, None
-            self.session.publish(*held)
+            if self.session.open:
+                self.session.publish(*held)
 
     def _transit(self) -> Transit:
         return Transit(self._token, self.machine.instant(time.time()))

@@ -59,7 +59,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         SimulationError: there is no such file, or it is no ledger.
     """
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["runs"]
+        found: list[dict[str, Any]] = [dict(entry) for entry in json.loads(path.read_text("utf-8"))["runs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SimulationError(
             f"--ledger {path}: no ledger ({error!r}); 'phongmay simulate run|day' writes one"
