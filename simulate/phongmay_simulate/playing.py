@@ -250,7 +250,7 @@ class Player:
 
     def _round(self, life: Life, boot: int, at: float) -> Callable[[], None]:
         def measure() -> None:
-            if not life.is_on or boot != life.boots:
+            if not life.is_on or boot != life.boots or at >= self.timeline.end:
                 return
             agent, member = life.agent, life.member
             groups = agent.machine.round(self._interval)
