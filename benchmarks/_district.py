@@ -110,7 +110,7 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
     hours = [midnight - 86400 * day + 3600 * hour for day in range(school_days, 1, -1) for hour in range(10)]
     hours += range(end - 24 * 3600, end, 3600)
     connection.executemany(
-        "INSERT OR IGNORE INTO minutes VALUES (?, ?, ?, ?, 0)",
+        "INSERT OR IGNORE INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, ?, 0)",
         ((device, hour, full, full) for device in devices for hour in hours),
     )
     connection.commit()

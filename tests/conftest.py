@@ -104,27 +104,61 @@ def mosquitto() -> str:
     return found or missing("mosquitto is not installed: apt install mosquitto")
 
 
-@dataclass(frozen=True)
+@dataclass
 class TimeServer:
-    """A real server of time series that runs for the whole session; each test takes names of its own.
+    """A real server of time series.
 
     Attributes:
         url: its address.
-        program: path of the program.
         version: what it says of itself in its header X-Influxdb-Version.
+        process: its process.
     """
 
-    url: str
-    program: str
-    version: str
+    arguments: list[str]
+    folder: Path
+    port: int
+    version: str = ""
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait for its answer."""
+        log = self.folder / "server.log"
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(self.arguments, stdout=out, stderr=subprocess.STDOUT)
+
+        def answers() -> bool:
+            assert self.process.poll() is None, log.read_text("utf-8", "replace")
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:
+                self.version = answer.headers.get("X-Influxdb-Version") or ""
+                return True
+            return False
+
+        wait_until(answers, f"{self.url} answers")
+
+    def restart(self) -> None:
+        """End it by kill -9 where it still runs, and start it again on the same files."""
+        self.process.kill()
+        self.process.wait()
+        self.start()
 
 
-def influxd_settings(folder: Path, port: int, *, auth: bool = False, rpc_port: int | None = None) -> str:
-    """Write the settings of an influxd 1.x whose files lie in `folder`; gives the path of the file."""
-    path = folder / "influxdb.conf"
-    path.write_text(
-        f"""reporting-disabled = true
-bind-address = "127.0.0.1:{rpc_port or new_port()}"
+class TimeServers:
+    """Starts real servers of time series."""
+
+    @staticmethod
+    @contextlib.contextmanager
+    def influxd(program: str, folder: Path, *, auth: bool = False) -> Iterator[TimeServer]:
+        """Run an influxd 1.x on files in `folder` until the block ends."""
+        folder.mkdir(parents=True, exist_ok=True)
+        port, config = new_port(), folder / "influxdb.conf"
+        config.write_text(
+            f"""reporting-disabled = true
+bind-address = "127.0.0.1:{new_port()}"
 [meta]
 dir = "{folder}/meta"
 [data]
@@ -138,35 +172,26 @@ auth-enabled = {str(auth).lower()}
 [monitor]
 store-enabled = false
 """,
-        "utf-8",
-    )
-    return str(path)
-
-
-def _wait_for_ping(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
-    def answers() -> str | None:
-        assert process.poll() is None, log.read_text("utf-8", "replace")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/ping", timeout=2) as answer:
-            return str(answer.headers.get("X-Influxdb-Version") or "")
-        return None
-
-    version: str = wait_until(answers, f"{url} answers")
-    return version
+            "utf-8",
+        )
+        with _running(TimeServer([program, "-config", str(config)], folder, port)) as server:
+            yield server
 
 
 @contextlib.contextmanager
-def time_server(folder: Path, arguments: Sequence[str], port: int) -> Iterator[TimeServer]:
-    """Run influxd or victoria-metrics until the block ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "server.log"
-    with log.open("ab") as out:
-        process = subprocess.Popen(list(arguments), stdout=out, stderr=subprocess.STDOUT)
+def _running(server: TimeServer) -> Iterator[TimeServer]:
+    server.start()
     try:
-        url = f"http://127.0.0.1:{port}"
-        yield TimeServer(url, arguments[0], _wait_for_ping(url, process, log))
+        yield server
     finally:
-        process.kill()
-        process.wait()
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def time_servers() -> TimeServers:
+    """What starts further real servers: `time_servers.influxd(program, folder, auth=True)`."""
+    return TimeServers()
 
 
 @pytest.fixture(scope="session")
@@ -177,9 +202,8 @@ def influxd_program() -> str:
 
 @pytest.fixture(scope="session")
 def influxd(influxd_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeServer]:
-    """A real InfluxDB 1.6 without passwords; a test makes a database of its own name."""
-    folder, port = tmp_path_factory.mktemp("influxd"), new_port()
-    with time_server(folder, [influxd_program, "-config", influxd_settings(folder, port)], port) as server:
+    """A real InfluxDB 1.6 without passwords for the whole session; each test takes a database of its own name."""
+    with TimeServers.influxd(influxd_program, tmp_path_factory.mktemp("influxd")) as server:
         yield server
 
 
@@ -188,8 +212,9 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeS
     """A real victoria-metrics: it takes what influxdb-client writes to /api/v2/write, and answers PromQL."""
     program = shutil.which("victoria-metrics") or missing("victoria-metrics is not installed: apt install it")
     folder, port = tmp_path_factory.mktemp("victoria"), new_port()
-    arguments = [f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}/data", "-retentionPeriod=1200"]
-    with time_server(folder, [program, *arguments, "-search.latencyOffset=0s"], port) as server:
+    arguments = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}/data"]
+    arguments += ["-retentionPeriod=1200", "-search.latencyOffset=0s"]
+    with _running(TimeServer(arguments, folder, port)) as server:
         yield server
 
 

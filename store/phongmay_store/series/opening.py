@@ -7,12 +7,15 @@ be opened is a StoreError that names the key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
-from typing import Protocol
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import TYPE_CHECKING, Protocol
 
 from phongmay_store.series.interface import SeriesReader, SeriesWriter
 from phongmay_store.series.sqlite import SqliteSeries
-from phongmay_store.settings import StoreSettings
+from phongmay_store.settings import INFLUX, StoreSettings
+
+if TYPE_CHECKING:
+    from phongmay_store.series.influx import InfluxSeries
 
 
 class OpenReader(SeriesReader, Protocol):
@@ -33,7 +36,9 @@ def open_writer(settings: StoreSettings) -> SeriesWriter:
     Raises:
         StoreError: it cannot be opened or made.
     """
-    return SqliteSeries.open(settings.series_path)
+    if settings.series == INFLUX:
+        return _influx(settings)
+    return SqliteSeries.open(settings.series_path, settings.raw_days)
 
 
 def open_reader(settings: StoreSettings) -> OpenReader:
@@ -42,9 +47,20 @@ def open_reader(settings: StoreSettings) -> OpenReader:
     Raises:
         StoreError: it cannot be opened, or nothing has made it yet.
     """
-    return SqliteSeries.open_reader(settings.series_path)
+    if settings.series == INFLUX:
+        return _influx(settings)
+    return SqliteSeries.open_reader(settings.series_path, settings.raw_days)
 
 
 def readers(settings: StoreSettings) -> Readers:
-    """Give what opens a reader for each piece of work; nothing is opened now."""
+    """Give what opens a reader for each piece of work; InfluxDB is opened once, since its connections may be shared."""
+    if settings.series == INFLUX:
+        shared = _influx(settings)
+        return lambda: nullcontext(shared)
     return lambda: closing(open_reader(settings))
+
+
+def _influx(settings: StoreSettings) -> InfluxSeries:
+    from phongmay_store.series.influx import InfluxSeries  # its HTTP client is loaded only where it is used
+
+    return InfluxSeries(settings)
