@@ -21,7 +21,7 @@ from phongmay_simulate.ranges import Ranges
 from phongmay_store.series.interface import SeriesReader
 
 _PAGE = 5000
-_END = 1e11
+_END = 4e9  # 2096; in nanoseconds still a whole number of 64 bits
 NAMED = 20
 """Envelopes that a comparison names; the rest is counted."""
 
