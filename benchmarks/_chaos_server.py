@@ -32,6 +32,7 @@ from phongmay_simulate import provisioning
 from phongmay_simulate.enrolling import Identity
 from phongmay_simulate.population import Population
 from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.series.influx_setup import set_up
 
 SQLITE, INFLUX = "sqlite", "influx"
 PATIENCE_S = 30.0
@@ -169,6 +170,7 @@ class Server:
         if "influxd" in self.programs:
             self.programs["influxd"].start()
             _wait(lambda: _answers(f"{self.settings.store.influx.url}/ping"), "influxd answers")
+            set_up(self.settings.store)
         self.broker.start()
         _wait(self._broker_listens, "the broker listens")
         self.collector.start()
@@ -181,9 +183,11 @@ class Server:
                 program.end(signal.SIGTERM)
 
     def check(self) -> None:
-        """Make sure that nothing ended by itself."""
+        """Make sure that nothing ended by itself, and that the series are where this run says."""
         for program in self.programs.values():
             program.check()
+        if self.series == INFLUX and self.settings.store.series_path.exists():
+            raise ChaosError("series are to be in InfluxDB, but the collector made a SQLite file")
 
     def lock_series(self) -> Callable[[], None]:
         """Hold a lock on the SQLite file, as a slow backup would; gives what lets it go."""

@@ -4,7 +4,8 @@ A real Mosquitto, collector, store, some real agents and two hundred simulated o
 processes, locked stores, cut lines, restarted and frozen PCs, duplicated and reordered messages. At the end all is
 mended and every spool must empty. Law: every envelope with a receipt is stored exactly once; every one without is
 still in its sender's spool. The last line is JSON: faults, lost, doubled, seed and counts. Exit 1, with the names of
-the envelopes, when the law is broken; the same seed draws the same faults again.
+the envelopes, when the law is broken; the same seed draws from
+the same sequence of faults again (which of them find their target free depends on the machine).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from phongmay_store.series import open_reader
 
 ROUND_S = 2.0
 SCHOOLS, PCS = 4, 50
+RESEND_S = 4.0
 SETTLE_S = 120.0
 """How long the spools may take to empty once all is mended."""
 
@@ -77,7 +79,12 @@ class Chaos:
 
     def _add(self, member: Member, copy: int, mischief: Mischief) -> None:
         agent = SimulatedAgent(
-            self.wire, self._machine(member, copy), self.server.identities[member.id], self._run(), mischief
+            self.wire,
+            self._machine(member, copy),
+            self.server.identities[member.id],
+            self._run(),
+            mischief,
+            resend_s=4.0,
         )
         self.fleet.append((member, agent))
         agent.start()
@@ -125,7 +132,11 @@ class Chaos:
         if agent.stopped:
             return lambda: None
         agent.cut()
-        return lambda: agent.start(self._run(), self._machine(member, agent.machine.copy))
+        return lambda: self._boot(member, agent)
+
+    def _boot(self, member: Member, agent: SimulatedAgent) -> None:
+        agent.boot(self._run(), self._machine(member, agent.machine.copy))
+        agent.start()
 
     def _fall_back(self, frozen: list[tuple[Member, SimulatedAgent]]) -> End:
         """Start a PC again from an old disk; the disk is kept anew when it holds more, so that old things go out."""
@@ -139,7 +150,7 @@ class Chaos:
         if len(agent.disk()) > len(old):
             self._disks[id(agent)] = old = agent.disk()
         agent.fall_back(old)
-        return lambda: agent.start(self._run(), self._machine(member, agent.machine.copy))
+        return lambda: self._boot(member, agent)
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -192,8 +203,12 @@ class Chaos:
         self._making = False
         if not self.turn_until(self._empty, time.monotonic() + SETTLE_S):
             left = {agent.identity.device_id: agent.unreceipted for _, agent in self.fleet if agent.unreceipted}
-            left |= {agent.device: len(agent.waiting()) for agent in self.real}
-            raise ChaosError(f"not all spools emptied within {SETTLE_S:.0f} s of peace: {left}")
+            left |= {agent.device: count for agent in self.real if (count := len(agent.waiting())) > 1}
+            first = dict(list(left.items())[: ledger.NAMED])
+            raise ChaosError(
+                f"{len(left)} spools did not empty within {SETTLE_S:.0f} s of peace: {first}; the collector's last "
+                f"words:\n{self.server.collector.tail()}"
+            )
 
     def _empty(self) -> bool:
         for member, agent in self.fleet:
@@ -235,6 +250,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--minutes", type=float, default=1.5, help="how long things go wrong (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="which things (default: drawn, and printed)")
     parser.add_argument("--series", choices=(SQLITE, INFLUX), default=SQLITE, help="engine (default: %(default)s)")
+    parser.add_argument("--pcs", type=int, default=PCS, help="PCs of each of four schools (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=2, help="real agents among the simulated (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="empty folder to use and keep (default: one that is removed)")
     args = parser.parse_args(arguments)
@@ -242,29 +258,31 @@ def run(arguments: list[str]) -> None:
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"seed {seed}, {args.minutes} minutes, series in {args.series}", flush=True)
     if args.folder:
-        figures = rage(args.folder, seed, args.minutes * 60, args.series, args.agents)
+        figures = rage(args.folder, seed, args)
     else:
         with tempfile.TemporaryDirectory(prefix="phongmay-chaos-", ignore_cleanup_errors=True) as folder:
-            figures = rage(Path(folder), seed, args.minutes * 60, args.series, args.agents)
+            figures = rage(Path(folder), seed, args)
     print(json.dumps(figures))
     if figures["lost"] or figures["doubled"] or figures["refused"]:
         sys.exit(1)
 
 
-def rage(folder: Path, seed: int, seconds: float, series: str, real: int) -> dict[str, Any]:
+def rage(folder: Path, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Lay out, let it rage, settle, judge; gives the figures of the last line."""
-    people = population.build(seed, SCHOOLS, PCS)
-    server = Server(folder, series, people)
+    people = population.build(seed, SCHOOLS, args.pcs)
+    server = Server(folder, args.series, people)
     standard = [member.id for member in people.speakers() if member.role is Role.STANDARD and member.kind == "pc"]
-    agents = [RealAgent(server, server.identities[device]) for device in standard[:real]]
+    agents = [RealAgent(server, server.identities[device]) for device in standard[: args.agents]]
     chaos = None
     try:
         server.start()
         for agent in agents:
             agent.program.start()
         chaos = Chaos(server, agents, people, seed)
-        chaos.rage(seconds)
+        chaos.rage(args.minutes * 60)
+        begin = time.monotonic()
         chaos.settle()
+        peace = time.monotonic() - begin
         found = chaos.judge()
     finally:
         if chaos is not None:
@@ -276,5 +294,6 @@ def rage(folder: Path, seed: int, seconds: float, series: str, real: int) -> dic
         print(f"LOST     {name}")
     for name in found.doubled[: ledger.NAMED]:
         print(f"DOUBLED  {name}")
-    return {"faults": chaos.counts.total(), "seed": seed, "series": series, "reconnects": chaos.wire.losses,
+    return {"faults": chaos.counts.total(), "seed": seed, "series": args.series, "settle_s": round(peace, 1),
+            "reconnects": chaos.wire.losses,
             **{key: value for key, value in found.as_dict().items() if not key.endswith("_envelopes")}}  # fmt: skip

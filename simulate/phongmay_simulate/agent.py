@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from phongmay_contract import keys, topics
@@ -42,6 +42,8 @@ RESEND_S = 10.0
 
 Key = tuple[str, int]
 """(run, sequence number)."""
+Spool = dict[Key, Envelope]
+"""Envelopes that wait for their receipts, oldest first."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,8 @@ class SimulatedAgent:
         identity: id, secret and broker.
         run: of the agent's present start.
         mischief: what goes wrong on purpose.
+        resend_s: seconds without a receipt after which an envelope goes out again.
+        on_open: called behind the birth of each session.
 
     Attributes:
         runs: record of each run.
@@ -89,7 +93,15 @@ class SimulatedAgent:
     """
 
     def __init__(
-        self, wire: Wire, machine: Machine, identity: Identity, run: str, mischief: Mischief | None = None
+        self,
+        wire: Wire,
+        machine: Machine,
+        identity: Identity,
+        run: str,
+        mischief: Mischief | None = None,
+        *,
+        resend_s: float = RESEND_S,
+        on_open: Callable[[SimulatedAgent], None] | None = None,
     ) -> None:
         self.machine = machine
         self.identity = identity
@@ -100,8 +112,10 @@ class SimulatedAgent:
         self.session = Session(wire, self)
         self._wire = wire
         self._mischief = mischief
+        self._resend_s = resend_s
+        self._on_open = on_open
         self._token = ""
-        self._spool: dict[Key, Envelope] = {}
+        self._spool: Spool = {}
         self._away: dict[Key, float] = {}
         self._past_away = 0
         self._to_send: deque[Key] = deque()
@@ -136,13 +150,17 @@ class SimulatedAgent:
 
     # ---- life --------------------------------------------------------------------------------------------------------
 
-    def start(self, run: str = "", machine: Machine | None = None) -> None:
-        """Switch on, and connect as soon as the wire lets us; with a new run the spool of older ones is kept."""
-        if run:
-            self.run = run
-            self.runs.setdefault(run, RunRecord())
-        if machine is not None:
-            self.machine = machine
+    def boot(self, run: str, machine: Machine) -> None:
+        """Begin a new run on a machine that was started anew; the spool of older runs is kept."""
+        self.run = run
+        self.runs.setdefault(run, RunRecord())
+        self.machine = machine
+        self._to_send.extendleft(reversed(self._away))
+        self._away.clear()
+        self._past_away = 0
+
+    def start(self) -> None:
+        """Connect as soon as the wire lets us."""
         self.stopped = False
         self._wire.open(self.session)
 
@@ -165,11 +183,11 @@ class SimulatedAgent:
         self._to_send.clear()
         self._past_away = 0
 
-    def disk(self) -> Mapping[Key, Envelope]:
+    def disk(self) -> Spool:
         """Copy the spool, as a disk that is going to be frozen."""
         return dict(self._spool)
 
-    def fall_back(self, disk: Mapping[Key, Envelope]) -> None:
+    def fall_back(self, disk: Spool) -> None:
         """Put an old spool in place of the present one; what it does not hold is gone from this sender."""
         for run, seq in self._spool.keys() - disk.keys():
             self.runs[run].wiped.add(seq)
@@ -180,7 +198,9 @@ class SimulatedAgent:
     # ---- owner of a session ------------------------------------------------------------------------------------------
 
     def connect_frame(self) -> bytes:
-        """Give the CONNECT, with the last will of this session."""
+        """Give the CONNECT, with the last will of this session; nothing when it was switched off in the meantime."""
+        if self.stopped:
+            return b""
         self._token = f"{random.getrandbits(64):016x}"
         name = self.identity.device_id.encode()
         password = keys.mqtt_password(self.identity.secret).encode()
@@ -195,6 +215,8 @@ class SimulatedAgent:
         self._past_away = 0
         self._held = None
         self.heard_receipt = False
+        if self._on_open is not None:
+            self._on_open(self)
 
     def closed(self, reason: str) -> None:
         """Come back by and by, unless switched off."""
@@ -215,7 +237,8 @@ class SimulatedAgent:
             for seq, reason in receipt.refused:
                 record.refused[seq] = reason
                 self._settle((receipt.run, seq))
-        self._send_past()
+        if len(self._to_send) >= MAX_BACKFILL:
+            self._send_past()  # what is less is gathered until the next check
 
     def _settle(self, key: Key) -> None:
         self._spool.pop(key, None)
@@ -240,7 +263,10 @@ class SimulatedAgent:
 
     def check(self, now: float) -> None:
         """Send again, as the past, what has had no receipt for too long; and send the past."""
-        late = [key for key, at in self._away.items() if now - abs(at) > RESEND_S]
+        self._release()
+        if not self._away and not self._to_send:
+            return
+        late = [key for key, at in self._away.items() if now - abs(at) > self._resend_s]
         for key in late:
             if self._away.pop(key) < 0:
                 self._past_away -= 1
@@ -282,9 +308,14 @@ class SimulatedAgent:
             if mischief.chance.random() < mischief.twice:
                 self.session.publish(topic, payload, again=True)
         self.session.publish(topic, payload, retain=retain)
+        self._release()
+
+    def _release(self) -> None:
+        """Send what was held back to come late."""
         if self._held is not None:
             held, self._held = self._held, None
-            self.session.publish(*held)
+            if self.session.open:
+                self.session.publish(*held)
 
     def _transit(self) -> Transit:
         return Transit(self._token, self.machine.instant(time.time()))

@@ -21,7 +21,7 @@ from phongmay_simulate.ranges import Ranges
 from phongmay_store.series.interface import SeriesReader
 
 _PAGE = 5000
-_END = 1e11
+_END = 4e9  # 2096; in nanoseconds still a whole number of 64 bits
 NAMED = 20
 """Envelopes that a comparison names; the rest is counted."""
 
@@ -59,7 +59,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         SimulationError: there is no such file, or it is no ledger.
     """
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["runs"]
+        found: list[dict[str, Any]] = [dict(entry) for entry in json.loads(path.read_text("utf-8"))["runs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SimulationError(
             f"--ledger {path}: no ledger ({error!r}); 'phongmay simulate run|day' writes one"

@@ -127,7 +127,9 @@ class Sender:
     # ---- owner of a session ------------------------------------------------------------------------------------------
 
     def connect_frame(self) -> bytes:
-        """Give the CONNECT, with the last will of this session."""
+        """Give the CONNECT, with the last will of this session; nothing when the load has ended."""
+        if self._load.ended:
+            return b""
         self.token = self._load.next_token()
         topic = topics.build(self.device, Kind.STATUS).encode()
         return frames.connect(self.name, self._password, topic, self._status(LOST), self._load.wire.keepalive_s)
@@ -274,8 +276,11 @@ class Load:
         for sender in self.senders:
             sender.sent.clear()
 
-    def steady(self, rate: float, seconds: float, *, each_turn: Callable[[], None] | None = None) -> int:
-        """Send at a rate (messages a second), each connection in its turn, and give how many were sent."""
+    def steady(self, rate: float, seconds: float, *, each_turn: Callable[[], bool | None] | None = None) -> int:
+        """Send at a rate (messages a second), each connection in its turn, and give how many were sent.
+
+        `each_turn` is called every few milliseconds; True ends the load.
+        """
         start = time.monotonic()
         order = self._round_robin()
         sent = 0
@@ -286,8 +291,8 @@ class Load:
                 self.late.append(time.monotonic() - start - sent / rate)
                 sent += 1
             self.wire.turn(0.0)
-            if each_turn is not None:
-                each_turn()
+            if each_turn is not None and each_turn():
+                break
             time.sleep(TICK_S)  # many sockets a turn: a wake-up for each message would cost more than the message
         return sent
 

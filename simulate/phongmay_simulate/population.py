@@ -75,10 +75,13 @@ class SimulatedSchool:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """All simulated schools under one unit."""
+    """All simulated schools under one unit, and what they were built from."""
 
     seed: int
     schools: tuple[SimulatedSchool, ...]
+    pcs: int
+    faults: bool
+    gateways: bool
 
     def speakers(self) -> Iterator[Member]:
         """Give every device that has an agent."""
@@ -96,7 +99,8 @@ def build(seed: int, schools: int, pcs: int, *, faults: bool = True, gateways: b
         faults: whether there are any; without, every PC is standard and nothing strange happens.
         gateways: whether each school has a gateway and a router.
     """
-    return Population(seed, tuple(_school(seed, number, pcs, faults, gateways) for number in range(1, schools + 1)))
+    made = tuple(_school(seed, number, pcs, faults, gateways) for number in range(1, schools + 1))
+    return Population(seed, made, pcs, faults, gateways)
 
 
 def _school(seed: int, number: int, pcs: int, faults: bool, gateways: bool) -> SimulatedSchool:

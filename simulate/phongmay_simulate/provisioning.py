@@ -1,17 +1,13 @@
 """Puts simulated schools into the register in one go: thousands of devices without thousands of HTTP enrolments.
 
-A population and an open register go in; identities come out, and with `save` and `read` a file of them (mode 0600: it
-holds the secrets). What a device gets is what enrolment would have given it. The caller writes the broker's files. A
-register that holds them already raises SimulationError.
+A population and an open register go in; identities come out. What a device gets is what enrolment would have given
+it. The caller writes the broker's files. A register that holds simulated schools already raises SimulationError.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, insert, select
@@ -85,17 +81,3 @@ def _unit(common: Mapping[str, Any], unit: str, parent: str | None, kind: UnitKi
 def _insert(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         session.execute(insert(table), list(rows))
-
-
-def save(path: Path, population: Population, identities: Mapping[str, Identity], *, pcs: int, faults: bool) -> None:
-    """Write a fleet file: how the population is built again, and the secrets; readable by this user only."""
-    content = {
-        "seed": population.seed,
-        "schools": len(population.schools),
-        "pcs": pcs,
-        "faults": faults,
-        "devices": [[one.device_id, one.secret, one.broker_host, one.broker_port] for one in identities.values()],
-    }
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)

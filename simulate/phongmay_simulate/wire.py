@@ -36,7 +36,7 @@ class Owner(Protocol):
     """Whose session it is."""
 
     def connect_frame(self) -> bytes:
-        """Give the CONNECT for the next connection."""
+        """Give the CONNECT for the next connection; empty when none is wanted any more."""
         ...
 
     def opened(self) -> None:
@@ -245,7 +245,8 @@ class Wire:
     # ---- connecting --------------------------------------------------------------------------------------------------
 
     def _connect(self, session: Session) -> None:
-        if session._sock is not None:
+        frame = session.owner.connect_frame() if session._sock is None else b""
+        if not frame:
             return
         family, kind, protocol, _, address = self._address
         sock = socket.socket(family, kind, protocol)
@@ -257,7 +258,7 @@ class Wire:
         session._asked_at = session._wrote_at = time.monotonic()
         self._sockets.add(session)
         self._pending.add(session)
-        session._out.append(session.owner.connect_frame())
+        session._out.append(frame)
         self._selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, session)
         if code not in (0, 115, 36, 10035):  # EINPROGRESS of Linux and macOS, WSAEWOULDBLOCK
             self.losses += 1
