@@ -1,7 +1,7 @@
 """A city's rate, and a district that comes back with its past, through the real broker and collector.
 
-In: seconds, devices, an engine of the series. Out: lag from sending to receipt, the collector's share of a core, how its
-memory grew. The generator says how late it was itself: beyond the lag, the figures are the machine's and not ours.
+In: seconds, devices, an engine of the series. Out: lag from sending to receipt, the collector's share of a core, how
+its memory grew. The generator says how late it was itself: beyond the lag, the figures are the machine's and not ours.
 """
 
 from __future__ import annotations

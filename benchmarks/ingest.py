@@ -109,6 +109,8 @@ def _backfill(devices: int, hours: float, patience_s: float, store: str) -> dict
     late = f"generator itself late by {found.late_p99_s:.3f} s"
     return {
         "live_lag_s_p99": (found.lag_p99_s, f"sending to receipt, live, beside the backfill; {late}; goal 5"),
-        "backfill_ratio": (found.wall_s / ceiling_s, f"{stored} of {found.envelopes} of the past in {found.wall_s:.0f} s; "
-                           f"the ceiling alone: {ceiling_s:.0f} s"),
+        "backfill_ratio": (
+            found.wall_s / ceiling_s,
+            f"{stored} of {found.envelopes} of the past in {found.wall_s:.0f} s; the ceiling alone: {ceiling_s:.0f} s",
+        ),
     }  # fmt: skip

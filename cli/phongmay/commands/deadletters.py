@@ -30,7 +30,9 @@ def add(commands: Commands) -> None:
     showing = verbs.add_parser("show", help="one message whole")
     showing.add_argument("id", type=int, metavar="ID", help="number in the list")
     showing.set_defaults(run=_show)
-    again = verbs.add_parser("replay", help="send messages through the intake again: after an upgrade or a registration")
+    again = verbs.add_parser(
+        "replay", help="send messages through the intake again: after an upgrade or a registration"
+    )
     again.add_argument("ids", type=int, nargs="*", metavar="ID", help="numbers in the list")
     again.add_argument("--reason", default="", help="all that were refused for this reason, e.g. unknown_device")
     again.add_argument("--all", action="store_true", help="all that are kept")
