@@ -7,12 +7,14 @@ import json
 import resource
 import subprocess
 import sys
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from phongmay_contract.envelope import Transit, encode_live
-from phongmay_contract.topics import Kind
+from phongmay_store.series import open_writer
+from phongmay_store.series.interface import DeadLetter
 
 pytestmark = pytest.mark.integration
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -72,7 +74,7 @@ def test_receipts_go_on_while_the_store_is_away_and_kill_9_loses_none(
 
 @pytest.mark.parametrize("house", [{"collector": "device_messages_per_minute = 200"}], indirect=True)
 def test_a_flooding_device_is_named_and_disturbs_nobody(running: Any, wait_until: Any) -> None:
-    """Its messages beyond the limit get no receipt; the next PC's are stored as ever; log, metrics and status name it."""
+    """Its messages beyond the limit get no receipt; the next PC's are stored as ever; log and status name it."""
     loud, quiet = running.sender(running.enrol()).connect(), running.sender(running.enrol()).connect()
     flood = [loud.send(wait=False) for _ in range(3000)]
     quiet.wait_for_receipts(*(quiet.send() for _ in range(5)))
@@ -105,18 +107,13 @@ def test_status_says_of_every_process_how_it_stands(running: Any, wait_until: An
 
 
 def test_a_letter_is_stored_when_it_is_sent_again_and_only_once(running: Any, wait_until: Any) -> None:
-    """A device that was not registered when it sent: after registration its letters are replayed, as often as one likes."""
+    """A device that was not registered when it sent: after registration its letters are replayed, at any time."""
     sender = running.sender(running.enrol()).connect()
     sender.wait_for_receipts(sender.send())
     other = running.enrol()
     envelope = sender.envelope()._replace(sender=other.device_id)
     topic = f"phongmay/v1/{other.device_id}/round"
     letter = encode_live(envelope, Transit(sender.session, sender.instant()))
-    from contextlib import closing
-
-    from phongmay_store.series import open_writer
-    from phongmay_store.series.interface import DeadLetter
-
     with closing(open_writer(running.settings.store)) as series:
         received = sender.instant().wall
         dead = [DeadLetter(0, topic, "unknown_device", "", letter, received),
@@ -135,4 +132,3 @@ def test_a_letter_is_stored_when_it_is_sent_again_and_only_once(running: Any, wa
     assert "refused not_json" in told.stdout
     with running.series() as series:
         assert len(series.dead_letters()) == 2, "sent again and refused again makes no second letter"
-    assert Kind.ROUND == "round"
