@@ -120,22 +120,28 @@ def minutes_within(
         mine = recent.setdefault((hour // WEEK_S, device), [0, 0, 0])
         for number, mask in enumerate(masks):
             mine[number] |= mask << place
-    counts: dict[str, MinuteCounts] = {}
-
-    def add(week: int, device: str, seen: int, reachable: int, unreachable: int) -> None:
-        here, was = inside.get(week, 0), counts.get(device, _NO_MINUTES)
-        found = (seen & here).bit_count()
-        reached = found if reachable == seen else (reachable & here).bit_count()
-        lost = (unreachable & here).bit_count() if unreachable else 0
-        counts[device] = MinuteCounts(was[0] + found, was[1] + reached, was[2] + lost)
-
+    whole: dict[str, int] = {}  # the usual week: all that was seen reached the Internet, and nothing is to be joined
+    other: dict[str, list[int]] = {}
+    from_bytes, get = int.from_bytes, whole.get
     rows = _rows(main, "week, device, seen, not_reached, unreachable", first, last, devices)
-    for week, device, *values in rows:
-        seen, reachable, unreachable = _numbers(*values)
-        if (week, device) in recent:  # a minute that stands in both counts once
-            more = recent.pop((week, device))
-            seen, reachable, unreachable = seen | more[0], reachable | more[1], unreachable | more[2]
-        add(week, device, seen, reachable, unreachable)
+    for week, device, seen, not_reached, unreachable in rows:
+        if not_reached is None and unreachable is None and (week, device) not in recent:
+            whole[device] = get(device, 0) + (from_bytes(seen, "little") & inside.get(week, 0)).bit_count()
+            continue
+        numbers = _numbers(seen, not_reached, unreachable)
+        more = recent.pop((week, device), _NO_MINUTES)  # a minute that stands in both counts once
+        _add(other, device, [one | two for one, two in zip(numbers, more, strict=True)], inside.get(week, 0))
     for (week, device), numbers in recent.items():
-        add(week, device, *numbers)
+        _add(other, device, numbers, inside.get(week, 0))
+    counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
+    for device, sums in other.items():
+        number = whole.get(device, 0)
+        counts[device] = MinuteCounts(number + sums[0], number + sums[1], sums[2])
     return counts
+
+
+def _add(sums: dict[str, list[int]], device: str, numbers: Iterable[int], inside: int) -> None:
+    mine = sums.setdefault(device, [0, 0, 0])
+    for place, number in enumerate(numbers):
+        if number:
+            mine[place] += (number & inside).bit_count()
