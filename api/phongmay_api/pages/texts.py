@@ -6,7 +6,7 @@ Vietnamese is the language of administration here; English follows it. A test ho
 from __future__ import annotations
 
 from phongmay_api.language import Language
-from phongmay_api.pages import declared_texts, texts_decisions
+from phongmay_api.pages import declared_texts, texts_clauses, texts_decisions
 from phongmay_api.pages.counting import COUNTING
 
 VI: dict[str, str] = {
@@ -49,15 +49,6 @@ VI: dict[str, str] = {
     "not_measured_yet": "chưa đo được",
     "body_not_read": "Chưa đọc toàn văn văn bản này: điều khoản ghi theo trích đoạn hoặc báo chí.",
     "clause": "Điều khoản",
-    "by_clause": "Theo điều khoản",
-    "clauses_title": "Kết quả theo từng điều khoản",
-    "clauses_about": "Mọi điều khoản đều được liệt kê, kể cả phần máy không đo được. Điều khoản lấy kết quả kém nhất "
-    "của các tiêu chí thuộc nó; chỉ đo được một phần thì phần còn lại vẫn phải xét thủ công. "
-    "Lời xác nhận của người có thẩm quyền được ghi kèm nhưng không được tính là đạt.",
-    "clauses_stated": "{count} điều khoản xét thủ công: {met} được xác nhận đạt, {not_met} xác nhận chưa đạt, "
-    "{unstated} chưa có xác nhận.",
-    "clause_part_passes": "phần đo được không có lỗi, phần còn lại do người có thẩm quyền xác nhận",
-    "clause_unstated": "Chưa có xác nhận.",
     "assessment": "Cách xét",
     "assessment_reason": "Lý do",
     "assessment_automated": "Tự động",
@@ -233,15 +224,6 @@ EN: dict[str, str] = {
     "not_measured_yet": "not measured yet",
     "body_not_read": "Nobody read the whole of this document: its clauses are taken from excerpts or the press.",
     "clause": "Clause",
-    "by_clause": "By clause",
-    "clauses_title": "Standing by clause",
-    "clauses_about": "Every clause is listed, also what no machine measures. A clause takes the worst state of its "
-    "rules; where only a part is measured, the rest stays a matter for a person. A statement is shown beside it and "
-    "never counts as a pass.",
-    "clauses_stated": "{count} clauses for a person to judge: {met} stated as met, {not_met} as not met, "
-    "{unstated} without a statement.",
-    "clause_part_passes": "nothing fails in the part that is measured; the rest is for a person to state",
-    "clause_unstated": "Nobody has stated anything.",
     "assessment": "Judged",
     "assessment_reason": "Why",
     "assessment_automated": "By machine",
@@ -377,8 +359,8 @@ EN: dict[str, str] = {
     "district_settings": "Figures marked “district setting” are the district's own; not quotations of 762/QĐ-UBND.",
 }
 
-VI |= texts_decisions.VI
-EN |= texts_decisions.EN
+VI |= texts_decisions.VI | texts_clauses.VI
+EN |= texts_decisions.EN | texts_clauses.EN
 VI |= declared_texts.VI
 EN |= declared_texts.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}
