@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
@@ -19,6 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from phongmay_store.errors import StoreError
 
 Values = Sequence[Any]
+_KEYS_A_QUERY = 300
+_ROWS_A_STATEMENT = 1000
 
 
 class Writing(Protocol):
@@ -29,7 +32,11 @@ class Writing(Protocol):
         ...
 
     def many(self, sql: str, values: Sequence[Values]) -> None:
-        """Carry out one statement for each of the values."""
+        """Carry out an `INSERT ... VALUES (?, ...)` for each of the values, in an order that is the same for all."""
+        ...
+
+    def each(self, sql: str, values: Sequence[Values]) -> None:
+        """Carry out one statement for each of the values, in their order."""
         ...
 
     def one(self, sql: str, values: Values = ()) -> int:
@@ -50,6 +57,12 @@ class Database(Protocol):
 
     def among(self, column: str, wanted: Collection[str]) -> tuple[str, Any]:
         """Give a condition that a column is one of these texts, and the one value that it takes."""
+        ...
+
+    def by_key(
+        self, table: str, key: tuple[str, str, str], columns: str, wanted: Iterable[tuple[str, str, int]]
+    ) -> Iterable[tuple[Any, ...]]:
+        """Give key and columns of the rows that have one of these keys."""
         ...
 
 
@@ -91,6 +104,25 @@ class SqliteFile:
         """Give a condition; the texts travel as one JSON text, so their number has no limit."""
         return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(list(wanted))
 
+    def by_key(
+        self, table: str, key: tuple[str, str, str], columns: str, wanted: Iterable[tuple[str, str, int]]
+    ) -> Iterable[tuple[Any, ...]]:
+        """Give key and columns of the rows that have one of these keys."""
+        return _by_values(self, table, key, columns, wanted)
+
+
+def _by_values(
+    database: Database, table: str, key: tuple[str, str, str], columns: str, wanted: Iterable[tuple[str, str, int]]
+) -> Iterable[tuple[Any, ...]]:
+    keys, names = list(wanted), ", ".join(key)
+    found: list[tuple[Any, ...]] = []
+    for start in range(0, len(keys), _KEYS_A_QUERY):
+        some = keys[start : start + _KEYS_A_QUERY]
+        marks = ",".join(["(?,?,?)"] * len(some))
+        sql = f"SELECT {names}, {columns} FROM {table} WHERE ({names}) IN (VALUES {marks})"
+        found += database.rows(sql, tuple(chain.from_iterable(some)))
+    return found
+
 
 class _SqliteWriting:
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -101,6 +133,8 @@ class _SqliteWriting:
 
     def many(self, sql: str, values: Sequence[Values]) -> None:
         self._connection.executemany(sql, values)
+
+    each = many
 
     def one(self, sql: str, values: Values = ()) -> int:
         return self._connection.execute(sql, values).rowcount
@@ -130,6 +164,20 @@ class RegisterDatabase:
             return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(list(wanted))
         return f"{column} = ANY(?)", list(wanted)
 
+    def by_key(
+        self, table: str, key: tuple[str, str, str], columns: str, wanted: Iterable[tuple[str, str, int]]
+    ) -> Iterable[tuple[Any, ...]]:
+        """Give key and columns of the rows that have one of these keys."""
+        if self._is_sqlite:
+            return _by_values(self, table, key, columns, wanted)
+        lists = [list(column) for column in zip(*wanted, strict=True)] or [[], [], []]
+        chosen = ", ".join(f"{table}.{name}" for name in key)
+        sql = (
+            f"SELECT {chosen}, {columns} FROM {table} JOIN unnest(?::text[], ?::text[], ?::bigint[]) AS w (a, b, c) "
+            f"ON {table}.{key[0]} = w.a AND {table}.{key[1]} = w.b AND {table}.{key[2]} = w.c"
+        )
+        return self.rows(sql, lists)
+
     def _writing(self, connection: Connection) -> _RegisterWriting:
         return _RegisterWriting(connection, "?" if self._is_sqlite else "%s")
 
@@ -154,6 +202,23 @@ class _RegisterWriting:
         return [tuple(row) for row in self._connection.exec_driver_sql(self._sql(sql), tuple(values))]
 
     def many(self, sql: str, values: Sequence[Values]) -> None:
+        if not values:
+            return
+        if self._mark == "?":
+            self._connection.exec_driver_sql(sql, values)
+            return
+        # Many rows in one statement, since each statement costs a server's attention; sorted, so that two collectors
+        # lock rows in one order.
+        head, _, rest = sql.partition("VALUES (")
+        marks, _, tail = rest.partition(")")
+        row = f"({marks.replace('?', '%s')})"
+        ordered: list[Any] = sorted(values)
+        for start in range(0, len(ordered), _ROWS_A_STATEMENT):
+            some = ordered[start : start + _ROWS_A_STATEMENT]
+            statement = f"{head}VALUES {','.join([row] * len(some))}{tail.replace('?', '%s')}"
+            self._connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+    def each(self, sql: str, values: Sequence[Values]) -> None:
         if values:
             self._connection.exec_driver_sql(self._sql(sql), [tuple(row) for row in values])
 

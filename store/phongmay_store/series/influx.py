@@ -36,6 +36,7 @@ from phongmay_store.series.interface import (
     DeadLetter,
     EnvelopeId,
     Hourly,
+    MinuteCounts,
     Minutes,
     Presence,
     Row,
@@ -43,7 +44,7 @@ from phongmay_store.series.interface import (
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.state import HOUR_S, State
+from phongmay_store.series.state import HOUR_S, State, count_within
 from phongmay_store.settings import StoreSettings
 
 _SLACK_NS = 1_000_000
@@ -268,6 +269,14 @@ class InfluxSeries:
             before = masks.get((found.device, found.hour), (0, 0, 0))
             masks[found.device, found.hour] = [one | two for one, two in zip(before, found[2:], strict=True)]
         return (Minutes(*key, *masks[key]) for key in sorted(masks))
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count the minutes of each device that lie in wanted ones."""
+        if not wanted:
+            return {}
+        return count_within(self.minutes(min(wanted), max(wanted) + HOUR_S, devices), wanted)
 
     def _few(self, devices: Collection[str] | None) -> str:
         return "" if devices is None or len(devices) > _MANY_DEVICES else among("device", devices)

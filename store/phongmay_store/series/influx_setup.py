@@ -49,6 +49,7 @@ def check(settings: StoreSettings) -> list[str]:
     try:
         told = []
         for database in (settings.influx.database, f"{settings.influx.database}_raw"):
+            server.query(database, 'SELECT "ok" FROM "reach" LIMIT 1')  # tells an unknown database; SHOW does not
             found = server.query(database, "SHOW MEASUREMENTS")
             count = sum(len(series.values) for series in found)
             told.append(f"database {database}: answers, {count} measurements")

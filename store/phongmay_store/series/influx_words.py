@@ -99,29 +99,33 @@ def _head(measurement: str, device: str, part: str, guessed: bool) -> str:
     return f"{measurement},{tags} "
 
 
-def _field(kind: Type, key: str, value: Value) -> str:
-    if kind is Type.INT:
-        return f"{key}={value}i"
-    if kind is Type.FLOAT:
-        return f"{key}={float(value)!r}"
-    if kind is Type.BOOL:
-        return f"{key}={'t' if value else 'f'}"
-    return f'{key}="{str(value).translate(_TEXT)}"'
+@lru_cache(maxsize=10_000)
+def _template(measurement: str, keys: tuple[str, ...]) -> tuple[str, bool]:
+    """Give the fields of a point with these quantities, to be filled with values; and whether texts are among them."""
+    kinds = [(key, MEASUREMENTS[measurement].by_name[key].type) for key in keys]
+    # True and False are booleans of the line protocol; a float without a point in it is a float all the same.
+    marks = {Type.INT: "%di", Type.FLOAT: "%r", Type.BOOL: "%r", Type.TEXT: '"%s"'}
+    return "".join(f"{key}={marks[kind]}," for key, kind in kinds), any(kind is Type.TEXT for _, kind in kinds)
 
 
-def _types(measurement: str) -> Mapping[str, Type]:
-    return {quantity.name: quantity.type for quantity in MEASUREMENTS[measurement].quantities}
+def _fields(group: Group) -> str:
+    template, has_text = _template(group.measurement, tuple(group.values))
+    if not has_text:
+        return template % tuple(group.values.values())
+    return template % tuple(
+        value.translate(_TEXT) if isinstance(value, str) else value for value in group.values.values()
+    )
 
 
-def point_time(arrival: Arrival, repeat: int = 0) -> int:
+def point_time(arrival: Arrival) -> int:
     """Give the nanoseconds of a point: a function of envelope and true time alone, so a repeat lands on it again.
 
     The true time counts by the millisecond. The microseconds below tell apart envelopes of one instant (two holders of
-    one identity, two events), the nanoseconds groups of one envelope that would share their key.
+    one identity, two events); nanoseconds are left for groups of one envelope that would share their key.
     """
     envelope = arrival.envelope
     slot = (crc32(envelope.run.encode()) + envelope.seq) % _SLOTS
-    return (round(arrival.at * 1e6) // 1000 * 1000 + slot) * 1000 + repeat
+    return (round(arrival.at * 1e6) // 1000 * 1000 + slot) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +138,31 @@ class Lines:
 
 def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    types = {measurement: (_types(measurement), is_raw(MEASUREMENTS[measurement])) for measurement in MEASUREMENTS}
+    raw, kept = list[str](), list[str]()
+    rounds = {name for name, measurement in MEASUREMENTS.items() if is_raw(measurement)}
     for arrival in arrivals:
-        envelope = arrival.envelope
-        repeats: Counter[tuple[str, str, str]] = Counter()
+        envelope, basis = arrival.envelope, arrival.basis
+        source = f'{SOURCE_RUN}="{envelope.run}",{SOURCE_SEQ}={envelope.seq}i'
+        if basis is not TimeBasis.LIVE:
+            source = f'{source},{BASIS}="{basis.value}"'
+        at, repeats = point_time(arrival), Counter[tuple[str, str, str]]()
         for group in envelope.body:
-            kinds, raw = types[group.measurement]
-            if raw and arrival.at < raw_from:
+            if group.measurement not in rounds:
+                lines = kept
+            elif arrival.at >= raw_from:
+                lines = raw
+            else:
                 continue
             device = group.subject or envelope.sender
-            key = (group.measurement, device, group.part)
-            lines[raw].append(_line(arrival, group, device, kinds, repeats[key]))
-            repeats[key] += 1
-    return Lines("\n".join(lines[True]).encode(), "\n".join(lines[False]).encode())
-
-
-def _line(arrival: Arrival, group: Group, device: str, kinds: Mapping[str, Type], repeat: int) -> str:
-    envelope, basis = arrival.envelope, arrival.basis
-    fields = [_field(kinds[key], key, value) for key, value in group.values.items()]
-    fields.append(f'{SOURCE_RUN}="{envelope.run}",{SOURCE_SEQ}={envelope.seq}i')
-    if device != envelope.sender:
-        fields.append(f'{SOURCE_SENDER}="{envelope.sender}"')
-    if basis is not TimeBasis.LIVE:
-        fields.append(f'{BASIS}="{basis.value}"')
-    head = _head(group.measurement, device, group.part, basis is TimeBasis.GUESS)
-    return f"{head}{','.join(fields)} {point_time(arrival, repeat)}"
+            head = _head(group.measurement, device, group.part, basis is TimeBasis.GUESS)
+            spoken = source if device == envelope.sender else f'{source},{SOURCE_SENDER}="{envelope.sender}"'
+            repeat = 0
+            if len(envelope.body) > 1:
+                key = (group.measurement, device, group.part)
+                repeat = repeats[key]
+                repeats[key] += 1
+            lines.append(f"{head}{_fields(group)}{spoken} {at + repeat}")
+    return Lines("\n".join(raw).encode(), "\n".join(kept).encode())
 
 
 # ---- back from an answer ---------------------------------------------------------------------------------------------

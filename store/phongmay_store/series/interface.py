@@ -83,6 +83,20 @@ class Minutes(NamedTuple):
     unreachable: int
 
 
+class MinuteCounts(NamedTuple):
+    """Minutes of one device within wanted ones (lessons, say).
+
+    Attributes:
+        seen: a round was measured in them.
+        reachable: a round of them reached the Internet target.
+        unreachable: a round of them tried the Internet target in vain.
+    """
+
+    seen: int
+    reachable: int
+    unreachable: int
+
+
 class Hourly(NamedTuple):
     """One gauge over one UTC hour, of all devices and parts that were asked for together.
 
@@ -181,6 +195,15 @@ class SeriesReader(Protocol):
 
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end)."""
+        ...
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count the minutes of each device that lie in wanted ones: 60-bit masks by the UTC hour at which they start.
+
+        Devices without any minute in the hours' weeks may be absent.
+        """
         ...
 
     def listening(self, start: float, end: float) -> Mapping[int, int]:

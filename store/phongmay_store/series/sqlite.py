@@ -18,7 +18,7 @@ from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type
 from phongmay_store.errors import StoreError
-from phongmay_store.series import sqlite_schema
+from phongmay_store.series import sqlite_schema, sqlite_weeks
 from phongmay_store.series.database import SqliteFile, Writing
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
 from phongmay_store.series.interface import (
@@ -26,6 +26,7 @@ from phongmay_store.series.interface import (
     DeadLetter,
     EnvelopeId,
     Hourly,
+    MinuteCounts,
     Minutes,
     Presence,
     Row,
@@ -256,8 +257,16 @@ class SqliteSeries:
         return [found[hour] for hour in sorted(found)]
 
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
-        """Give the minute masks of every hour that touches [start, end)."""
-        return self._state.minutes(start, end, devices)
+        """Give the minute masks of every hour that touches [start, end): of weeks, and of the last days."""
+        weeks = list(sqlite_weeks.minutes(self._main, start, end, devices))
+        days = self._state.minutes(start, end, devices)
+        return sqlite_weeks.joined(weeks, days) if weeks else days
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count the minutes of each device that lie in wanted ones."""
+        return sqlite_weeks.minutes_within(self._main, self._state, wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS
-from phongmay_store.series import sqlite_schema
+from phongmay_store.series import sqlite_schema, sqlite_weeks
 from phongmay_store.series.database import Database
 from phongmay_store.series.housekeeping import raw_from
 from phongmay_store.series.interface import Hourly
@@ -56,14 +56,14 @@ class SqliteHours:
         self._behind = None
 
     def tidy(self, now: float) -> bool:
-        """Drop the oldest day that is past its time of keeping."""
+        """Drop the oldest day that is past its time of keeping, or fold minute masks of past days into their week."""
         self._behind = None
         state = State(self._main)
         for day in self._days.days(0, raw_from(now, self._raw_days)):
             if not state.changed_hours(day * DAY_S, (day + 1) * DAY_S):
                 self._days.drop(day)
                 return True
-        return False
+        return sqlite_weeks.fold(self._main, now)
 
 
 def roll_sql(measurement: str) -> str:

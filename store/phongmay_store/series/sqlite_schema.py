@@ -7,6 +7,7 @@ Main file:
     series_*          the state (phongmay_store.register.series_state): identities, offsets, masks, presence, letters
     m_<measurement>   what is kept: device, part, at | basis, sender, run, seq | one column a quantity
     l_<measurement>   the newest row of each device and part, whole: it stays when the day of its row is dropped
+    minutes_week      minute masks of past weeks, 168 hours in one value (sqlite_weeks)
     h_<measurement>   gauges by the hour: device, part, hour | samples, low, high, mean of each
 File of a day:
     m_<measurement>   rounds of that UTC day
@@ -36,6 +37,9 @@ _LATEST_KEY = (
     "sender TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, part)"
 )
 _ROW_KEY = _LATEST_KEY.replace("(device, part)", "(device, part, at)")
+_WEEKS = """
+CREATE TABLE IF NOT EXISTS minutes_week (week INTEGER NOT NULL, device TEXT NOT NULL, seen BLOB NOT NULL,
+not_reached BLOB, unreachable BLOB, PRIMARY KEY (week, device)) STRICT"""
 _HOUR_KEY = "device TEXT NOT NULL, part TEXT NOT NULL, hour INTEGER NOT NULL, PRIMARY KEY (device, part, hour)"
 
 
@@ -79,6 +83,7 @@ def create_main(connection: sqlite3.Connection) -> None:
     with _AllOrNothing(connection):
         for statement in _state_ddl():
             connection.execute(statement)
+        connection.execute(_WEEKS)
         for measurement in MEASUREMENTS.values():
             _grow(connection, latest_table(measurement.name), _LATEST_KEY, _typed(measurement))
             if not is_raw(measurement):

@@ -19,6 +19,7 @@ from phongmay_store.series.interface import (
     Arrival,
     DeadLetter,
     EnvelopeId,
+    MinuteCounts,
     Minutes,
     Presence,
     RunOffset,
@@ -39,7 +40,6 @@ REMEMBERED_DAYS = 400
 """Days for which identities and offsets are kept; older times are not believed by the collector either."""
 DAY_S, HOUR_S = 86400, 3600
 _UNKNOWN, _OUT_OF_RANGE = "unknown", "out_of_range"
-_KEYS_A_QUERY = 250
 
 _STORED = """INSERT INTO series_stored (sender, run, block, bits, day) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (sender, run, block) DO UPDATE SET bits = series_stored.bits | excluded.bits"""
@@ -83,15 +83,15 @@ class State:
 
         The time of an envelope without an offset is committed here, before its rows are written.
         """
-        known = self.known(arrival.id for arrival in arrivals)
         fresh: dict[EnvelopeId, Arrival] = {}
         for arrival in arrivals:
-            if arrival.id not in known:
-                fresh.setdefault(arrival.id, arrival)
+            fresh.setdefault(arrival.id, arrival)
+        for identity in self.known(fresh):
+            del fresh[identity]
         unsure = [arrival for arrival in fresh.values() if arrival.basis is not TimeBasis.LIVE]
         if unsure:
             with self.database.writing() as writing:
-                writing.many(_CLAIM, sorted((*a.id, a.at, a.basis.value) for a in unsure))
+                writing.many(_CLAIM, [(*a.id, a.at, a.basis.value) for a in unsure])
         for identity, (at, basis) in self._claims(fresh).items():
             fresh[identity] = replace(fresh[identity], at=at, basis=basis)
         return list(fresh.values())
@@ -102,7 +102,8 @@ class State:
         for sender, run, seq in ids:
             blocks.setdefault((sender, run, seq // BITS), []).append(seq)
         found: set[EnvelopeId] = set()
-        for sender, run, block, bits in self._by_key("sender, run, block", "bits", "series_stored", blocks):
+        rows = self.database.by_key("series_stored", ("sender", "run", "block"), "bits", blocks)
+        for sender, run, block, bits in rows:
             for seq in blocks[sender, run, block]:
                 if bits >> seq % BITS & 1:
                     found.add(EnvelopeId(sender, run, seq))
@@ -111,18 +112,8 @@ class State:
     def _claims(self, ids: Iterable[EnvelopeId]) -> dict[EnvelopeId, tuple[float, TimeBasis]]:
         if not self.database.rows("SELECT 1 FROM series_claim LIMIT 1"):
             return {}
-        rows = self._by_key("sender, run, seq", "at, basis", "series_claim", ids)
+        rows = self.database.by_key("series_claim", ("sender", "run", "seq"), "at, basis", ids)
         return {EnvelopeId(sender, run, seq): (at, TimeBasis(basis)) for sender, run, seq, at, basis in rows}
-
-    def _by_key(
-        self, key: str, columns: str, table: str, wanted: Iterable[tuple[str, str, int]]
-    ) -> Iterator[tuple[Any, ...]]:
-        keys = list(wanted)
-        for start in range(0, len(keys), _KEYS_A_QUERY):
-            some = keys[start : start + _KEYS_A_QUERY]
-            marks = ",".join(["(?,?,?)"] * len(some))
-            sql = f"SELECT {key}, {columns} FROM {table} WHERE ({key}) IN (VALUES {marks})"
-            yield from self.database.rows(sql, [value for one in some for value in one])
 
     def settle(self, offsets: Sequence[RunOffset], now: float) -> list[RunOffset]:
         """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
@@ -130,7 +121,7 @@ class State:
             return []
         with self.database.writing() as writing:
             day = int(now // DAY_S)
-            writing.many(_OFFSET, sorted((o.device, o.run, o.offset, o.basis.value, day) for o in offsets))
+            writing.many(_OFFSET, [(o.device, o.run, o.offset, o.basis.value, day) for o in offsets])
         return [self.offset(offset.device, offset.run) or offset for offset in offsets]
 
     def offset(self, device: str, run: str) -> RunOffset | None:
@@ -151,7 +142,7 @@ class State:
             self._keep_oddities(writing, fresh)
         writing.many(
             _PRESENCE,
-            sorted((p.device, p.state, p.session, p.run, p.since, p.last_seen, _text(p.agent)) for p in presence),
+            [(p.device, p.state, p.session, p.run, p.since, p.last_seen, _text(p.agent)) for p in presence],
         )
         if dead:
             writing.many(
@@ -169,10 +160,10 @@ class State:
             envelope = arrival.envelope
             blocks[envelope.sender, envelope.run, envelope.seq // BITS] |= 1 << envelope.seq % BITS
         day = int(fresh[-1].received // DAY_S)
-        writing.many(_STORED, [(*key, bits, day) for key, bits in sorted(blocks.items())])
+        writing.many(_STORED, [(*key, bits, day) for key, bits in blocks.items()])
         claimed = [arrival.id for arrival in fresh if arrival.basis is not TimeBasis.LIVE]
         if claimed:
-            writing.many("DELETE FROM series_claim WHERE sender = ? AND run = ? AND seq = ?", sorted(claimed))
+            writing.each("DELETE FROM series_claim WHERE sender = ? AND run = ? AND seq = ?", sorted(claimed))
 
     def _keep_minutes(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
         minutes: dict[tuple[str, int], list[int]] = {}
@@ -183,22 +174,23 @@ class State:
                 if arrival.basis is not TimeBasis.GUESS:
                     mark_minute(minutes, arrival)
         # Hours first: whoever drops masks of an hour locks it first too, so none can slip in between.
-        writing.many(_HOUR, [(hour, fresh[-1].received) for hour in sorted(hours)])
-        writing.many(_MINUTES, [(*key, *masks) for key, masks in sorted(minutes.items())])
+        writing.many(_HOUR, [(hour, fresh[-1].received) for hour in hours])
+        writing.many(_MINUTES, [(*key, *masks) for key, masks in minutes.items()])
 
     def _keep_oddities(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
+        strange = [arrival for arrival in fresh if arrival.unknown or arrival.out_of_range]
+        if not strange:
+            return
         odd: Counter[tuple[str, str]] = Counter()
         impossible: dict[str, tuple[float, int]] = {}
-        for arrival in fresh:
+        for arrival in strange:
             odd.update((_UNKNOWN, _text(name[:MAX_ODD_NAME])) for name in arrival.unknown)
             odd.update((_OUT_OF_RANGE, _text(name[:MAX_ODD_NAME])) for name in arrival.out_of_range)
             if arrival.out_of_range:
                 last, count = impossible.get(arrival.envelope.sender, (arrival.received, 0))
                 names = count + len(arrival.out_of_range)
                 impossible[arrival.envelope.sender] = (max(last, arrival.received), names)
-        writing.many(_IMPOSSIBLE, [(device, *rest) for device, rest in sorted(impossible.items())])
-        if not odd:
-            return
+        writing.many(_IMPOSSIBLE, [(device, *rest) for device, rest in impossible.items()])
         there = {(oddity, name) for oddity, name in writing.rows("SELECT oddity, name FROM series_odd_name")}
         for (oddity, name), count in odd.items():
             full = (oddity, name) not in there and len(there) >= MAX_ODD_NAMES
@@ -212,7 +204,7 @@ class State:
             hour = int(at // HOUR_S) * HOUR_S
             hours[hour] |= 1 << int((at - hour) // 60)
         with self.database.writing() as writing:
-            writing.many(_LISTENING, sorted(hours.items()))
+            writing.many(_LISTENING, list(hours.items()))
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -322,6 +314,17 @@ def mark_minute(minutes: dict[tuple[str, int], list[int]], arrival: Arrival) -> 
     for group in envelope.body:
         if group.measurement == "reach" and group.part == INTERNET and group.subject in ("", envelope.sender):
             masks[1 if group.values["ok"] else 2] |= bit
+
+
+def count_within(minutes: Iterable[Minutes], wanted: Mapping[int, int]) -> dict[str, MinuteCounts]:
+    """Count the minutes of each device that lie in wanted ones."""
+    counts: dict[str, list[int]] = {}
+    for device, hour, *masks in minutes:
+        mine = counts.setdefault(device, [0, 0, 0])
+        inside = wanted.get(hour, 0)
+        for place, mask in enumerate(masks):
+            mine[place] += (mask & inside).bit_count()
+    return {device: MinuteCounts(*sums) for device, sums in counts.items()}
 
 
 def _text(text: str) -> str:

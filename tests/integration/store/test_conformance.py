@@ -383,3 +383,30 @@ def test_newer_gives_devices_by_true_time(series: SeriesWriter, make: SimpleName
     series.write([make.arrival(1, make.HOUR + 60, hardware, kind=Kind.INVENTORY, sender="pc-new")])
     assert series.newer("hardware", make.HOUR + 1) == {"pc-new"}
     assert series.newer("hardware", make.HOUR + 61) == set()
+
+
+def test_minutes_within_lessons_are_counted_from_all_weeks(series: SeriesWriter, make: SimpleNamespace) -> None:
+    """Availability counts minutes in lessons: the same before and after masks were packed, and each minute once."""
+    start = make.HOUR - 12 * 86400
+    rounds = [(start + 3600 * hour + 60 * minute) for hour in range(0, 290, 7) for minute in (0, 3, 59)]
+    batch = [
+        make.arrival(seq, at, make.reach(seq % 3 != 0), sender=sender, received=make.HOUR)
+        for sender in ("pc-one", "pc-two")
+        for seq, at in enumerate(rounds)
+    ]
+    series.write(batch)
+    wanted = {start + 3600 * hour: 0b1001 for hour in range(0, 290, 2)}
+    seen = sum(wanted.get(at // 3600 * 3600, 0) >> at % 3600 // 60 & 1 for at in rounds)
+    reached = sum(
+        wanted.get(at // 3600 * 3600, 0) >> at % 3600 // 60 & 1 for seq, at in enumerate(rounds) if seq % 3 != 0
+    )
+    expected = dict.fromkeys(("pc-one", "pc-two"), (seen, reached, seen - reached))
+    masks = list(series.minutes(start, make.HOUR))
+    for later in (0, 300, 600):
+        if later == 600:  # a late round of a minute that is known
+            series.write([make.arrival(900, start + 1, make.reach(False), received=make.HOUR)])
+        drain(series, time.time() + later + 300)
+        assert series.minutes_within(wanted) == expected
+        assert list(series.minutes(start, make.HOUR)) == masks
+    assert series.minutes_within(wanted, ["pc-two"]) == {"pc-two": expected["pc-two"]}
+    assert series.minutes_within({}) == {}
