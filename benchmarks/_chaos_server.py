@@ -174,7 +174,7 @@ class Server:
         self.broker.start()
         _wait(self._broker_listens, "the broker listens")
         self.collector.start()
-        _wait(lambda: self.collector.log.read_text("utf-8").count(" connected user=") >= 2, "the collector is there")
+        _wait(self._collector_stands, "the collector is there")
 
     def stop(self) -> None:
         """End whatever still runs, last added first."""
@@ -196,7 +196,12 @@ class Server:
             connection.execute("BEGIN IMMEDIATE")
         return connection.close
 
+    def _collector_stands(self) -> bool:
+        self.check()
+        return self.collector.log.read_text("utf-8").count(" connected user=") >= 2
+
     def _broker_listens(self) -> bool:
+        self.check()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
