@@ -83,16 +83,22 @@ class Program:
     def limit_files(self, full: bool) -> None:
         """Let none of its files grow, which is as good as a full disk; or let them grow again."""
         if self.process is not None and self.process.poll() is None:
+            self.limited = full
             size = 0 if full else resource.RLIM_INFINITY
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def check(self) -> None:
         """Make sure that it runs, if it should.
 
+        One that gives up because its disk is full is started again, as a service manager does.
+
         Raises:
             ChaosError: it ended by itself.
         """
         if self.wanted and self.process is not None and self.process.poll() is not None:
+            if self.limited:
+                self.start()
+                return
             raise ChaosError(f"{self.name} ended by itself with code {self.process.returncode}:\n{self.tail()}")
 
     def tail(self) -> str:
