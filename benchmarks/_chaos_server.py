@@ -83,16 +83,22 @@ class Program:
     def limit_files(self, full: bool) -> None:
         """Let none of its files grow, which is as good as a full disk; or let them grow again."""
         if self.process is not None and self.process.poll() is None:
+            self.limited = full
             size = 0 if full else resource.RLIM_INFINITY
             resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def check(self) -> None:
         """Make sure that it runs, if it should.
 
+        One that gives up because its disk is full is started again, as a service manager does.
+
         Raises:
             ChaosError: it ended by itself.
         """
         if self.wanted and self.process is not None and self.process.poll() is not None:
+            if self.limited:
+                self.start()
+                return
             raise ChaosError(f"{self.name} ended by itself with code {self.process.returncode}:\n{self.tail()}")
 
     def tail(self) -> str:
@@ -174,7 +180,7 @@ class Server:
         self.broker.start()
         _wait(self._broker_listens, "the broker listens")
         self.collector.start()
-        _wait(lambda: self.collector.log.read_text("utf-8").count(" connected user=") >= 2, "the collector is there")
+        _wait(self._collector_stands, "the collector is there")
 
     def stop(self) -> None:
         """End whatever still runs, last added first."""
@@ -196,7 +202,12 @@ class Server:
             connection.execute("BEGIN IMMEDIATE")
         return connection.close
 
+    def _collector_stands(self) -> bool:
+        self.check()
+        return self.collector.log.read_text("utf-8").count(" connected user=") >= 2
+
     def _broker_listens(self) -> bool:
+        self.check()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
