@@ -32,7 +32,11 @@ def annex(tmp_path: Path) -> Path:
 
 def _config(house: Any, folder: Path) -> str:
     path = folder / "phongmay.toml"
-    path.write_text(f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n', "utf-8")
+    url = house.engine.url.render_as_string(hide_password=False)
+    path.write_text(
+        f'[store]\nregister_url = "{url}"\nseries_path = "{folder / "series.db"}"\n',
+        "utf-8",
+    )
     return str(path)
 
 

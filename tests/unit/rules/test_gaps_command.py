@@ -30,8 +30,10 @@ def config(house: Any, tmp_path: Path) -> str:
         house.speak(name, role)
     house.evaluate()
     path = tmp_path / "phongmay.toml"
+    url = house.engine.url.render_as_string(hide_password=False)
     path.write_text(
-        f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8"
+        f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n',
+        "utf-8",
     )
     return str(path)
 

@@ -33,7 +33,8 @@ def run(tmp_path: Path, register_engine: Engine, capsys: pytest.CaptureFixture[s
         session.add(Room(id="r", school_id="th", name="1", kind="computer_room", timetable=week, valid_from=LONG_AGO))
         session.commit()
     config = tmp_path / "phongmay.toml"
-    config.write_text(f'[store]\nregister_url = "{register_engine.url}"\n')
+    url = register_engine.url.render_as_string(hide_password=False)
+    config.write_text(f'[store]\nregister_url = "{url}"\n')
     parser = argparse.ArgumentParser()
     verbs = parser.add_subparsers()
     calendar.add(verbs)
