@@ -16,6 +16,8 @@ from phongmay_rules.replaying import replay
 from phongmay_store.register.access import Account, Grant
 from phongmay_store.register.compliance import Fact, Parameter, Verdict
 
+pytestmark = pytest.mark.one_register
+
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to-new-decision.md"
 REASON = "QĐ 000 có hiệu lực từ 01/11/2026"
 

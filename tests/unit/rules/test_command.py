@@ -16,6 +16,8 @@ from phongmay.main import main
 from phongmay_rules.chain.heads import make_key, read_lines
 from phongmay_rules.loader import PACKS
 
+pytestmark = pytest.mark.one_register
+
 
 def test_pack_verbs_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """check, test, list and show work on a fresh checkout."""

@@ -19,6 +19,8 @@ from phongmay_simulate.district import Role
 from phongmay_store.register.device import Device
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 CORE = [word for rule in ("TB-01", "TB-07", "PH-01", "PH-02", "TR-01", "TR-15") for word in ("--rule", rule)]
 
 

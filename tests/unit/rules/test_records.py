@@ -1,4 +1,4 @@
-"""Fact rows on a register in memory: what is appended, what the pointers show, and which rows each reading gives."""
+"""Fact rows on a register: what is appended, what the pointers show, and which rows each reading gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing
 from phongmay_rules.facts.records import Facts, FactValue, read_current, read_known, read_past, read_some, write
 from phongmay_rules.facts.schools import Subject
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.base import Base
 from phongmay_store.register.compliance import CurrentFact, Fact
 from phongmay_store.register.engine import open_register
 
@@ -28,10 +27,9 @@ MONTH, WEEK = 30 * 86400.0, 7 * 86400.0
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session(register_url: str) -> Iterator[Session]:
     """Give an open transaction of an empty register."""
-    engine = open_register("sqlite://")
-    Base.metadata.create_all(engine, [Base.metadata.tables[model.__tablename__] for model in (Fact, CurrentFact)])
+    engine = open_register(register_url)
     with Session(engine) as opened:
         yield opened
     engine.dispose()
