@@ -364,13 +364,21 @@ def _add_school(engine: Engine, name: str) -> str:
 
 
 @pytest.fixture
-def house(tmp_path: Path, processes: Processes, request: pytest.FixtureRequest) -> Iterator[House]:
+def house_register_url(tmp_path: Path) -> str:
+    """Where a house keeps its register; a test overrides it to have another one."""
+    return f"sqlite:///{tmp_path}/register.db"
+
+
+@pytest.fixture
+def house(
+    tmp_path: Path, processes: Processes, house_register_url: str, request: pytest.FixtureRequest
+) -> Iterator[House]:
     """A server of its own; nothing runs yet. Parametrize indirectly with extra lines for phongmay.toml by table."""
     extra: dict[str, str] = getattr(request, "param", {})
     config = tmp_path / "phongmay.toml"
     config.write_text(
         f"""[store]
-register_url = "sqlite:///{tmp_path}/register.db"
+register_url = "{house_register_url}"
 series_path = "{tmp_path}/series.db"
 [broker]
 port = {new_port()}
@@ -378,6 +386,8 @@ directory = "{tmp_path}/broker"
 {extra.get("broker", "")}
 [collector]
 {extra.get("collector", "")}
+[rules]
+{extra.get("rules", "")}
 """,
         "utf-8",
     )

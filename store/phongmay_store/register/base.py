@@ -137,7 +137,8 @@ class Versioned(Base):
         if all(before[key] == value for key, value in changes.items()):
             return None
         kind = type(self)
-        now = utc_now()
+        _take(session, kind, self.id)
+        now = utc_now()  # not before: who waited for another revision knows later than that one
         start = since or now
         overlaps = [
             kind.id == self.id,
@@ -147,7 +148,6 @@ class Versioned(Base):
         if self.valid_to is not None:
             overlaps.append(kind.valid_from < self.valid_to)
         fresh = self
-        _take(session, kind, self.id)
         for number, row in enumerate(session.scalars(select(kind).where(*overlaps).order_by(kind.valid_from)).all()):
             old = row.properties()
             begin = start if number == 0 else row.valid_from
@@ -172,9 +172,9 @@ def _take(session: Session, kind: type[Versioned], thing: str) -> None:
             update(kind).where(*present).values(id=kind.id), execution_options={"synchronize_session": False}
         )
         return
-    held: set[int] = set()
+    held: set[int] | None = None
     while True:  # who waited for another sees that one's new rows only when looking again
         rows = set(session.scalars(select(kind.row_id).where(*present).with_for_update()))
-        if rows <= held:
+        if rows == held:
             return
         held = rows

@@ -54,7 +54,8 @@ def open_register(url: str) -> Engine:
         ) from error
     except (ArgumentError, ImportError) as error:
         raise StoreError(f"store.register_url {without_password(url)!r} cannot be used: {error}") from error
-    event.listen(engine, "connect", _sqlite_settings if engine.dialect.name == "sqlite" else _require_utf8)
+    settle = _sqlite_settings if engine.dialect.name == "sqlite" else _require_utf8
+    event.listen(engine, "connect", settle, insert=True)  # before SQLAlchemy asks anything
     event.listen(engine, "before_cursor_execute", _refuse_nul)
     return engine
 
@@ -98,7 +99,7 @@ def _refuse_nul(
     for row in parameters if isinstance(parameters, list) else (parameters,):
         for value in row.values() if isinstance(row, dict) else row or ():
             if type(value) is str and "\0" in value:
-                shown = value.replace("\0", "\\0")[:60]
+                shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
                 raise UnstorableTextError(
                     f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
                 )

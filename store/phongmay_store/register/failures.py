@@ -56,12 +56,12 @@ def sentence(error: SQLAlchemyError) -> str:
     whole = str(original)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return f"{_LOST} ({said})"
-    if "connection" not in whole:
-        return said
-    if "closed" in whole and "failed:" not in whole.replace("consuming input failed:", ""):
-        return f"{_LOST} ({said})"
-    remedy = next((remedy for words, remedy in _BY_WORDS if re.search(words, whole)), _UNREACHED)
-    return f"{remedy} ({said})"
+    remedy = next((remedy for words, remedy in _BY_WORDS if re.search(words, whole)), None)
+    if remedy is None and "connection failed" in whole:
+        remedy = _UNREACHED
+    elif remedy is None and "connection" in whole:
+        remedy = _LOST
+    return said if remedy is None else f"{remedy} ({said})"
 
 
 def place(url: URL) -> str:
