@@ -1,8 +1,9 @@
 """`scripts/bench rules [--quick] [--postgresql]`: what it costs to judge a district and a city, commit included.
 
-Stores lie on disk. Five thousand PCs in 200 schools and 125,000 in 2,500, all packs in force, one core. Reference: a bare SELECT of the
-present facts through the same library in the same process. `--quick` takes a tenth of the city; `--postgresql` does
-the same once more with the register in a private PostgreSQL that waits for the disk, and prints ratios to SQLite.
+Stores lie on disk. Five thousand PCs in 200 schools and 125,000 in 2,500, all packs in force, one core. Reference: a
+bare SELECT of the present facts through the same library in the same process. `--quick` takes a tenth of the city;
+`--postgresql` does the same once more with the register in a private PostgreSQL that waits for the disk, and prints
+ratios to SQLite.
 """
 
 from __future__ import annotations

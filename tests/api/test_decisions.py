@@ -80,7 +80,8 @@ def test_waiver_from_signature_to_withdrawal(officer: TestClient) -> None:
 @pytest.mark.parametrize(
     ("changed", "status"),
     [({"rule_id": "ZZ-01"}, 422), ({"valid_to": "2001-01-01T00:00:00Z"}, 422), ({"reason": ""}, 422),
-     ({"reason": "  "}, 422), ({"subject_id": "nowhere"}, 404), ({"valid_to": "2099-01-01T00:00:00"}, 422)],
+     ({"reason": "  "}, 422), ({"reason": "a\0b"}, 422), ({"subject_id": "nowhere"}, 404),
+     ({"valid_to": "2099-01-01T00:00:00"}, 422)],
 )  # fmt: skip
 def test_a_waiver_that_cannot_be(officer: TestClient, changed: dict[str, Any], status: int) -> None:
     """A rule, time, reason or subject that is none is refused with a problem document, and nothing is stored."""
