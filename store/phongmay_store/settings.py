@@ -13,7 +13,8 @@ class StoreSettings:
     """Where series and register lie."""
 
     register_url: str = setting(
-        "sqlite:////var/lib/phongmay/register.db", about="SQLAlchemy URL of the register (SQLite or PostgreSQL)."
+        "sqlite:////var/lib/phongmay/register.db",
+        about="SQLAlchemy URL of the register: sqlite:///FILE or postgresql+psycopg://ROLE:PASSWORD@HOST/DATABASE.",
     )
     series_path: Path = setting(Path("/var/lib/phongmay/series.db"), about="File of the embedded series store.")
     attachments_path: Path = setting(

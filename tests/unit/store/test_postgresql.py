@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -15,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from benchmarks._postgres import PASSWORD, Cluster
+from benchmarks._postgres import PASSWORD, USER, Cluster, programs
 from phongmay.main import main
 from phongmay_store.errors import StoreError, UnstorableTextError
 from phongmay_store.register.base import utc_now
@@ -144,6 +145,33 @@ def test_a_unix_socket_serves(postgres: Cluster, database: str) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT inet_server_addr() IS NULL"))
     engine.dispose()
+
+
+def test_a_dump_comes_back_whole(postgres: Cluster, postgres_registers: Any, database: str, tmp_path: Path) -> None:
+    """What docs/postgresql.md says about pg_dump and pg_restore gives every row back, and numbers go on behind them."""
+    name = postgres_registers.take()
+    engine = open_register(postgres.url(name))
+    room = {"school_id": "s", "name": "Phòng máy 1", "kind": "computer_room", "class_size": 45}
+    with Session(engine) as session:
+        session.add(Room(id="r", valid_from=utc_now(), **room))
+        session.commit()
+        before = [row.properties() | {"row_id": row.row_id} for row in session.scalars(select(Room))]
+    engine.dispose()
+    dump, place = tmp_path / "phongmay.dump", f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{postgres.port}"
+    tools = programs()
+    for command in (
+        [tools / "pg_dump", "--format=custom", f"--file={dump}", f"{place}/{name}"],
+        [tools / "pg_restore", "--no-owner", f"--role={USER}", f"--dbname={place}/{database}", "--exit-on-error", dump],
+    ):
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    postgres_registers.give_back(name)
+    restored = open_register(postgres.url(database))
+    require_current(restored)
+    with Session(restored) as session:
+        assert [row.properties() | {"row_id": row.row_id} for row in session.scalars(select(Room))] == before
+        session.add(Room(id="q", valid_from=utc_now(), **room))
+        session.commit()
+    restored.dispose()
 
 
 def test_text_with_nul_is_refused_alike(register: Session) -> None:
