@@ -1,9 +1,9 @@
-"""`scripts/bench rules [--quick] [--postgresql]`: what it costs to judge a district and a city, commit included.
+"""`scripts/bench rules [--quick] [--postgresql] [--district | --city]`: what judging costs, commit included.
 
 Stores lie on disk. Five thousand PCs in 200 schools and 125,000 in 2,500, all packs in force, one core. Reference: a
 bare SELECT of the present facts through the same library in the same process. `--quick` takes a tenth of the city;
 `--postgresql` does the same once more with the register in a private PostgreSQL that waits for the disk, and prints
-ratios to SQLite.
+ratios to SQLite; `--district` or `--city` takes one part only.
 """
 
 from __future__ import annotations
@@ -46,9 +46,12 @@ def run(arguments: list[str]) -> None:
     city = QUICK_CITY if "--quick" in arguments else CITY
     with ExitStack() as stack:
         cluster = stack.enter_context(running(durable=True)) if "--postgresql" in arguments else None
-        found = _district(cluster)
-        for engine, figures in _city(cluster, city).items():
-            found[engine] |= figures
+        found: dict[str, Figures] = {}
+        parts = [] if "--city" in arguments else [_district(cluster)]
+        parts += [] if "--district" in arguments else [_city(cluster, city)]
+        for part in parts:
+            for engine, figures in part.items():
+                found.setdefault(engine, {}).update(figures)
     print(f"{'figure':<36}{'value':>12}   reference of the same run")
     for engine, figures in found.items():
         for key, (value, reference) in figures.items():
