@@ -20,8 +20,8 @@ EN: dict[str, str] = {
     "clauses_about": "Every clause is listed, also what no machine measures. A clause takes the worst state of its "
     "rules; where only a part is measured, the rest stays a matter for a person. A statement is shown beside it and "
     "never counts as a pass.",
-    "clauses_stated": "{count} {count:clause|clauses} for a person to judge: {met} stated as met, {not_met} as not met, "
-    "{unstated} without a statement.",
+    "clauses_stated": "{count} {count:clause|clauses} for a person to judge: {met} stated as met, {not_met} stated as "
+    "not met, {unstated} without a statement.",
     "clause_part_passes": "nothing fails in the part that is measured; the rest is for a person to state",
     "clause_unstated": "Nobody has stated anything.",
 }
