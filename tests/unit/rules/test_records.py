@@ -347,6 +347,17 @@ def test_known_about_an_instant_is_the_newest_truth_not_the_newest_row(session: 
     assert values(read_past(session, "th", 99)) == values(read_current(session, ["th"])) == {PC: {RAM: 3.0}}
 
 
+def test_of_one_instant_the_row_of_the_higher_number_holds(session: Session) -> None:
+    """In whatever order rows lie in the table: what was written last about one instant is what was known."""
+    moment = datetime.fromtimestamp(AT, UTC)
+    common = {"unit_id": "th", "subject_kind": PC[0], "subject_id": PC[1], "name": RAM, "unit": "B", "source": "x",
+              "sources": [], "detail": {}, "valid_at": moment, "recorded_at": moment}  # fmt: skip
+    for number in (9, 3, 7, 1, 8):
+        session.add(Fact(id=number, number=float(number), **common))
+        session.flush()
+    assert values(read_known(session, "th", moment, moment)) == {PC: {RAM: 9.0}}
+
+
 def test_times_are_kept_in_whole_microseconds() -> None:
     """The finest time that the register keeps is the finest time that a rule sees."""
     assert records._stored(AT + 0.1234564) == datetime.fromtimestamp(AT, UTC).replace(microsecond=123456)
