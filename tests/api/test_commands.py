@@ -14,6 +14,8 @@ from phongmay.main import main
 from phongmay_api.access.passwords import password_matches
 from phongmay_store.register.access import Account, ApiKey
 
+pytestmark = pytest.mark.one_register
+
 UNIT = "unit-zz-own-zz"
 
 

@@ -22,6 +22,8 @@ from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.enrolment import token_hash
 
+pytestmark = pytest.mark.one_register
+
 PARENT, OWN, SIBLING = "unit-zz-parent-zz", "unit-zz-own-zz", "unit-zz-sibling-zz"
 PC = "pc-zz-own-zz"
 MINUTES = b"%PDF-1.4\nbien ban\n%%EOF\n"

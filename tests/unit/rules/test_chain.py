@@ -316,7 +316,9 @@ def test_a_rewritten_chain_is_found_by_a_signed_head(chained: Chained, place: st
 
 def test_a_row_put_in_by_hand_is_found(chained: Chained) -> None:
     """A verdict that the engine did not write is in no link."""
-    columns = ", ".join(name for name in metadata.tables["verdict"].columns if name not in ("id", "state"))
+    columns = ", ".join(
+        column.name for column in metadata.tables["verdict"].columns if column.name not in ("id", "state")
+    )
     chained.sql(
         f"INSERT INTO verdict (state, {columns}) SELECT 'pass', {columns} FROM verdict WHERE unit_id = 'cs' LIMIT 1"
     )
@@ -389,7 +391,7 @@ def test_any_change_of_any_cell_is_found(chained: Chained, data: st.DataObject) 
     """Whatever cell of a verdict, run or link is changed to whatever else: the unit is not sound any more."""
     table = data.draw(st.sampled_from(["verdict", "evaluation_run", "chain_link"]))
     columns = metadata.tables[table].columns
-    column = data.draw(st.sampled_from([name for name in columns if name != "unit_id"]))
+    column = data.draw(st.sampled_from([one.name for one in columns if one.name != "unit_id"]))
     key = "sequence" if table == "chain_link" else "id"
     rows = [row[0] for row in chained.ask(f"SELECT {key} FROM {table} WHERE unit_id = 'cs' ORDER BY 1")]
     row = data.draw(st.sampled_from(rows))

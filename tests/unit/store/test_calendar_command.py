@@ -18,6 +18,8 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.organisation import ExternalId, Unit
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 Run = Callable[..., tuple[int, str]]
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
