@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from phongmay_store.register.access import Role
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import readers
+from phongmay_store.settings import StoreSettings
 
 
 def test_a_register_that_goes_away_and_comes_back(
@@ -35,7 +35,7 @@ def test_a_register_that_goes_away_and_comes_back(
         _, key = add_key(session, "test", "u", Role.ADMIN, valid=timedelta(hours=1))
         session.commit()
     settings, folder = ApiSettings(), AttachmentFolder(tmp_path, MIB)
-    app = create_app(settings, engine, lambda: closing(SqliteSeries.open_reader(series_path)), pack, folder)
+    app = create_app(settings, engine, readers(StoreSettings(series_path=series_path)), pack, folder)
     client = TestClient(app, headers={"Authorization": f"Bearer {key}"}, raise_server_exceptions=False)
     assert client.get("/api/v1/organisation-units").status_code == 200
     with postgres.connect() as connection:
