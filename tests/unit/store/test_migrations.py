@@ -68,9 +68,11 @@ def value(table: Table, name: str, number: int) -> Any:
 
 
 def numbered(table: Table) -> str | None:
-    """Give the column that the database numbers itself."""
+    """Give the column that the database numbers itself: a serial one, or SQLite's INTEGER PRIMARY KEY."""
     key = list(table.primary_key.columns)
-    return key[0].name if len(key) == 1 and isinstance(key[0].type, Integer) else None
+    if len(key) != 1 or not isinstance(key[0].type, Integer):
+        return None
+    return key[0].name if key[0].server_default is not None or str(key[0].type) == "INTEGER" else None
 
 
 def fill(engine: Engine) -> dict[str, list[dict[str, Any]]]:
