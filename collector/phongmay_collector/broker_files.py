@@ -29,6 +29,7 @@ from phongmay_contract.topics import LIVE_KINDS, ROOT, Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.register.device import Credential
 from phongmay_store.register.enrolment import broker_hash, broker_hash_matches
+from phongmay_store.register.failures import sentence
 
 _COMPARE_S = 60.0
 _UP_KINDS = (*LIVE_KINDS, Kind.BACKFILL)
@@ -171,7 +172,7 @@ def password_lines(engine: Engine) -> list[str]:
         with engine.connect() as connection:
             rows = connection.execute(query.order_by(Credential.device_id)).all()
     except SQLAlchemyError as error:
-        raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"register cannot be read: {sentence(error)}") from error
     return [f"{row.device_id}:{row.broker_hash}" for row in rows if row.device_id not in _RESERVED]
 
 
@@ -230,7 +231,7 @@ class PasswordRefresh:
             with self._engine.connect() as connection:
                 return tuple(connection.execute(query).one())
         except SQLAlchemyError as error:
-            raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error
+            raise StoreError(f"register cannot be read: {sentence(error)}") from error
 
 
 def hang_up(pid_file: Path) -> bool:

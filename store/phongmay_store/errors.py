@@ -9,3 +9,7 @@ class StoreError(OperatorError):
 
 class StoreRefused(StoreError):
     """A store answers, but will not take just this data, now or ever; it may take other data."""
+
+
+class UnstorableTextError(StoreRefused):
+    """A text holds a character that not every store can keep; whoever gave it must give another."""
