@@ -140,8 +140,9 @@ def write_history(args: argparse.Namespace) -> int:
 def compare(args: argparse.Namespace) -> int:
     """Hold a ledger against the store; 1 when something is lost or doubled."""
     runs = ledger.read(args.ledger)
-    with closing(open_reader(load(args.config).store)) as series:
-        found = ledger.compare(series, runs)
+    settings = load(args.config).store
+    with closing(open_reader(settings)) as series:
+        found = ledger.compare(series, runs, rows_from=ledger.rows_since(time.time(), settings.raw_days))
     print(json.dumps(found.as_dict(), indent=1))
     return 1 if found.lost or found.doubled else 0
 

@@ -56,6 +56,7 @@ class RunRecord:
         receipted: those whose receipt came.
         refused: those that the collector refused, with the reason.
         wiped: those without a receipt that the sender's own disk lost when it fell back to an old state.
+        days: those measured on each day (days since 1970 UTC): a store keeps single rows for some days only.
     """
 
     made: int = 0
@@ -63,6 +64,7 @@ class RunRecord:
     receipted: Ranges = field(default_factory=Ranges)
     refused: dict[int, str] = field(default_factory=dict)
     wiped: Ranges = field(default_factory=Ranges)
+    days: dict[int, Ranges] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,7 @@ class SimulatedAgent:
     def _measure(self, kind: Kind, body: tuple[Group, ...], at: float) -> Key:
         record = self.runs[self.run]
         record.made += 1
+        record.days.setdefault(int(at // 86400), Ranges()).add(record.made)
         key = (self.run, record.made)
         measured = self.machine.instant(at)
         self._spool[key] = Envelope(kind, self.identity.device_id, self.run, record.made, measured, VERSION, body)

@@ -43,6 +43,7 @@ def entries(agents: Iterable[SimulatedAgent]) -> Iterator[dict[str, Any]]:
                 "refused": record.refused,
                 "waiting": waiting.get(run, Ranges()).pairs(),
                 "wiped": record.wiped.pairs(),
+                "days": {str(day): seqs.pairs() for day, seqs in record.days.items()},
             }
 
 
@@ -100,8 +101,16 @@ class Comparison:
         }  # fmt: skip
 
 
-def compare(series: SeriesReader, ledger: Iterable[Mapping[str, Any]]) -> Comparison:
+def rows_since(now: float, raw_days: int) -> float:
+    """Give since when a store that keeps rounds for so many days has surely all rows, a day to spare."""
+    return now - (raw_days - 1) * 86400.0
+
+
+def compare(series: SeriesReader, ledger: Iterable[Mapping[str, Any]], *, rows_from: float = 0.0) -> Comparison:
     """Hold a ledger against a store.
+
+    What was measured before `rows_from` may have no rows any more: of these the store's count of identities must hold
+    as many as have receipts.
 
     A run that two ledgers' entries share (the second holder of a clone has runs of its own) is compared by itself;
     what the store holds of other runs is nobody's business here.
@@ -112,8 +121,11 @@ def compare(series: SeriesReader, ledger: Iterable[Mapping[str, Any]]) -> Compar
         by_device.setdefault(entry["device"], []).append(entry)
     for device, group in by_device.items():
         stored = stored_envelopes(series, device)
+        old: list[str] = []
         for entry in group:
-            _compare_run(found, device, entry, stored.get(entry["run"], {}))
+            old += _compare_run(found, device, entry, stored.get(entry["run"], {}), int(rows_from // 86400))
+        if old and series.envelope_count(device) < sum(map(len, stored.values())) + len(old):
+            found.lost += old
     return found
 
 
@@ -138,7 +150,10 @@ def stored_envelopes(series: SeriesReader, device: str) -> dict[str, dict[int, i
     return often
 
 
-def _compare_run(found: Comparison, device: str, entry: Mapping[str, Any], stored: Mapping[int, int]) -> None:
+def _compare_run(
+    found: Comparison, device: str, entry: Mapping[str, Any], stored: Mapping[int, int], first_day: int
+) -> list[str]:
+    """Compare one run; gives the receipted envelopes that are too old for rows, to be judged by their number."""
     run = entry["run"]
     receipted, waiting, wiped = (Ranges(entry[key]) for key in ("receipted", "waiting", "wiped"))
     refused = {int(seq) for seq in entry["refused"]}
@@ -148,9 +163,14 @@ def _compare_run(found: Comparison, device: str, entry: Mapping[str, Any], store
     found.refused += len(refused)
     found.wiped += len(wiped)
     found.stored += len(stored)
+    old = Ranges(pair for day, pairs in entry.get("days", {}).items() if int(day) < first_day for pair in pairs)
+    only_counted = []
     for seq in range(1, entry["made"] + 1):
-        settled = seq in receipted
-        if (settled and seq not in stored) or not (settled or seq in waiting or seq in refused or seq in wiped):
-            found.lost.append(f"{device}/{run}/{seq}")
+        name, settled = f"{device}/{run}/{seq}", seq in receipted
+        if settled and seq not in stored and seq in old:
+            only_counted.append(name)
+        elif (settled and seq not in stored) or not (settled or seq in waiting or seq in refused or seq in wiped):
+            found.lost.append(name)
     found.doubled += [f"{device}/{run}/{seq}" for seq, count in sorted(stored.items()) if count > 1]
     found.doubled += [f"{device}/{run}/{seq} (never made)" for seq in stored if not 1 <= seq <= entry["made"]]
+    return only_counted

@@ -166,7 +166,7 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
                 print(line)
         children.stop(simulator)
         runs = _ledger(folder, simulator)
-        lost = comparison.losses(series, runs)
+        lost = comparison.losses(series, runs, ledger.rows_since(time.time(), prepared.settings.store.raw_days))
         letters = series.dead_letters()
     sent, receipts = (sum(len(Ranges(entry[key])) for entry in runs) for key in ("sent", "receipted"))
     print(f"\nSimulated machines: {sent} envelopes sent, {receipts} receipts, {len(letters)} dead letters")

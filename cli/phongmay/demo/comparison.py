@@ -68,9 +68,9 @@ def differences(session: Session, expected: Sequence[Mapping[str, str]]) -> list
     return out
 
 
-def losses(series: SeriesReader, ledger: Sequence[Mapping[str, Any]]) -> list[str]:
+def losses(series: SeriesReader, ledger: Sequence[Mapping[str, Any]], rows_from: float) -> list[str]:
     """Compare the simulator's ledger with the store: what is lost, doubled or refused, to the envelope."""
     out = [f"{entry['code']}: refused {entry['refused']}" for entry in ledger if entry["refused"]]
-    found = compare(series, ledger)
+    found = compare(series, ledger, rows_from=rows_from)
     out += [f"{name}: lost" for name in found.lost]
     return out + [f"{name}: stored twice" for name in found.doubled]

@@ -71,17 +71,17 @@ def test_an_envelope_with_two_rows_of_a_kind_is_doubled(store: StoreSettings, en
     """A repeat that lands on another instant counts twice."""
     with closing(sqlite3.connect(store.series_path)) as connection:
         files = [row[2] for row in connection.execute("PRAGMA database_list")]
-    files += [str(path) for path in store.series_path.parent.iterdir() if path.is_file()]
+    files += [str(path) for path in store.series_path.parent.rglob("*") if path.is_file()]
     changed = 0
     for file in {path for path in files if path and not path.endswith(("-wal", "-shm"))}:
         with closing(sqlite3.connect(file)) as connection:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'm_usage'").fetchone():
                 columns = [row[1] for row in connection.execute("PRAGMA table_info(m_usage)")]
-                picked = ", ".join("at + 7.5" if name == "at" else f'"{name}"' for name in columns)
-                sql = f"INSERT INTO m_usage SELECT {picked} FROM m_usage WHERE run = ? AND seq = 17"
-                changed += connection.execute(sql, (entry["run"],)).rowcount
+                picked = ", ".join("at + 7" if name == "at" else f'"{name}"' for name in columns)
+                sql = f"INSERT INTO m_usage SELECT {picked} FROM m_usage WHERE device = ? AND seq = 17"
+                changed += connection.execute(sql, (entry["device"],)).rowcount
                 connection.commit()
-    assert changed == 1
+    assert changed >= 1
     assert judged(store, entry) == ([], ["17"])
 
 
@@ -100,3 +100,15 @@ def test_what_is_no_ledger_is_said_so(tmp_path: Path, content: str | None) -> No
         path.write_text(content, "utf-8")
     with pytest.raises(SimulationError, match="--ledger"):
         ledger.read(path)
+
+
+def test_what_is_older_than_rows_is_judged_by_its_number(store: StoreSettings, entry: dict[str, Any]) -> None:
+    """A store drops single rounds after some days; a receipt of then still needs an identity in the store."""
+    made = entry["made"]
+    entry["made"] = made + 2
+    entry["receipted"], entry["days"] = [[1, made + 2]], {"20000": [[made + 1, made + 2]]}
+    with closing(open_reader(store)) as series:
+        found = ledger.compare(series, [entry], rows_from=20_100 * 86400.0)
+        assert [name.split("/")[2] for name in found.lost] == [str(made + 1), str(made + 2)]
+        entry["made"], entry["receipted"] = made, [[1, made]]
+        assert ledger.compare(series, [entry], rows_from=20_100 * 86400.0).lost == []
