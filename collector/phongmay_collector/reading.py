@@ -23,6 +23,8 @@ from phongmay_contract.topics import ENVELOPE_KINDS, Kind
 from phongmay_store.series.interface import EnvelopeId
 
 _TOKEN = re.compile(r"[0-9a-f]{8,64}")
+_NUL = b"\\u0000"
+"""How JSON writes the one character that no text may hold."""
 _KINDS = {kind.value: kind for kind in ENVELOPE_KINDS}
 _Moment = Annotated[float, Meta(gt=-1e11, lt=1e11)]
 _Version = Annotated[str, Meta(max_length=40)]
@@ -143,7 +145,7 @@ class Reader:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         session = message.session
-        if message.kind != kind or len(payload) > MAX_MESSAGE_BYTES:
+        if message.kind != kind or len(payload) > MAX_MESSAGE_BYTES or _NUL in payload:
             return None
         if session not in self._tokens and not self._is_token(session):
             return None
@@ -157,7 +159,9 @@ class Reader:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         session, sent = message.session, message.sent.mono
-        if message.sender != device or len(payload) > MAX_MESSAGE_BYTES or not self._is_token(session):
+        if message.sender != device or len(payload) > MAX_MESSAGE_BYTES or _NUL in payload:
+            return None
+        if not self._is_token(session):
             return None
         found = []
         for raw in message.envelopes:

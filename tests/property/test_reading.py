@@ -149,6 +149,7 @@ def test_both_ways_agree_on_damaged_bytes(
     if data is None:
         for text in (b'"v":1,"v":2', b'"v":1.0', b'"v":01', b'"v":1e0', b'"v":true', b'"v":1,"x":' + b"9" * 5000):
             same(directory, envelope.kind, payload.replace(b'"v":1', text))
+        same(directory, envelope.kind, payload.replace(b'"agent":"a"', b'"agent":"\\u0000"'))
         same(directory, envelope.kind, b"\xef\xbb\xbf" + payload)
         same(directory, envelope.kind, payload + b" \n")
         same(directory, envelope.kind, payload + b"{}")
