@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ _CHECKS: Mapping[str, type[BaseModel]] = {
     "threshold": model.Threshold, "one_of": model.OneOf, "presence": model.Presence, "share": model.Share,
     "count": model.Count, "per_head": model.PerHead, "window": model.Window,
 }  # fmt: skip
+_KEY = re.compile(r"([A-Za-z0-9_.-]+)\s*=")
+"""A key of a TOML file, also within an inline table."""
 _UNION_TAGS = {*_CHECKS, "int", "float", "str", "CaseFact"}
 
 
@@ -192,11 +195,26 @@ def _files(folder: Path) -> list[Path]:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise PackError(f"{path}: cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise PackError(f"{path}: is not TOML: {error}") from error
+        raise PackError(f"{path}: {_not_toml(text, str(error))}") from error
+
+
+def _not_toml(text: str, complaint: str) -> str:
+    """Say what the parser met, with the key that stands before that place and what was expected there."""
+    place = re.search(r"at line (\d+), column (\d+)", complaint)
+    number, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 0)
+    before = text.splitlines()[:number]
+    if place and before:
+        before[-1] = before[-1][:column]
+    keys = (key for line in reversed(before) for key in reversed(_KEY.findall(line.split(" #")[0])))
+    key = next(keys, "")
+    dated = "invalid date" in complaint.lower()
+    expected = "; expected a day that the calendar has, such as 2026-11-01" if dated else ""
+    return (f"key '{key}': " if key else "") + f"is not TOML: {complaint}{expected}"
 
 
 def _parse(kind: type[_T], table: Mapping[str, Any], path: Path) -> _T:
