@@ -25,9 +25,9 @@ from phongmay_rules.loader import PACKS, load_packs, shipped_packs
 
 SEED, WANTED = 762, 200
 EXPECTED = re.compile(
-    r"expected|did you mean|is missing|needs exactly|input should|should be|should have|should match|is not TOML: (?!Invalid date)|"
-    r"is for devices only|are for devices only|is not for|the file's name says|there is no rule|cites it|no clause of|"
-    r"remove it|nobody has read|expects"
+    r"expected|did you mean|is missing|needs exactly|input should|should be|should have|should match|"
+    r"is not TOML: (?!Invalid date)|is for devices only|are for devices only|is not for|the file's name says|"
+    r"there is no rule|cites it|no clause of|remove it|nobody has read|expects"
 )
 FACT_KEYS = ("fact", "heard", "silent", "known", "coverage", "heads")
 BOUND_KEYS = ("at_least", "at_most", "known_min", "coverage_min", "heads_per_device")
