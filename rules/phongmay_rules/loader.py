@@ -102,6 +102,22 @@ def restore_pack(content: str) -> Pack:
     return merged
 
 
+def readable_files(pack: str | Path) -> tuple[str, dict[str, Any]]:
+    """Give the id of a pack and what its files say, unchecked; a file that cannot be read says nothing.
+
+    Raises:
+        PackError: there is no such pack.
+    """
+    folder, tables = _folder(pack), dict[str, Any]()
+    for path in sorted(folder.rglob("*.toml")):
+        try:
+            tables[path.relative_to(folder).as_posix()] = _table(path)
+        except PackError:
+            tables[path.relative_to(folder).as_posix()] = None
+    standard = tables["standard.toml"]
+    return str(standard["id"]) if isinstance(standard, dict) and "id" in standard else folder.name, tables
+
+
 def _assemble(
     named: Sequence[Part], optional: Iterable[str], archived: Mapping[str, Part] | None = None
 ) -> tuple[Pack, dict[str, Path]]:

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
+from phongmay_rules.chain.links import append_row
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_rules.settings import RulesSettings
 from phongmay_simulate.district import Role
 from phongmay_simulate.machine import Machine
-from phongmay_store.register.compliance import CurrentVerdict, Verdict
+from phongmay_store.register.chain import LinkKind
+from phongmay_store.register.compliance import CurrentVerdict, Parameter, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
@@ -86,6 +88,14 @@ class House:
             row = session.scalar(select(kind).where(kind.id == name, kind.superseded_at.is_(None)))
             assert row is not None
             row.revise(session, changes, since=since)
+            session.commit()
+
+    def set_parameter(self, unit: str, name: str, value: float) -> None:
+        """Let a unit set a parameter, as a link of its chain."""
+        owner = self.pack.parameter_owners[name]
+        row = Parameter(unit_id=unit, pack_id=owner, name=name, value=value, set_by="q", reason="r")
+        with self.sessions() as session:
+            append_row(session, LinkKind.PARAMETER, unit, row)
             session.commit()
 
     def speak(self, name: str, role: Role = Role.STANDARD, *, at: datetime = NOW, minutes: int = 120) -> None:

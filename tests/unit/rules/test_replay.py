@@ -74,11 +74,7 @@ def test_the_past_is_identical_whatever_came_after(house: Any, tmp_path: Path) -
     assert differences(house, NOW) == []
     house.speak("cs-1", Role.SMALL_DISK, at=minutes(5), minutes=3)
     house.evaluate(minutes(5))
-    with house.sessions() as session:
-        session.add(
-            Parameter(unit_id="quan", pack_id="tanbinh-2023", name="ram_min", value=2147483648, set_by="q", reason="r")
-        )
-        session.commit()
+    house.set_parameter("quan", "ram_min", 2 * 2**30)
     house.evaluate(minutes(10))
     assert house.state("odd", "TB-01") == ("pass", "met")
     house.revise(Device, "cs-0", minutes(11), school_id="th", room_id="th-room")
@@ -105,7 +101,7 @@ def test_the_past_is_identical_whatever_came_after(house: Any, tmp_path: Path) -
 
 
 def test_a_fact_changed_by_hand_shows_in_replay(house: Any) -> None:
-    """Fact rows are in no chain, but the verdicts that quote them are: a changed fact gives a difference."""
+    """Also where no verdict quotes it (verify holds those that are quoted), a changed fact gives a difference."""
     house.evaluate(NOW)
     with house.sessions() as session:
         session.execute(
@@ -177,12 +173,7 @@ def test_any_history_replays(house: Any, steps: list[str]) -> None:
         elif step == "class":
             house.revise(Room, "cs-room", minutes(clock - 30), class_size=clock)
         elif step == "limit":
-            with house.sessions() as session:
-                session.add(
-                    Parameter(unit_id="cs", pack_id="operations", name="stale_after", value=60.0 + clock, set_by="q",
-                              reason="r")
-                )  # fmt: skip
-                session.commit()
+            house.set_parameter("cs", "stale_after", 60.0 + clock)
         house.evaluate(at)
         times.append(at)
     house.clock = clock
