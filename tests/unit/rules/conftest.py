@@ -98,16 +98,19 @@ class House:
             append_row(session, LinkKind.PARAMETER, unit, row)
             session.commit()
 
-    def speak(self, name: str, role: Role = Role.STANDARD, *, at: datetime = NOW, minutes: int = 120) -> None:
-        """Let a machine send its hardware record and a round a minute for so many minutes, as the collector would."""
+    def speak(
+        self, name: str, role: Role = Role.STANDARD, *, at: datetime = NOW, minutes: int = 120, late: bool = False
+    ) -> None:
+        """Let a machine send its hardware record and a round a minute for so many minutes, as the collector would.
+
+        What comes `late`, out of a spool, is no sign of present life.
+        """
         machine = Machine(role, name, 1000.0, at.timestamp())
         arrivals = [self._arrival(name, Kind.INVENTORY, machine.inventory(), at.timestamp())]
         for ago in range(minutes, -1, -1):
             arrivals.append(self._arrival(name, Kind.ROUND, machine.round(60.0), at.timestamp() - 60 * ago))
-        self.series.write(
-            arrivals,
-            presence=[Presence(name, "online", SESSION, RUN, at.timestamp() - 60 * minutes, at.timestamp(), "1")],
-        )
+        alive = Presence(name, "online", SESSION, RUN, at.timestamp() - 60 * minutes, at.timestamp(), "1")
+        self.series.write(arrivals, presence=[] if late else [alive])
 
     def listen(self, start: datetime, end: datetime) -> None:
         """Let a collector hear in every minute of [start, end)."""
@@ -145,11 +148,15 @@ class House:
         return row.state, row.reason
 
 
-def _empty(folder: Path) -> House:
-    folder.mkdir(exist_ok=True)
+def _open(folder: Path) -> House:
     engine = open_register(f"sqlite:///{folder / 'register.db'}")
     migrate(engine)
-    house = House(engine, SqliteSeries.open(folder / "series.db"), load_packs(RulesSettings().packs))
+    return House(engine, SqliteSeries.open(folder / "series.db"), load_packs(RulesSettings().packs))
+
+
+def _empty(folder: Path) -> House:
+    folder.mkdir(exist_ok=True)
+    house = _open(folder)
     house.unit("quan", "district")
     return house
 
@@ -164,6 +171,16 @@ def _furnish(house: House) -> House:
             house.speak(f"{school}-{number}")
     house.unit("mn", "school", "quan", "mam_non")
     return house
+
+
+@pytest.fixture(scope="session")
+def house_in() -> Callable[..., House]:
+    """Open the district whose files lie in a folder, or (`fresh`) make one there; who asks for it closes it."""
+
+    def give(folder: Path, *, fresh: bool = False) -> House:
+        return _furnish(_empty(folder)) if fresh else _open(folder)
+
+    return give
 
 
 @pytest.fixture
