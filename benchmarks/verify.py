@@ -24,7 +24,8 @@ from phongmay_rules.loader import packs_in_force
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.compliance import Verdict
 from phongmay_store.register.engine import open_register
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
+from phongmay_store.settings import StoreSettings
 
 DISTRICT = Size(20, 25)
 REPEATS = 3
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> None:
         folder = Path(name)
         at = lay_out(folder, DISTRICT)
         register = open_register(register_url(folder))
-        with closing(SqliteSeries.open_reader(series_path(folder))) as series:
+        with closing(open_reader(StoreSettings(series_path=series_path(folder)))) as series:
             evaluate(sessionmaker(register), series, pack, at=at)
         with sessionmaker(register)() as session:
 

@@ -28,6 +28,8 @@ from phongmay_simulate.district import Role
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put, remove
 from phongmay_store.register.device import Device
 from phongmay_store.register.place import Room
+from phongmay_store.series import open_writer
+from phongmay_store.settings import StoreSettings
 
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 UNITS = ("cs", "th", "mn", "phuong", "quan")
@@ -160,7 +162,7 @@ def new_pack(past: Past) -> None:
 
 def dropped_raw(past: Past) -> None:
     """Every table of raw measurements is emptied; the rest of the series stays until `dropped_files`."""
-    for file in [path for path in past.folder.rglob("series*") if path.suffix == ".db"]:
+    for file in [path for path in past.folder.rglob("*.db") if path.name != "register.db"]:
         with sqlite3.connect(file) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in [name for name in tables if name.startswith("m_")]:
@@ -173,7 +175,7 @@ def dropped_files(past: Past) -> None:
     past.house.series.close()
     for path in past.folder.glob("series*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    past.house.series = type(past.house.series).open(past.folder / "series.db")
+    past.house.series = open_writer(StoreSettings(series_path=past.folder / "series.db"))
 
 
 def assert_identical(past: Past, units: Sequence[str] = UNITS) -> None:
