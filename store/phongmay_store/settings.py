@@ -21,3 +21,7 @@ class StoreSettings:
         about="Existing folder for papers and photographs that show what is declared.",
     )
     attachment_max_mib: int = setting(10, about="Size of one paper or photograph in MiB at most.", low=1, high=100)
+    seal_file: Path = setting(
+        Path("/var/lib/phongmay/seal.key"),
+        about="Key that seals secrets in the register (command keys, keys of bandwidth servers); made when missing.",
+    )

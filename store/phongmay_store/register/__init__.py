@@ -8,12 +8,14 @@ from phongmay_store.register import (
     access,
     attachment,
     calendar,
+    campaign,
     chain,
     compliance,
     decisions,
     declared,
     device,
     organisation,
+    outbox,
     place,
 )
 from phongmay_store.register.base import Base
@@ -25,6 +27,7 @@ __all__ = [
     "access",
     "attachment",
     "calendar",
+    "campaign",
     "chain",
     "compliance",
     "decisions",
@@ -32,5 +35,6 @@ __all__ = [
     "device",
     "metadata",
     "organisation",
+    "outbox",
     "place",
 ]
