@@ -1,4 +1,4 @@
-"""Gives every line its turn: lines that wait and the slots that are taken go in, new slots come out. Pure.
+"""Gives every school its turn: schools that wait and the slots that are taken go in, new slots come out. Pure.
 
 Laws, each a property test: never two runs on one line at once, nor on two lines of one group; the sum of the expected
 rates at one server never above its budget; a slot lies wholly inside an interval in which the school may be tested;
@@ -20,11 +20,12 @@ UPLINK_SHARE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A line that wants a run.
+    """A school that wants a run over its lines.
 
     Attributes:
-        key: the line, or the school where it has registered none.
-        group: lines of one group are not tested together: they share what lies between them and the server.
+        key: the school.
+        lines: the lines that the run may go over; a school that has registered none stands for its own line.
+        groups: lines of one group are not tested together: they share what lies between them and the server.
         rate_bps: what the run is expected to take.
         since: when it was last tested (or ordered, if never); the smallest comes first.
         allowed: when it may run, in order.
@@ -32,7 +33,8 @@ class Waiting:
     """
 
     key: str
-    group: str
+    lines: frozenset[str]
+    groups: frozenset[str]
     rate_bps: float
     since: float
     allowed: tuple[Interval, ...]
@@ -44,7 +46,8 @@ class Slot:
     """A time that belongs to one run; it begins at `begin`, jitter included."""
 
     key: str
-    group: str
+    lines: frozenset[str]
+    groups: frozenset[str]
     rate_bps: float
     start: float
     end: float
@@ -65,10 +68,10 @@ def plan(
     run_s: float,
     seed: int = 0,
 ) -> list[Slot]:
-    """Give each line that can have one its next slot at one server.
+    """Give each school that can have one its next slot at one server.
 
     Args:
-        waiting: lines that want a run.
+        waiting: schools that want a run.
         taken: slots given already, of all campaigns at this server.
         now: no slot begins before.
         budget_bps: sum of expected rates that must not be exceeded.
@@ -86,7 +89,7 @@ def plan(
         if start is None:
             continue
         jitter = 0.0 if line.hurry else chance.uniform(0.0, max(0.0, slot_s - run_s))
-        slot = Slot(line.key, line.group, line.rate_bps, start, start + slot_s, start + jitter)
+        slot = Slot(line.key, line.lines, line.groups, line.rate_bps, start, start + slot_s, start + jitter)
         slots.append(slot)
         made.append(slot)
     return made
@@ -107,7 +110,7 @@ def _earliest(line: Waiting, slots: Sequence[Slot], now: float, budget_bps: floa
 
 def _fits(line: Waiting, slots: Sequence[Slot], start: float, end: float, budget_bps: float) -> bool:
     beside = [slot for slot in slots if slot.touches(start, end)]
-    if any(slot.key == line.key or (line.group and slot.group == line.group) for slot in beside):
+    if any(slot.key == line.key or slot.lines & line.lines or slot.groups & line.groups for slot in beside):
         return False
     return peak(beside, start, end) + line.rate_bps <= budget_bps
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,8 +30,9 @@ def waiting_lines(draw: st.DrawFn) -> list[Waiting]:
         starts = sorted(draw(st.lists(st.integers(0, 7 * 24 * 4), min_size=1, max_size=4, unique=True)))
         allowed = tuple((START + 900.0 * low, START + 900.0 * low + 900.0) for low in starts)
         rate = draw(st.sampled_from([20e6, 100e6, 300e6, 700e6]))
-        group = draw(st.sampled_from(["vnpt", "viettel", "fpt", ""]))
-        lines.append(Waiting(f"line-{number}", group, rate, float(draw(st.integers(0, 5))), allowed))
+        groups = frozenset(draw(st.sets(st.sampled_from(["vnpt", "viettel", "fpt"]), max_size=2)))
+        own = frozenset({f"line-{number}", f"line-{draw(st.integers(0, 30))}"})
+        lines.append(Waiting(f"school-{number}", own, groups, rate, float(draw(st.integers(0, 5))), allowed))
     return lines
 
 
@@ -49,7 +50,8 @@ def test_no_line_or_group_twice_and_never_above_budget(lines: list[Waiting], see
     by_key = {line.key: line for line in lines}
     for one, other in touching(slots):
         assert one.key != other.key
-        assert not one.group or one.group != other.group
+        assert not one.lines & other.lines
+        assert not one.groups & other.groups
     for slot in slots:
         assert peak(slots, slot.start, slot.end) <= budget
         assert any(low <= slot.start and slot.end <= high for low, high in by_key[slot.key].allowed)
@@ -60,13 +62,15 @@ def test_no_line_or_group_twice_and_never_above_budget(lines: list[Waiting], see
 @given(waiting_lines(), st.integers(0, 1000))
 def test_all_get_their_turn(lines: list[Waiting], seed: int) -> None:
     """Whoever has a long interval and a rate within the budget is tested; none waits behind one tested lately."""
-    week = [Waiting(w.key, w.group, w.rate_bps, w.since, ((START, START + 7 * DAY),)) for w in lines]
+    week = [replace(w, allowed=((START, START + 7 * DAY),)) for w in lines]
     slots = plan(week, [], now=START, budget_bps=700e6, slot_s=SLOT_S, run_s=RUN_S, seed=seed)
     assert {slot.key for slot in slots} == {line.key for line in week}
     since = {line.key: line.since for line in week}
-    alike = [(s.start, since[s.key]) for s in slots if (s.group, s.rate_bps) == (slots[0].group, slots[0].rate_bps)]
-    in_order = sorted(alike)
-    assert not slots[0].group or all(before[1] <= after[1] for before, after in pairwise(in_order))
+    shared = [replace(w, lines=frozenset({"one"})) for w in week]
+    turns = plan(shared, [], now=START, budget_bps=700e6, slot_s=SLOT_S, run_s=RUN_S, seed=seed)
+    order = [since[slot.key] for slot in sorted(turns, key=lambda slot: slot.start)]
+    assert order == sorted(order)
+    assert len(order) == len(week)
 
 
 @given(waiting_lines(), st.integers(0, 1000))
@@ -79,7 +83,8 @@ def test_the_plan_repeats_itself(lines: list[Waiting], seed: int) -> None:
 
 def test_a_line_wider_than_the_server_is_never_planned() -> None:
     """A run that alone would exceed the budget gets no slot, and keeps nobody else from one."""
-    lines = [Waiting("wide", "", 800e6, 0.0, ((START, START + DAY),)), Waiting("ok", "", 1e6, 9.0, ((START, START + DAY),))]
+    day, no = ((START, START + DAY),), frozenset[str]()
+    lines = [Waiting("wide", no, no, 800e6, 0.0, day), Waiting("ok", no, no, 1e6, 9.0, day)]
     slots = plan(lines, [], now=START, budget_bps=700e6, slot_s=SLOT_S, run_s=RUN_S)
     assert [slot.key for slot in slots] == ["ok"]
 

@@ -67,9 +67,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def enrol(
-    session: Session, token: str, *, fingerprint: str = "", code: str = "", seal: Seal | None = None
-) -> Identity:
+def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = "", seal: Seal | None = None) -> Identity:
     """Turn a token into an identity.
 
     Args:
