@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from phongmay_store.register.calendar_hours import Calendar, Purpose
 from phongmay_store.register.campaign import CampaignMode
@@ -67,10 +68,10 @@ def _open(lessons: Sequence[Minutes], after_class_min: int, *, with_lessons: boo
     """Give the breaks between lessons and the time after them; with the lessons themselves if wanted."""
     if not lessons:
         return []
-    end = min(max(lessons[-1][1] + after_class_min, lessons[-1][1]), max(LAST_MINUTE, lessons[-1][1]))
+    end = min(lessons[-1][1] + after_class_min, max(LAST_MINUTE, lessons[-1][1]))
     if with_lessons:
         return [(lessons[0][0], end)]
-    gaps = [(before[1], after[0]) for before, after in zip(lessons, lessons[1:], strict=False)]
+    gaps = [(before[1], after[0]) for before, after in pairwise(lessons)]
     return [*gaps, (lessons[-1][1], end)] if end > lessons[-1][1] else gaps
 
 

@@ -60,6 +60,7 @@ class Campaign(Versioned):
         wake: PCs that are off are woken through one that is on (Wake-on-LAN); the school agreed to it.
         starts_at: no run before.
         ends_at: no run after; what was not tested by then stays untested.
+        failover: the school pulled the main line out for it; such runs say nothing about the sum of the lines.
         server_id: bandwidth server.
         ordered_by: login or command that ordered it.
     """
@@ -76,6 +77,7 @@ class Campaign(Versioned):
     wake: Mapped[bool] = mapped_column(default=False)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
+    failover: Mapped[bool] = mapped_column(default=False)
     server_id: Mapped[str]
     state: Mapped[str] = mapped_column(default=CampaignState.ACTIVE.value)
     ordered_by: Mapped[str] = mapped_column(default="")
@@ -122,27 +124,36 @@ class CampaignRun(Base):
     """One run as it was planned: one line of one school at one time.
 
     Attributes:
-        line_id: line whose verdict it gives; "" = the school has registered none.
-        isp: provider of the line, as the group of which only one line is tested at a time.
+        lines: lines that it may go over; empty = the school has registered none.
+        groups: of lines of one group (provider and place) only one is tested at a time.
+        isp: providers of the lines.
+        attempt: how often the campaign tried this school, this time included.
         failover: the main line is off, what is measured is the other one.
+        ramp_n: PCs that take part in this step of a ramp; 0 = all.
         rate_bps: rate that it is expected to take from the server's uplink.
         floor_dl: rate a PC that is demanded down (goodput).
         floor_ul: the same up.
         rule_version: hash of the packs that the floor is from.
-        due_at: when it is to begin, before the jitter that is in it.
+        due_at: when it is to begin, jitter included.
+        slot_start: begin of the slot that it lies in; nothing else runs on its lines in the slot.
+        slot_end: end of that slot.
     """
 
     __tablename__ = "campaign_run"
+    __table_args__ = (UniqueConstraint("campaign_id", "school_id", "attempt"),)
 
     run_id: Mapped[str] = mapped_column(primary_key=True)
     campaign_id: Mapped[str] = mapped_column(index=True)
     school_id: Mapped[str] = mapped_column(index=True)
     room_id: Mapped[str | None]
-    line_id: Mapped[str] = mapped_column(index=True)
+    lines: Mapped[list[Any]]
+    groups: Mapped[list[Any]]
     isp: Mapped[str] = mapped_column(default="")
+    attempt: Mapped[int]
     kind: Mapped[str]
     mode: Mapped[str]
     failover: Mapped[bool] = mapped_column(default=False)
+    ramp_n: Mapped[int] = mapped_column(default=0)
     server_id: Mapped[str]
     rate_bps: Mapped[int] = mapped_column(BigInteger)
     contracted_dl: Mapped[int | None] = mapped_column(BigInteger)
@@ -151,6 +162,8 @@ class CampaignRun(Base):
     floor_ul: Mapped[float]
     rule_version: Mapped[str] = mapped_column(default="")
     due_at: Mapped[datetime] = mapped_column(index=True)
+    slot_start: Mapped[datetime]
+    slot_end: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -171,40 +184,34 @@ class CampaignStep(Base):
     at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-class RunVerdict(StrEnum):
-    """What a run says of the line."""
-
-    PASS = "pass"  # noqa: S105 not a password
-    FAIL = "fail"
-    INSUFFICIENT = "insufficient"
-    INVALID = "invalid"
-
-
 class CampaignResult(Base):
-    """What came of a run; written once, when it ends.
+    """What came of a run; written once, when it ends. Verdicts, reasons and causes are words of `phongmay_bandwidth`.
 
     Attributes:
         school_id: as of the run, for whoever may read it.
         layer: layer of the rates called agg_ip ("ip").
         server_cc: congestion control that was in force at the server.
+        pace_bps: what each participant was to pull downwards; 0 = unpaced.
         n_registered: PCs in service that should take part.
         n_valid: participants whose figures count.
         emulated_n: absent PCs for which the present ones pulled more.
-        share_floor: share of the registered PCs that reached the floor in both directions.
-        cross_traffic: share of the line that was not the test's, by the router or by the PCs; None = unknown.
+        jain: fairness downwards, as p10, median and minimum are.
+        share_floor: share of the participants that reached their pace, the smaller of both directions.
+        cross_traffic: share of the line that was not the test's, by the router; None = unknown.
         router_dl: rate that the router counted in the same seconds; None = no router is read.
         server_load: share of the server's uplink that was in use.
+        directions: all figures of each direction.
         by_line: figures by source address: several lines behind a balancer.
-        reasons: codes of `phongmay_campaigns.verdict`, the weightiest first.
-        cause: the slowest thing that the figures point to, with its name: pc, room, line, server, or "".
+        rooms: for each room the PCs that passed and that failed, and the tenth percentile of the room downwards.
+        whole_room: every PC in service of the tested rooms was meant.
+        whole_school: every PC in service of all computer rooms was meant.
+        cause: what a failure points to; `cause_names` says which PCs or rooms.
     """
 
     __tablename__ = "campaign_result"
 
     run_id: Mapped[str] = mapped_column(primary_key=True)
     school_id: Mapped[str] = mapped_column(index=True)
-    room_id: Mapped[str | None]
-    line_id: Mapped[str] = mapped_column(index=True)
     kind: Mapped[str]
     t_start: Mapped[datetime] = mapped_column(index=True)
     layer: Mapped[str] = mapped_column(default="ip")
@@ -241,40 +248,26 @@ class CampaignResult(Base):
     router_dl: Mapped[float | None]
     router_ul: Mapped[float | None]
     server_load: Mapped[float | None]
+    directions: Mapped[list[Any]]
     by_line: Mapped[list[Any]]
-    whole_room: Mapped[bool] = mapped_column(default=False)
-    """Every PC in service of the tested rooms was to take part, and at least 80 % did."""
-    valid: Mapped[bool] = mapped_column(default=False)
-    """What single PCs reached may be relied on, whatever the run says of the line."""
+    rooms: Mapped[list[Any]]
+    whole_room: Mapped[bool]
+    whole_school: Mapped[bool]
     verdict: Mapped[str]
     reasons: Mapped[list[Any]]
     cause: Mapped[str] = mapped_column(default="")
-    cause_name: Mapped[str] = mapped_column(default="")
+    cause_names: Mapped[list[Any]]
     recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
-
-
-class ParticipantStatus(StrEnum):
-    """How a PC took part."""
-
-    OK = "ok"
-    ABSENT = "absent"
-    LATE = "late"
-    ABORTED_USER = "aborted_user"
-    ABORTED_TRAFFIC = "aborted_traffic"
-    ABORTED_BATTERY = "aborted_battery"
-    STOPPED = "stopped"
-    EXCLUDED = "excluded"
-    """Its own figures disagree with the server's."""
-    ERROR = "error"
 
 
 class CampaignParticipant(Base):
     """One PC of a run; written once, with the result.
 
     Attributes:
-        link: wired, wifi or "".
-        passed: it reached the floor in both directions; None = cannot be told.
-        bins_dl: goodput of each second of the window and its warm-up (bit/s), by the server.
+        link: wired, wireless or unknown.
+        status: ok, absent, late, aborted, error, or excluded (its figures disagree with the server's).
+        passed: it reached the pace in every direction; None = cannot be told.
+        bins_dl: payload rate of each second from the ordered start on (bit/s), by the server.
     """
 
     __tablename__ = "campaign_participant"
@@ -312,3 +305,13 @@ class CampaignParticipant(Base):
     passed: Mapped[bool | None]
     bins_dl: Mapped[list[Any]]
     bins_ul: Mapped[list[Any]]
+
+
+class CoordinatorLease(Base):
+    """Which coordinator may plan and drive runs: one row, held by whoever renewed it in time."""
+
+    __tablename__ = "coordinator_lease"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("wake", sa.Boolean(), nullable=False),
         sa.Column("starts_at", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("ends_at", phongmay_store.register.base.UtcDateTime(), nullable=True),
+        sa.Column("failover", sa.Boolean(), nullable=False),
         sa.Column("server_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("ordered_by", sa.String(), nullable=False),
@@ -100,8 +101,6 @@ def upgrade() -> None:
         "campaign_result",
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("school_id", sa.String(), nullable=False),
-        sa.Column("room_id", sa.String(), nullable=True),
-        sa.Column("line_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("t_start", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("layer", sa.String(), nullable=False),
@@ -138,17 +137,18 @@ def upgrade() -> None:
         sa.Column("router_dl", sa.Double(), nullable=True),
         sa.Column("router_ul", sa.Double(), nullable=True),
         sa.Column("server_load", sa.Double(), nullable=True),
+        sa.Column("directions", sa.JSON(), nullable=False),
         sa.Column("by_line", sa.JSON(), nullable=False),
+        sa.Column("rooms", sa.JSON(), nullable=False),
         sa.Column("whole_room", sa.Boolean(), nullable=False),
-        sa.Column("valid", sa.Boolean(), nullable=False),
+        sa.Column("whole_school", sa.Boolean(), nullable=False),
         sa.Column("verdict", sa.String(), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("cause", sa.String(), nullable=False),
-        sa.Column("cause_name", sa.String(), nullable=False),
+        sa.Column("cause_names", sa.JSON(), nullable=False),
         sa.Column("recorded_at", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_campaign_result")),
     )
-    op.create_index(op.f("ix_campaign_result_line_id"), "campaign_result", ["line_id"], unique=False)
     op.create_index(op.f("ix_campaign_result_school_id"), "campaign_result", ["school_id"], unique=False)
     op.create_index(op.f("ix_campaign_result_t_start"), "campaign_result", ["t_start"], unique=False)
     op.create_table(
@@ -157,11 +157,14 @@ def upgrade() -> None:
         sa.Column("campaign_id", sa.String(), nullable=False),
         sa.Column("school_id", sa.String(), nullable=False),
         sa.Column("room_id", sa.String(), nullable=True),
-        sa.Column("line_id", sa.String(), nullable=False),
+        sa.Column("lines", sa.JSON(), nullable=False),
+        sa.Column("groups", sa.JSON(), nullable=False),
         sa.Column("isp", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("failover", sa.Boolean(), nullable=False),
+        sa.Column("ramp_n", sa.Integer(), nullable=False),
         sa.Column("server_id", sa.String(), nullable=False),
         sa.Column("rate_bps", sa.BigInteger(), nullable=False),
         sa.Column("contracted_dl", sa.BigInteger(), nullable=True),
@@ -170,12 +173,16 @@ def upgrade() -> None:
         sa.Column("floor_ul", sa.Double(), nullable=False),
         sa.Column("rule_version", sa.String(), nullable=False),
         sa.Column("due_at", phongmay_store.register.base.UtcDateTime(), nullable=False),
+        sa.Column("slot_start", phongmay_store.register.base.UtcDateTime(), nullable=False),
+        sa.Column("slot_end", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("created_at", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_campaign_run")),
+        sa.UniqueConstraint(
+            "campaign_id", "school_id", "attempt", name=op.f("uq_campaign_run_campaign_id_school_id_attempt")
+        ),
     )
     op.create_index(op.f("ix_campaign_run_campaign_id"), "campaign_run", ["campaign_id"], unique=False)
     op.create_index(op.f("ix_campaign_run_due_at"), "campaign_run", ["due_at"], unique=False)
-    op.create_index(op.f("ix_campaign_run_line_id"), "campaign_run", ["line_id"], unique=False)
     op.create_index(op.f("ix_campaign_run_school_id"), "campaign_run", ["school_id"], unique=False)
     op.create_table(
         "campaign_step",
@@ -188,6 +195,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("run_id", "step", name=op.f("uq_campaign_step_run_id_step")),
     )
     op.create_index(op.f("ix_campaign_step_run_id"), "campaign_step", ["run_id"], unique=False)
+    op.create_table(
+        "coordinator_lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("until", phongmay_store.register.base.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_coordinator_lease")),
+    )
     op.create_table(
         "outbox_command",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
@@ -217,16 +231,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_outbox_command_run_id"), table_name="outbox_command")
     op.drop_index(op.f("ix_outbox_command_device_id"), table_name="outbox_command")
     op.drop_table("outbox_command")
+    op.drop_table("coordinator_lease")
     op.drop_index(op.f("ix_campaign_step_run_id"), table_name="campaign_step")
     op.drop_table("campaign_step")
     op.drop_index(op.f("ix_campaign_run_school_id"), table_name="campaign_run")
-    op.drop_index(op.f("ix_campaign_run_line_id"), table_name="campaign_run")
     op.drop_index(op.f("ix_campaign_run_due_at"), table_name="campaign_run")
     op.drop_index(op.f("ix_campaign_run_campaign_id"), table_name="campaign_run")
     op.drop_table("campaign_run")
     op.drop_index(op.f("ix_campaign_result_t_start"), table_name="campaign_result")
     op.drop_index(op.f("ix_campaign_result_school_id"), table_name="campaign_result")
-    op.drop_index(op.f("ix_campaign_result_line_id"), table_name="campaign_result")
     op.drop_table("campaign_result")
     op.drop_index(op.f("ix_campaign_participant_run_id"), table_name="campaign_participant")
     op.drop_index(op.f("ix_campaign_participant_room_id"), table_name="campaign_participant")
