@@ -37,8 +37,8 @@ from phongmay_store.register.campaign import (
 )
 from phongmay_store.register.timetable import LOCAL
 
-RUN_S = 50.0
-"""How long a run takes from the orders to its end, a capacity test included."""
+RUN_S = 35.0
+"""How long a run takes from its start to its end, a capacity test included."""
 HORIZON_S = 3 * 86400.0
 """Slots are given so far ahead; what finds none waits for the next look."""
 NOT_BEFORE_S = 2.0
@@ -175,7 +175,7 @@ class Planner:
         slots = plan(
             [need.waiting for need in by_school.values()], [_slot(one.run) for one in standing],
             now=now.timestamp() + NOT_BEFORE_S, budget_bps=server.uplink_bps * self._settings.uplink_share,
-            slot_s=self._settings.slot_s, run_s=RUN_S, seed=int(now.timestamp()),
+            slot_s=self._settings.slot_s, run_s=self._settings.lead_s + RUN_S, seed=int(now.timestamp()),
         )  # fmt: skip
         made = [self._write(session, by_school[slot.key], slot, now) for slot in slots]
         session.flush()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.calendar_reading import read_calendar
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
@@ -19,8 +20,6 @@ from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Line, Room, RoomKind
 from phongmay_store.register.timetable import LOCAL, NEVER, Timetable, TimetableError, parse
 
-IP_PER_PAYLOAD = 1500 / 1448
-"""Bytes of IP packets for each byte of payload: what a floor takes of a line."""
 LOOK_AHEAD = timedelta(days=14)
 
 
@@ -61,6 +60,8 @@ class Site:
     room_names: dict[str, str]
     pcs: tuple[Pc, ...]
     calendar: Calendar
+    routers: tuple[str, ...] = ()
+    """Routers of the school, whose WAN counters a gateway may read."""
 
     def of_room(self, room_id: str | None) -> tuple[Pc, ...]:
         """Give the PCs of one room, or of all computer rooms."""
@@ -83,7 +84,7 @@ class Site:
     def rate_bps(self, kind: str, pcs: int, floor_bps: float, budget_bps: float) -> int:
         """Give what a run is expected to take: the floors, or all that the lines carry (unknown: the whole budget)."""
         if kind != "capacity":
-            return int(pcs * floor_bps * IP_PER_PAYLOAD) + 1
+            return int(pcs * floor_bps * IP_BYTES_PER_PAYLOAD) + 1
         rates = [max(line.down_bps or 0, line.up_bps or 0) for line in self.lines]
         return sum(rates) if rates and all(rates) else int(budget_bps)
 
@@ -114,7 +115,17 @@ def read_site(session: Session, school_id: str, now: datetime) -> Site | None:
         {room.id: room.name for room in rooms},
         tuple(Pc(device, room or "", code, since is not None) for device, room, code, since in devices),
         read_calendar(session, school_id, today, today + LOOK_AHEAD),
-    )
+        tuple(
+            session.scalars(
+                select(Device.id)
+                .where(
+                    Device.holds(now), Device.school_id == school_id, Device.kind == DeviceKind.ROUTER.value,
+                    Device.state == DeviceState.IN_SERVICE.value,
+                )
+                .order_by(Device.id)
+            )
+        ),
+    )  # fmt: skip
 
 
 def _timetable(text: str) -> Timetable:

@@ -32,6 +32,8 @@ class Order(StrEnum):
 
     CAMPAIGN_START = "campaign_start"
     CAMPAIGN_ABORT = "campaign_abort"
+    WAKE = "wake"
+    """Send magic packets (Wake-on-LAN) to neighbours; body: `addresses`, hardware addresses of the same network."""
 
 
 class Refusal(StrEnum):
