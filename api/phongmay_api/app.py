@@ -45,6 +45,7 @@ from phongmay_api.system.router import router as system
 from phongmay_api.verdicts.router import router as verdicts
 from phongmay_rules.model import Pack
 from phongmay_store.attachments import AttachmentFolder
+from phongmay_store.register.sealing import Seal
 
 _ROUTERS = (
     system,
@@ -81,6 +82,7 @@ def create_app(
     pack: Pack,
     attachments: AttachmentFolder,
     interval_s: float = 60.0,
+    seal: Seal | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -91,13 +93,14 @@ def create_app(
         pack: the rule pack in force, for the texts of rules and clauses.
         attachments: folder of papers and photographs.
         interval_s: seconds between evaluations of the engine.
+        seal: seals command keys at enrolment; without one what enrols can be given no commands.
 
     Raises:
         RuntimeError: a route has no permission in the table or no guard.
     """
     app = FastAPI(title=_TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(
-        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s
+        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s, seal
     )
     for router in _ROUTERS:
         app.router.routes.extend(router.routes)

@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace) -> int:
     engine = open_register(settings.store.register_url)
     require_current(engine)
     with closing(SqliteSeries.open(settings.store.series_path)) as series:
-        outbox = Outbox(engine, Seal.open(settings.store.seal_file))
+        outbox = Outbox(engine, Seal.open(settings.store.seal_path))
         Collector(settings.broker, settings.collector, series, engine, outbox).run(stop)
     return 0
 
