@@ -74,12 +74,14 @@ class RunReport:
         start_up: ordered start upwards, 0 if there was none.
         stopped_down_s: length of the window when the server stopped the direction; 0 if it never did.
         stopped_up_s: the same upwards.
+        reason_down: why the direction ended: window, steady, run_byte_cap, aborted; "" while it runs.
+        reason_up: the same upwards.
         congestion_control: what is in force on the server's sending connections; several are joined by "+".
         cpu_max_ratio: highest share of one processor core that the server used in a second of the run.
         egress_max_bps: highest sum of payload that it sent for all runs in a second.
         ingress_max_bps: highest sum that it received.
         limited: the server itself was the limit; such a run is void.
-        limits: why: cpu, uplink.
+        limits: why: cpu, late (its loop), uplink.
         refused: how many connections of this run were turned away, by reason.
         connections: every connection with bytes.
         controls: participants whose control connection was admitted, with their source address.
@@ -94,6 +96,8 @@ class RunReport:
     start_up: float
     stopped_down_s: float
     stopped_up_s: float
+    reason_down: str
+    reason_up: str
     congestion_control: str
     cpu_max_ratio: float
     egress_max_bps: float

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     BELOW_CONTRACT = "below_contracted_rate"
     EMULATED = "absent_pcs_were_emulated"
     UNKNOWN_LINE = "source_address_of_no_known_line"
+    NO_CONTRACT = "no_contracted_rate_to_hold_it_against"
 
 
 @dataclass(frozen=True)

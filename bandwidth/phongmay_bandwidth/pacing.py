@@ -1,0 +1,49 @@
+"""A token bucket in 16 KiB writes: paces a participant's upload, and a server's download where the kernel cannot.
+
+A rate and moments go in, bytes that may be written now and the next moment come out. The bucket begins with a random
+part of one write, so that forty PCs that start together do not write together ever after.
+"""
+
+from __future__ import annotations
+
+import random
+
+WRITE_BYTES = 16384
+_DEPTH_S = 0.02
+"""Tokens of so much time are kept for a loop that comes late; two writes at least."""
+
+
+class Bucket:
+    """Tokens of one connection."""
+
+    def __init__(self, rate_bps: float, now: float, fill: float | None = None) -> None:
+        """Begin.
+
+        Args:
+            rate_bps: payload rate.
+            now: moment of the monotonic clock.
+            fill: share of a write that is there at once; random if not given.
+        """
+        self._rate = rate_bps / 8
+        self._depth = max(2 * WRITE_BYTES, self._rate * _DEPTH_S)
+        first = random.random() if fill is None else fill  # noqa: S311 # spreads load, guards nothing
+        self._tokens = first * WRITE_BYTES
+        self._at = now
+        self._begun = False
+
+    def take(self, now: float) -> int:
+        """Give how many bytes may be written now: at first what is there, then whole writes only."""
+        self._tokens = min(self._depth, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if not self._begun:
+            return max(1, int(self._tokens))
+        return int(self._tokens // WRITE_BYTES) * WRITE_BYTES
+
+    def spent(self, count: int) -> None:
+        """So many bytes were written."""
+        self._begun = True
+        self._tokens -= count
+
+    def next_at(self) -> float:
+        """Give the moment at which a whole write is there."""
+        return self._at + max(0.0, WRITE_BYTES - self._tokens) / self._rate
