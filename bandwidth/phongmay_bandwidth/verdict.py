@@ -212,3 +212,10 @@ def decide(history: Sequence[PastRun]) -> Verdict | None:
     if len({run.day for run in valid if run.verdict is Verdict.FAIL}) >= 2:
         return Verdict.FAIL
     return Verdict.PASS if valid[-1].verdict is Verdict.PASS else Verdict.INSUFFICIENT
+
+
+def says_something(verdict: str, reasons: Sequence[str]) -> bool:
+    """Tell whether the figures of a run may be relied on: it was valid, or lacks nothing but a contract to judge by."""
+    return verdict in (Verdict.PASS, Verdict.FAIL) or (
+        verdict == Verdict.INSUFFICIENT and list(reasons) == [Reason.NO_CONTRACT]
+    )

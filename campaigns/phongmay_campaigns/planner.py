@@ -17,7 +17,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from phongmay_bandwidth.verdict import Verdict
+from phongmay_bandwidth.verdict import Verdict, says_something
 from phongmay_campaigns.ledger import Standing, open_runs, take
 from phongmay_campaigns.ramp import next_size
 from phongmay_campaigns.scheduling import Slot, Waiting, plan
@@ -216,14 +216,21 @@ class _Past(NamedTuple):
 
 def _history(session: Session, campaign_id: str) -> dict[str, list[_Past]]:
     rows = session.execute(
-        select(CampaignRun.school_id, CampaignRun.due_at, CampaignRun.ramp_n, CampaignResult.verdict)
+        select(
+            CampaignRun.school_id,
+            CampaignRun.due_at,
+            CampaignRun.ramp_n,
+            CampaignResult.verdict,
+            CampaignResult.reasons,
+        )
         .outerjoin(CampaignResult, CampaignResult.run_id == CampaignRun.run_id)
         .where(CampaignRun.campaign_id == campaign_id)
         .order_by(CampaignRun.attempt)
     )
     out: dict[str, list[_Past]] = {}
-    for school, at, size, verdict in rows:
-        past = _Past(at, verdict in (Verdict.PASS, Verdict.FAIL), size, verdict == Verdict.PASS)
+    for school, at, size, verdict, reasons in rows:
+        counts = verdict is not None and says_something(verdict, reasons)
+        past = _Past(at, counts, size, verdict == Verdict.PASS)
         out.setdefault(school, []).append(past)
     return out
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
-from phongmay_rules.runs import TestRun, read_runs
+from phongmay_rules.runs import LineRun, read_runs
 from phongmay_store.register.calendar_hours import OPEN, Calendar
 from phongmay_store.register.calendar_reading import read_calendars
 from phongmay_store.register.compliance import SubjectKind
@@ -106,7 +106,7 @@ class SchoolPlace:
     devices: list[DevicePlace] = field(default_factory=list)
     lines: list[LinePlace] = field(default_factory=list)
     declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
-    runs: tuple[TestRun, ...] = ()
+    runs: tuple[LineRun, ...] = ()
     calendar: Calendar = field(default=OPEN, compare=False)
 
     def is_like(self, other: SchoolPlace) -> bool:

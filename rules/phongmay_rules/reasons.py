@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NOT_ALL_TESTED = "not_all_tested"
     FAILED_ONCE = "failed_once"
     FLOOR_RAISED = "floor_raised"
+    LOAD_NOT_REACHED = "load_not_reached"
     # the engine itself
     BAD_PARAMETER = "bad_parameter"
     ENGINE_STOPPED = "engine_stopped"
@@ -119,6 +120,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.FLOOR_RAISED: (
         "mức yêu cầu đã nâng sau lượt đo gần nhất, cần đo lại theo mức mới",
         "the floor was raised after the newest test; it must be run again",
+    ),
+    Reason.LOAD_NOT_REACHED: (
+        "một phòng hoặc vài máy chậm nên tải chưa dồn đủ lên đường truyền; cần khắc phục rồi đo lại",
+        "a slow room or slow PCs kept the load from reaching the line; mend them and test again",
     ),
     Reason.BAD_PARAMETER: ("tham số đặt ngoài giới hạn cho phép", "a parameter is set outside its bounds"),
     Reason.ENGINE_STOPPED: ("hệ thống đánh giá đã ngừng", "the evaluation has stopped"),

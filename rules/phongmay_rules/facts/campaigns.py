@@ -15,7 +15,7 @@ from phongmay_bandwidth.verdict import PastRun, Verdict, decide
 from phongmay_rules.facts.catalogue import DAY, Found, missing
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
-from phongmay_rules.runs import TestRun
+from phongmay_rules.runs import LineRun
 from phongmay_store.register.campaign import CampaignKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.place import RoomKind
@@ -23,8 +23,17 @@ from phongmay_store.register.timetable import LOCAL, local_day
 
 HOLDS_S = 92 * DAY
 """A run vouches for so long: a quarter."""
+LOADED = 0.9
+"""Share of the ordered load that must have gone over a line before it is said to have held."""
+ROOM = ("concurrent_pass_ratio", "concurrent_p10_bps")
+"""Facts of a room."""
+SCHOOL = (
+    "download_p50_bps", "upload_p50_bps", "download_per_student_bps", "download_per_pc_bps", "download_contract_ratio",
+    "upload_contract_ratio", "rtt_mean_s",
+)  # fmt: skip
+"""Facts of a school's lines."""
 _PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
-Select = Callable[[TestRun], float | None]
+Select = Callable[[LineRun], float | None]
 
 
 def quarter_start(at: float) -> float:
@@ -38,7 +47,7 @@ def quarter_start(at: float) -> float:
 
 
 def room_facts(
-    room: RoomPlace, devices: Sequence[DevicePlace], runs: Sequence[TestRun], needed_bps: float, at: float
+    room: RoomPlace, devices: Sequence[DevicePlace], runs: Sequence[LineRun], needed_bps: float, at: float
 ) -> list[Found]:
     """Give which share of the PCs in service passed this quarter, and the rate of the slowest tenth.
 
@@ -57,7 +66,7 @@ def room_facts(
     ]
 
 
-def _pass_ratio(room: RoomPlace, pcs: Sequence[str], runs: Sequence[TestRun], needed: float, at: float) -> Found:
+def _pass_ratio(room: RoomPlace, pcs: Sequence[str], runs: Sequence[LineRun], needed: float, at: float) -> Found:
     name = "concurrent_pass_ratio"
     if not pcs:
         return missing(name, Reason.NO_MEMBERS, at, sources=(room.row,))
@@ -77,7 +86,7 @@ def _pass_ratio(room: RoomPlace, pcs: Sequence[str], runs: Sequence[TestRun], ne
     return missing(name, why, at, sources=sources, **detail)
 
 
-def _fails(pc: str, room: str, runs: Sequence[TestRun]) -> bool:
+def _fails(pc: str, room: str, runs: Sequence[LineRun]) -> bool:
     """Tell whether a PC failed two of its last three valid runs, on different days."""
     history = []
     for run in runs:
@@ -87,7 +96,7 @@ def _fails(pc: str, room: str, runs: Sequence[TestRun]) -> bool:
     return decide(history) is Verdict.FAIL
 
 
-def _room_rate(room: RoomPlace, runs: Sequence[TestRun], needed: float, at: float) -> Found:
+def _room_rate(room: RoomPlace, runs: Sequence[LineRun], needed: float, at: float) -> Found:
     """Give the rate of the slowest tenth of a room's PCs, each carrying its own share only."""
     name = "concurrent_p10_bps"
     history = [
@@ -101,12 +110,12 @@ def _room_rate(room: RoomPlace, runs: Sequence[TestRun], needed: float, at: floa
     )  # fmt: skip
 
 
-def _room_held(run: TestRun, room: str) -> bool:
+def _room_held(run: LineRun, room: str) -> bool:
     p10 = run.rooms[room].p10_bps
     return p10 is not None and p10 >= 0.95 * run.pace_bps
 
 
-def _own_share(run: TestRun, rate: float | None) -> float | None:
+def _own_share(run: LineRun, rate: float | None) -> float | None:
     """Scale a PC's rate down to its own share where it pulled for absent PCs too."""
     return None if rate is None else rate * run.floor_bps / run.pace_bps if run.pace_bps else rate
 
@@ -114,7 +123,7 @@ def _own_share(run: TestRun, rate: float | None) -> float | None:
 def _standing(
     name: str,
     history: Sequence[PastRun],
-    runs: Sequence[TestRun],
+    runs: Sequence[LineRun],
     needed: float,
     at: float,
     reached: Select,
@@ -155,7 +164,7 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
         needed_bps: floor in force now.
         at: time of the evaluation.
     """
-    recent = [run for run in school.runs if run.is_valid and run.at >= at - HOLDS_S]
+    recent = [run for run in school.runs if run.is_usable and run.at >= at - HOLDS_S]
     capacity = [run for run in recent if run.kind == CampaignKind.CAPACITY]
     download = _median("download_p50_bps", capacity, lambda run: run.ip_dl, at)
     return [
@@ -169,7 +178,7 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
     ]
 
 
-def _median(name: str, runs: Sequence[TestRun], rate: Select, at: float) -> Found:
+def _median(name: str, runs: Sequence[LineRun], rate: Select, at: float) -> Found:
     found = [(run, value) for run in runs if (value := rate(run)) is not None]
     if not found:
         return missing(name, Reason.NO_CAPACITY_RUN, at)
@@ -189,20 +198,33 @@ def _per_student(download: Found, students: Found, at: float) -> Found:
     return Found(name, download.value / students.value, download.at, None, sources, detail)
 
 
-def _per_pc(school: SchoolPlace, runs: Sequence[TestRun], needed: float, at: float) -> Found:
+def _per_pc(school: SchoolPlace, runs: Sequence[LineRun], needed: float, at: float) -> Found:
     """Only runs of the whole school say that the line serves all PCs; upward failures are no matter of this fact."""
     rooms = [room for room in school.rooms if room.kind == RoomKind.COMPUTER]
     whole = [run for run in runs if run.whole_school]
-    history = [
-        PastRun(
-            local_day(run.at), Verdict.FAIL if run.verdict == Verdict.FAIL and "down" in run.below else Verdict.PASS
-        )
-        for run in whole
-    ]
-    return _standing("download_per_pc_bps", history, whole, needed, at, _reached, tuple(room.row for room in rooms))
+    loaded = [run for run in whole if run.line_verdict != Verdict.PASS or _was_loaded(run)]
+    if whole and not loaded:
+        newest = whole[-1]
+        return missing(
+            "download_per_pc_bps", Reason.LOAD_NOT_REACHED, at, sources=(newest.source,), run=newest.id,
+            cause=newest.cause,
+        )  # fmt: skip
+    history = [PastRun(local_day(run.at), _downwards(run)) for run in loaded]
+    return _standing("download_per_pc_bps", history, loaded, needed, at, _reached, tuple(room.row for room in rooms))
 
 
-def _reached(run: TestRun) -> float | None:
+def _was_loaded(run: LineRun) -> bool:
+    """Tell whether the line carried what it was to carry: a slow room can keep the load from ever reaching it."""
+    return run.goodput_dl is not None and run.goodput_dl >= LOADED * run.floor_bps * run.registered
+
+
+def _downwards(run: LineRun) -> Verdict:
+    if run.line_verdict == Verdict.FAIL:
+        return Verdict.FAIL if "down" in run.below else Verdict.PASS
+    return Verdict(run.line_verdict)
+
+
+def _reached(run: LineRun) -> float | None:
     """Give what each registered PC got in a run that failed: the mean, or the slowest tenth if that is less."""
     mean = run.goodput_dl / run.registered if run.goodput_dl is not None and run.registered else None
     found = [rate for rate in (mean, _own_share(run, run.p10_bps)) if rate is not None]
@@ -210,7 +232,7 @@ def _reached(run: TestRun) -> float | None:
 
 
 def _of_contract(
-    name: str, school: SchoolPlace, runs: Sequence[TestRun], rate: Select, promised: str, at: float
+    name: str, school: SchoolPlace, runs: Sequence[LineRun], rate: Select, promised: str, at: float
 ) -> Found:
     """Give the mean rate over what all contracts together promise now."""
     promises = [getattr(line, promised) for line in school.lines]
@@ -226,7 +248,7 @@ def _of_contract(
     return Found(name, mean / sum(promises), found[-1][0].at, None, sources, detail)
 
 
-def _latency(runs: Sequence[TestRun], at: float) -> Found:
+def _latency(runs: Sequence[LineRun], at: float) -> Found:
     """Give the mean of the idle latencies to the bandwidth server, one a run."""
     found = [(run, run.idle_s) for run in runs if run.idle_s is not None]
     if not found:

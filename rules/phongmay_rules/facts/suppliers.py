@@ -69,8 +69,8 @@ _SCREEN = Supply(
 )
 _CONCURRENT = Supply(
     Supplier.CAMPAIGN,
-    "tổ chức đợt đo đồng thời của phòng (phongmay campaign run)",
-    "run the concurrent test of the room (phongmay campaign run)",
+    "tổ chức đợt đo đồng thời của phòng",
+    "run the concurrent test of the room",
 )
 _SWITCH = Supply(
     Supplier.SCHOOL_IT,
@@ -84,13 +84,13 @@ _LINE = Supply(
 )
 _WHOLE_SCHOOL = Supply(
     Supplier.CAMPAIGN,
-    "tổ chức đợt đo đồng thời toàn trường (phongmay campaign run --kind floor)",
-    "run the concurrent test of the whole school (phongmay campaign run --kind floor)",
+    "tổ chức đợt đo đồng thời toàn trường",
+    "run the concurrent test of the whole school",
 )
 _CAPACITY = Supply(
     Supplier.CAMPAIGN,
-    "tổ chức đợt đo dung lượng đường truyền của trường (phongmay campaign run --kind capacity)",
-    "run the capacity test of the school's line (phongmay campaign run --kind capacity)",
+    "tổ chức đợt đo dung lượng đường truyền của trường",
+    "run the capacity test of the school's line",
 )
 _PUPILS_LINE = Supply(
     Supplier.CAMPAIGN,
@@ -207,7 +207,7 @@ BY_FACT: Mapping[str, Supply] = {
 THE_FACTS_OWN = frozenset(
     {
         Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET, Reason.NOT_ALL_TESTED,
-        Reason.FAILED_ONCE, Reason.FLOOR_RAISED,
+        Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
     }
 )  # fmt: skip
 """Reasons that say nothing more than that the fact is not there: its own supplier is asked."""
