@@ -23,7 +23,8 @@ def svg(chart: Chart) -> str:
 def _shape(shape: Shape) -> str:
     x, y = shape.points[0]
     if shape.text:
-        return f'<text x="{x:.1f}" y="{y:.1f}" fill="{shape.fill}" text-anchor="{shape.anchor}">{escape(shape.text)}</text>'
+        place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{shape.anchor}"'
+        return f'<text {place} fill="{shape.fill}">{escape(shape.text)}</text>'
     if shape.stroke:
         end_x, end_y = shape.points[1]
         dashed = ' stroke-dasharray="5 4" stroke-width="1.5"' if shape.dashed else ""

@@ -146,8 +146,10 @@ TEXTS: Mapping[str, Pair] = {
     "yes": ("đạt", "yes"),
     "no": ("không đạt", "no"),
     "rules_note": (
-        "Kết luận của một lượt đo không phải là kết luận về trường: chỉ kết luận không đạt khi 2 trong 3 lượt hợp lệ gần nhất, vào các ngày khác nhau, không đạt.",
-        "The verdict of one run is not the school's: a line fails only when 2 of its last 3 valid runs, on different days, failed.",
+        "Kết luận của một lượt đo không phải là kết luận về trường: chỉ kết luận không đạt khi 2 trong 3 lượt hợp lệ "
+        "gần nhất, vào các ngày khác nhau, không đạt.",
+        "The verdict of one run is not the school's: a line fails only when 2 of its last 3 valid runs, on different "
+        "days, failed.",
     ),
     "layer_note": (
         "Tốc độ lớp IP = tải hữu ích × 1500/1448. Máy chủ đo là căn cứ; số liệu của từng máy dùng để đối chiếu.",
@@ -155,7 +157,7 @@ TEXTS: Mapping[str, Pair] = {
     ),
     "of": ("Lập lúc", "Made at"),
     "rule_version": ("Phiên bản bộ tiêu chí", "Version of the rules"),
-}  # fmt: skip
+}
 TABLES = (STEPS, END_REASONS, VERDICTS, REASONS, CAUSES, STATUSES, KINDS, MODES, CAMPAIGN_STATES, TEXTS)
 
 
