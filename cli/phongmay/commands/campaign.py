@@ -195,14 +195,14 @@ def _stop(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    writers = {".pdf": lambda evidence: to_pdf(evidence, args.lang, utc_now()), ".csv": lambda e: to_csv(e, args.lang)}
-    if args.out.suffix not in writers:
+    if args.out.suffix not in (".pdf", ".csv"):
         raise OperatorError(f"--out {args.out}: the file must end in .pdf or .csv")
     with _register(load(args.config)) as session:
         evidence = gather(session, args.id)
         if evidence is None:
             raise OperatorError(f"no run {args.id!r}; 'phongmay campaign list --all' names them")
-        content = writers[args.out.suffix](evidence)
+        is_pdf = args.out.suffix == ".pdf"
+        content = to_pdf(evidence, args.lang, utc_now()) if is_pdf else to_csv(evidence, args.lang)
     try:
         args.out.write_bytes(content)
     except OSError as error:
