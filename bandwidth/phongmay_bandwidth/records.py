@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -26,6 +27,9 @@ def read_record(kind: type[T], table: Mapping[str, Any], what: str) -> T:
     Raises:
         RecordError: a key is missing, wrongly typed or out of bounds.
     """
+    for name, value in table.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RecordError(f"{what}: '{name}' is not a number")
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type] # T is a dataclass
     try:
         return from_table(kind, {name: value for name, value in table.items() if name in names}, what)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phongmay_api.settings import ApiSettings
+from phongmay_bandwidth.settings import BandwidthSettings
 from phongmay_campaigns.settings import CampaignSettings
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.settings import read_settings, section
@@ -22,6 +23,9 @@ class ServerSettings:
     store: StoreSettings = section(StoreSettings, about="Where series and register lie.")
     broker: BrokerSettings = section(BrokerSettings, about="The MQTT broker.")
     collector: CollectorSettings = section(CollectorSettings, about="The collector.")
+    bandwidth: BandwidthSettings = section(
+        BandwidthSettings, about="The bandwidth server, against which rooms load their line."
+    )
     campaigns: CampaignSettings = section(
         CampaignSettings, about="The coordinator of bandwidth campaigns (phongmay campaigns run)."
     )
