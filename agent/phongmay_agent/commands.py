@@ -1,4 +1,4 @@
-"""What the agent obeys: the start and the abort of a bandwidth test, and nothing else.
+"""What the agent obeys: start and abort of a bandwidth test, waking neighbours for one, and nothing else.
 
 Messages of the command topic go in; a test runs in a thread of its own; its result comes out of `results`, and `reader`
 becomes readable then. A command with a wrong HMAC, an old one, a replayed one and one of another device are refused and
@@ -16,6 +16,7 @@ import threading
 from collections import deque
 
 from phongmay_agent.clock import Clock
+from phongmay_agent.waking import wake
 from phongmay_bandwidth.machine import Machine
 from phongmay_bandwidth.order import OrderError, RunOrder
 from phongmay_bandwidth.participant import Participant
@@ -67,8 +68,10 @@ class Commands:
             return
         if command.order is Order.CAMPAIGN_START:
             self._start(command)
-        else:
+        elif command.order is Order.CAMPAIGN_ABORT:
             self._abort(str(command.body.get("run", "")))
+        elif command.order is Order.WAKE:
+            self._wake(command)
 
     def _start(self, command: Command) -> None:
         try:
@@ -87,6 +90,13 @@ class Commands:
             self._running = (order.run, participant, thread)
             _log.info("bandwidth test %s (%s)", order.run, order.kind)
             thread.start()
+
+    def _wake(self, command: Command) -> None:
+        addresses = command.body.get("addresses")
+        try:
+            _log.info("woke %d neighbours", wake(addresses if isinstance(addresses, list) else ()))
+        except OSError as error:
+            _log.warning("neighbours cannot be woken: %s", error)
 
     def _refuse(self, run: str, reason: str) -> None:
         if run:

@@ -128,6 +128,9 @@ class Planner:
                 )
                 continue
             runs = history.get(school_id, [])
+            if any(one.run.campaign_id == campaign.id and one.run.school_id == school_id for one in standing):
+                left += 1  # its run is under way: it is not done before that has ended
+                continue
             size = _ramp_size(campaign, runs, len(pcs))
             if size is None or _has_its_run(campaign, runs, now):
                 left += campaign.every_days > 0 and size is not None
