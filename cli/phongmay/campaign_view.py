@@ -31,7 +31,7 @@ from phongmay_store.register.timetable import LOCAL
 
 LOOK_S = 1.0
 PATIENCE_S = 20.0
-"""So long nobody need be coordinating before it is said."""
+"""So long nothing need be planned before it is said why."""
 _BAR = 30
 _RECENT = round(1 / BIN_S)
 
@@ -43,9 +43,13 @@ def follow(session: Session, seal: Seal, campaign_id: str, language: str) -> int
     warned = False
     while not view.look():
         session.rollback()  # the next look sees what others have written since
-        if not warned and time.monotonic() - began > PATIENCE_S and not is_coordinated(session, utc_now()):
+        if not warned and not view.has_runs and time.monotonic() - began > PATIENCE_S:
             warned = True
-            view.say("no coordinator is at work: start one with 'phongmay campaigns run'")
+            view.say(
+                "not planned yet: the calendar, other runs or the server's budget stand in the way (see its log)"
+                if is_coordinated(session, utc_now())
+                else "no coordinator is at work: start one with 'phongmay campaigns run'"
+            )
         time.sleep(LOOK_S)
     return view.end()
 
@@ -68,6 +72,11 @@ class _View:
         if self._is_terminal:
             self._draw([line for one in running for line in self._bars(one)])
         return (campaign is None or campaign.state != CampaignState.ACTIVE.value) and not running
+
+    @property
+    def has_runs(self) -> bool:
+        """Tell whether any run was planned."""
+        return bool(self._said)
 
     def end(self) -> int:
         """Print the figures of every run; 0 when all passed."""

@@ -153,12 +153,28 @@ def states(house: Any) -> dict[tuple[str, str], str]:
         return {(subject, rule): state for subject, rule, state in rows}
 
 
+def stopped_at_once(tested: Campus) -> None:
+    """Stop a campaign while its run measures: no result, and the PCs are told to abort."""
+    campaign = tested.order("--kind", "capacity")
+    run = tested.wait(campaign, RunStep.ORDERED)
+    tested.phongmay("campaign", "stop", campaign)
+    assert tested.wait(campaign, RunStep.STOPPED) == run
+    with Session(tested.house.engine) as session:
+        assert session.get(CampaignResult, run) is None
+        names = session.scalars(select(OutboxCommand.name).where(OutboxCommand.run_id == run)).all()
+        assert sorted(names) == ["campaign_abort"] * PCS + ["campaign_start"] * PCS
+
+
 def test_from_the_order_to_the_verdict(tested: Campus) -> None:
-    """A floor test whose coordinator is killed -9 in the middle still ends with one result, and the rules read it."""
+    """A stopped campaign ends at once and without a result; one whose coordinator is killed -9 ends with one result.
+
+    The rules read that result: the room and the line pass, which were unknown before. One test, since it needs one house.
+    """
     house = tested.house
+    first = tested.coordinate()
+    stopped_at_once(tested)
     before = states(house)
     assert before[tested.room, "PH-03"] == before[house.school_id, "TR-07"] == "unknown"
-    first = tested.coordinate()
     campaign = tested.order("--kind", "floor")
     run = tested.wait(campaign, RunStep.ORDERED)
     house.processes.kill(first)
@@ -184,16 +200,3 @@ def test_from_the_order_to_the_verdict(tested: Campus) -> None:
     tested.phongmay("campaign", "report", run, "--out", str(house.folder / "run.pdf"))
     assert (house.folder / "run.pdf").read_bytes().startswith(b"%PDF")
     assert "đã kết thúc" not in tested.phongmay("campaign", "list"), "the campaign is done"
-
-
-def test_the_stop_button(tested: Campus) -> None:
-    """A campaign that is stopped while its run measures ends it at once: no result, and the PCs are told to abort."""
-    tested.coordinate()
-    campaign = tested.order("--kind", "capacity")
-    run = tested.wait(campaign, RunStep.ORDERED)
-    tested.phongmay("campaign", "stop", campaign)
-    assert tested.wait(campaign, RunStep.STOPPED) == run
-    with Session(tested.house.engine) as session:
-        assert session.get(CampaignResult, run) is None
-        names = session.scalars(select(OutboxCommand.name).where(OutboxCommand.run_id == run)).all()
-        assert sorted(names) == ["campaign_abort"] * PCS + ["campaign_start"] * PCS
