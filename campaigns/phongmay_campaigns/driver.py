@@ -15,15 +15,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
-from phongmay_bandwidth.fetch import FetchError, abort_run, fetch_report
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay_bandwidth.fetch import FetchError, abort_run, fetch_report
 from phongmay_bandwidth.order import RunKind
 from phongmay_bandwidth.planning import PlanError, RunPlan, make_orders
 from phongmay_bandwidth.report import RunReport
 from phongmay_campaigns import finishing, presence, waking
-from phongmay_campaigns.ledger import Standing, StepTakenError, take
+from phongmay_campaigns.ledger import Standing, StepTakenError, stop_run, take
 from phongmay_campaigns.settings import CampaignSettings
 from phongmay_campaigns.sites import Pc, Site, read_site
 from phongmay_campaigns.windows import intervals
@@ -274,12 +274,9 @@ class Driver:
                     abort_run(server.host, server.port, self._seal.open_sealed(server.ticket_key), run.run_id, 2.0)
                 except FetchError as error:
                     _log.warning('event=not_aborted_at_server run=%s detail="%s"', run.run_id, error)
-            for device in standing.detail["ordered"]:
-                outbox.put(
-                    session, device, Order.CAMPAIGN_ABORT.value, {"run": run.run_id},
-                    expires_at=now + timedelta(seconds=60), run_id=run.run_id,
-                )  # fmt: skip
-        self._end(session, run, RunStep.STOPPED, now, "stopped_by_a_person")
+        stop_run(session, standing, now)
+        session.commit()
+        _log.info("event=stopped run=%s school=%s", run.run_id, run.school_id)
 
     def _end(self, session: Session, run: CampaignRun, step: RunStep, now: datetime, reason: str) -> None:
         take(session, run.run_id, step, now, {"reason": reason})

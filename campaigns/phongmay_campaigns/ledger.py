@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from phongmay_contract.command import Order
 from phongmay_store.register.campaign import (
     ENDS,
     Campaign,
@@ -24,8 +25,11 @@ from phongmay_store.register.campaign import (
     CoordinatorLease,
     RunStep,
 )
+from phongmay_store.register.outbox import put
 
 _LEASE = "campaigns"
+ABORT_LIFE = timedelta(seconds=60)
+"""How long an order to abort is of use."""
 
 
 class StepTakenError(Exception):
@@ -87,6 +91,21 @@ def stop_campaign(session: Session, campaign: Campaign) -> bool:
     if campaign.state != CampaignState.ACTIVE.value:
         return False
     campaign.revise(session, {"state": CampaignState.STOPPED.value})
+    return True
+
+
+def stop_run(session: Session, standing: Standing, now: datetime) -> bool:
+    """End one run and tell its PCs to abort; False when it has ended already. The caller commits.
+
+    Raises:
+        StepTakenError: it ended in the same moment.
+    """
+    if standing.step in ENDS:
+        return False
+    for device in standing.detail.get("ordered", ()) if standing.step is RunStep.ORDERED else ():
+        body = {"run": standing.run.run_id}
+        put(session, device, Order.CAMPAIGN_ABORT.value, body, expires_at=now + ABORT_LIFE, run_id=standing.run.run_id)
+    take(session, standing.run.run_id, RunStep.STOPPED, now, {"reason": "stopped_by_a_person"})
     return True
 
 

@@ -168,7 +168,7 @@ def stopped_at_once(tested: Campus) -> None:
 def test_from_the_order_to_the_verdict(tested: Campus) -> None:
     """A stopped campaign ends at once and without a result; one whose coordinator is killed -9 ends with one result.
 
-    The rules read that result: the room and the line pass, which were unknown before. One test, since it needs one house.
+    The rules read that result: room and line, unknown before, pass. One test, since it needs one house.
     """
     house = tested.house
     first = tested.coordinate()
