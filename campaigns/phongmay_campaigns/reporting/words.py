@@ -60,7 +60,7 @@ REASONS: Mapping[str, Pair] = {
     "participants_below_floor": ("có máy không đạt mức sàn", "some PCs did not reach the floor"),
     "sum_below_what_was_ordered": ("tổng băng thông thấp hơn mức đã đặt", "the sum stayed below what was ordered"),
     "below_contracted_rate": ("thấp hơn tốc độ hợp đồng", "below the contracted rate"),
-    "no_contracted_rate": ("chưa khai báo tốc độ hợp đồng", "the contracted rate is not declared"),
+    "no_contracted_rate_to_hold_it_against": ("chưa khai báo tốc độ hợp đồng", "the contracted rate is not declared"),
     "absent_pcs_were_emulated": (
         "máy vắng được mô phỏng bằng cách tăng tải các máy có mặt",
         "absent PCs were emulated by the present ones",
