@@ -120,7 +120,7 @@ def tests_view(scope: Scope, unit: Unit, language: str) -> TestsView:
         )  # fmt: skip
     active = queries.campaigns(scope, unit.id, CampaignState.ACTIVE.value, None, MOST_RUNS)
     return TestsView(
-        unit, crumbs(scope, unit), lines,
+        unit, [*crumbs(scope, unit), unit], lines,
         [(one, words.word(words.KINDS, one.kind, language), words.word(words.MODES, one.mode, language))
          for one in active],
         rooms if unit.kind == UnitKind.SCHOOL else (), scope.may(Permission.TEST, unit.id),
@@ -170,7 +170,8 @@ def _pcs(evidence: Evidence, language: str) -> list[PcLine]:
 
     return [
         PcLine(
-            one.code, evidence.room_name(one.room_id), words.word(words.STATUSES, one.status, language), one.reason,
+            one.code, evidence.room_name(one.room_id), words.word(words.STATUSES, one.status, language),
+            words.word(words.PC_REASONS, one.reason, language),
             rate(one.goodput_dl_srv), rate(one.goodput_ul_srv), wait(one.idle_p50), wait(one.loaded_p50),
             "unknown" if one.passed is None else "pass" if one.passed else "fail",
         )

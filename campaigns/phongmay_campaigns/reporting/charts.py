@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -117,7 +118,7 @@ def per_pc(evidence: Evidence, *, language: str, width: float = 640.0) -> Chart 
                 bar = ((left, low), (left + value * scale, low), (left + value * scale, low + 5.5), (left, low + 5.5))
                 chart.shapes.append(Shape(bar, fill=colour, title=f"{one.code}: {words.rate(value, language)}"))
         figure = words.rate(one.goodput_dl_srv, language).removesuffix(" Mbit/s")
-        chart.label((left + 4 + max(one.goodput_dl_srv or 0, one.goodput_ul_srv or 0) * scale, top + 10.5), figure)
+        chart.label((left + 8 + max(one.goodput_dl_srv or 0, one.goodput_ul_srv or 0) * scale, top + 10.5), figure)
     if pace:
         x = left + pace * scale
         chart.line((x, _TOP - 4), (x, chart.height - _BOTTOM + 4), FLOOR, dashed=True)
@@ -150,11 +151,19 @@ def _axes(chart: Chart, seconds: int, top: float, language: str) -> tuple[Scale,
     def y(bps: float) -> float:
         return _TOP + high * (1 - min(bps, top) / top)
 
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        chart.line((_LEFT, y(share * top)), (chart.width - _RIGHT, y(share * top)), GRID)
-        figure = words.rate(share * top, language).removesuffix(" Mbit/s")
-        chart.label((_LEFT - 6, y(share * top) + 4), figure, anchor="end")
+    step = _round_step(top / 4)
+    for number in range(int(top / step) + 1):
+        level = number * step
+        chart.line((_LEFT, y(level)), (chart.width - _RIGHT, y(level)), GRID)
+        figure = words.rate(level, language).removesuffix(" Mbit/s")
+        chart.label((_LEFT - 6, y(level) + 4), figure, anchor="end")
     for second in range(0, seconds + 1, max(1, seconds // 8)):
         chart.label((x(second), chart.height - 10), str(second), anchor="middle")
-    chart.label((chart.width - _RIGHT, chart.height - 10), words.text("seconds", language), anchor="end")
+    chart.label((_LEFT - 6, chart.height - 10), words.text("seconds", language), anchor="end")
     return x, y
+
+
+def _round_step(least: float) -> float:
+    """Give the next of 1, 2, 5, 10 ... that is not less."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)

@@ -85,6 +85,27 @@ STATUSES: Mapping[str, Pair] = {
     "error": ("lỗi", "error"),
     "excluded": ("loại vì lệch số liệu", "excluded: figures disagree"),
 }
+PC_REASONS: Mapping[str, Pair] = {
+    "not_ordered": ("không nhận lệnh đo", "was not ordered"),
+    "did_not_come": ("không kết nối tới máy chủ đo", "did not come to the server"),
+    "one_direction_only": ("chỉ đo được một chiều", "one direction only"),
+    "started_late": ("bắt đầu muộn", "started late"),
+    "no_own_figures": ("không gửi số liệu riêng", "sent no figures of its own"),
+    "disagrees_with_server": ("số liệu lệch với máy chủ đo", "disagrees with the server"),
+    "order_expired": ("lệnh đo đã hết hạn", "the order had expired"),
+    "no_time": ("không xác định được giờ", "the time could not be told"),
+    "not_ready_in_time": ("không kịp sẵn sàng", "not ready in time"),
+    "connection_lost": ("mất kết nối", "the connection was lost"),
+    "no_answer": ("máy chủ đo không trả lời", "the server did not answer"),
+    "foreign_traffic": ("máy đang tải dữ liệu khác", "other traffic of the PC"),
+    "input": ("có người đang dùng máy", "somebody uses the PC"),
+    "battery": ("máy chạy bằng pin", "on battery"),
+    "ordered": ("dừng theo lệnh", "stopped by order"),
+    "busy": ("máy đang dự lượt đo khác", "takes part in another run"),
+    "switched_off": ("tác tử không được phép dự đo", "the agent may take no part"),
+    "bad_order": ("lệnh đo không đúng dạng", "the order could not be read"),
+    "agent_stopped": ("tác tử đã dừng", "the agent was stopped"),
+}
 KINDS: Mapping[str, Pair] = {
     "floor": ("mức sàn", "floor"),
     "capacity": ("dung lượng", "capacity"),
@@ -158,7 +179,7 @@ TEXTS: Mapping[str, Pair] = {
     "of": ("Lập lúc", "Made at"),
     "rule_version": ("Phiên bản bộ tiêu chí", "Version of the rules"),
 }
-TABLES = (STEPS, END_REASONS, VERDICTS, REASONS, CAUSES, STATUSES, KINDS, MODES, CAMPAIGN_STATES, TEXTS)
+TABLES = (STEPS, END_REASONS, VERDICTS, REASONS, CAUSES, STATUSES, PC_REASONS, KINDS, MODES, CAMPAIGN_STATES, TEXTS)
 
 
 def word(table: Mapping[str, Pair], code: str, language: str) -> str:
