@@ -41,7 +41,9 @@ def add(commands: Commands) -> None:
     place.add_argument("--school", metavar="UNIT", help="one school: its id, or issuer:value")
     place.add_argument("--unit", metavar="UNIT", help="every school below this unit")
     verb.add_argument("--room", metavar="ID", help="only this computer room (its id or its name)")
-    verb.add_argument("--kind", choices=[kind.value for kind in CampaignKind], default="floor", help="default: floor")
+    verb.add_argument(
+        "--kind", choices=[kind.value for kind in CampaignKind], default="floor", help="what is tested (default: floor)"
+    )
     verb.add_argument(
         "--mode", choices=[mode.value for mode in CampaignMode], default="now",
         help="now; teacher (input does not abort); planned (breaks, after class); opportunistic (default: now)",
@@ -79,7 +81,7 @@ def add(commands: Commands) -> None:
     verb = servers.add_parser("add", help="register a server, or change the one of this name")
     verb.add_argument("--name", required=True, help="what people call it")
     verb.add_argument("--host", required=True, help="address as the PCs reach it")
-    verb.add_argument("--port", type=int, required=True)
+    verb.add_argument("--port", type=int, required=True, help="its TCP and UDP port")
     verb.add_argument("--key-file", type=Path, required=True, help="its ticket key; kept sealed in the register")
     verb.add_argument("--uplink-mbit", type=float, required=True, help="what its own line carries")
     verb.set_defaults(run=_add_server)
