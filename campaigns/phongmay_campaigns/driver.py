@@ -75,7 +75,7 @@ class Driver:
         """
         with self._sessions() as session:
             try:
-                if not self._is_wanted(session, standing.run, now):
+                if not self._is_wanted(session, standing.run):
                     self._stop(session, standing, now)
                 elif standing.step in (RunStep.PLANNED, RunStep.WAKING):
                     self._begin(session, standing, now)
@@ -86,8 +86,8 @@ class Driver:
             except StepTakenError as error:
                 _log.info('event=step_taken detail="%s"', error)
 
-    def _is_wanted(self, session: Session, run: CampaignRun, now: datetime) -> bool:
-        state = session.scalar(select(Campaign.state).where(Campaign.holds(now), Campaign.id == run.campaign_id))
+    def _is_wanted(self, session: Session, run: CampaignRun) -> bool:
+        state = session.scalar(select(Campaign.state).where(Campaign.holds(), Campaign.id == run.campaign_id))
         return state != CampaignState.STOPPED.value
 
     # ---- before the start ------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class Planner:
         """Write the runs that can have a slot, and end campaigns that are done; the caller commits."""
         standing = open_runs(session)
         made: list[CampaignRun] = []
-        active = select(Campaign).where(Campaign.holds(now), Campaign.state == CampaignState.ACTIVE.value)
+        active = select(Campaign).where(Campaign.holds(), Campaign.state == CampaignState.ACTIVE.value)
         campaigns = list(session.scalars(active.order_by(Campaign.starts_at, Campaign.id)))
         servers = {row.id: row for row in session.scalars(BandwidthServer.at(now))}
         needs: dict[str, list[_Need]] = {}

@@ -32,12 +32,10 @@ class Seal:
             SealError: it cannot be read or made, is open to others, or holds no key.
         """
         try:
-            try:
-                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(Fernet.generate_key())
-            except FileExistsError:
-                if os.name == "posix" and path.stat().st_mode & 0o077:
-                    raise SealError(f"{path}: others may read this key; run 'chmod 600 {path}'") from None
+            if not path.exists():
+                _make(path)
+            if os.name == "posix" and path.stat().st_mode & 0o077:
+                raise SealError(f"{path}: others may read this key; run 'chmod 600 {path}'")
             return cls(path, path.read_bytes().strip())
         except OSError as error:
             raise SealError(
@@ -62,3 +60,16 @@ class Seal:
             raise SealError(
                 f"{self._path}: is not the key that sealed this secret; put the right file back (store.seal_file)"
             ) from None
+
+
+def _make(path: Path) -> None:
+    """Make the key file whole or not at all: two processes may start at once, and the first one's key holds."""
+    own = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(Fernet.generate_key())
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()
