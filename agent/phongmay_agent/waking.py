@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 MOST = 100
 """Neighbours that one order may wake: a room, not a district."""
-PORTS = (9, 7)
-BROADCAST = "255.255.255.255"
+EVERYBODY = (("255.255.255.255", 9), ("255.255.255.255", 7))
+"""Broadcasts to the ports that cards listen on."""
 _REPEATS = 3
 _ADDRESS = re.compile(r"[0-9a-f]{2}([:-]?[0-9a-f]{2}){5}")
 
@@ -29,7 +29,7 @@ def magic_packet(address: str) -> bytes | None:
     return b"\xff" * 6 + card * 16
 
 
-def wake(addresses: Iterable[object], targets: Iterable[tuple[str, int]] = tuple((BROADCAST, p) for p in PORTS)) -> int:
+def wake(addresses: Iterable[object], targets: Iterable[tuple[str, int]] = EVERYBODY) -> int:
     """Send the packets and give to how many cards.
 
     Raises:

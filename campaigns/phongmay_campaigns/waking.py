@@ -30,7 +30,7 @@ def order(
     known: dict[str, str] = {}
     for row in series.latest("link", set(off)) if off else ():
         address = row.values.get("hardware_address")
-        if isinstance(address, str) and address and row.values.get("medium") == "wired":
+        if isinstance(address, str) and address and row.values.get("medium") != "wireless":
             known[row.device] = address
     for room in sorted(set(off.values())):
         addresses = sorted(known[device] for device in off if off[device] == room and device in known)

@@ -216,6 +216,7 @@ LINK = Measurement(
         _text("duplex", "full, half or unknown."),
         _text("medium", "wired, wireless or unknown."),
         _flag("is_default_route", "The way to the Internet leads through this interface."),
+        _text("hardware_address", "Address of a wired card, for Wake-on-LAN; only where the agent may tell it."),
     ),
     PartKind.INTERFACE,
 )

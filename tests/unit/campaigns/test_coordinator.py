@@ -336,6 +336,32 @@ def test_a_ramp_goes_step_by_step(office: Office) -> None:
         assert open_runs(session)[0].run.ramp_n == PCS
 
 
+def test_pcs_that_are_off_are_woken_through_the_room(office: Office) -> None:
+    """Two PCs that are on get the addresses of those that are off and told theirs; the run then waits for them."""
+    for number, address in ((3, "00:1a:2b:3c:4d:03"), (4, "00:1a:2b:3c:4d:04")):
+        body = (Group("link", {"is_up": True, "medium": "wired", "hardware_address": address}, part="eth0"),)
+        moment = NOON.timestamp() - 86400
+        envelope = Envelope(Kind.ROUND, f"pc-{number}", "ab" * 8, 1, Instant(moment, 1.0), "0.1.0", body)
+        office.series.write([Arrival(envelope, moment, TimeBasis.LIVE, moment)])
+    office.order(wake=True)
+    office.on(3)
+    office.look(NOON)
+    with Session(office.engine) as session:
+        due = open_runs(session)[0].run.due_at
+    office.look(due - timedelta(seconds=100))
+    with Session(office.engine) as session:
+        standing = open_runs(session)[0]
+        assert (standing.step, standing.detail["woken"]) == (RunStep.WAKING, ["pc-3", "pc-4"])
+        rows = session.scalars(select(OutboxCommand).order_by(OutboxCommand.device_id)).all()
+        addresses = ["00:1a:2b:3c:4d:03", "00:1a:2b:3c:4d:04"]
+        assert [(row.device_id, row.name, row.body) for row in rows] == [
+            (device, "wake", {"addresses": addresses}) for device in ("pc-0", "pc-1")
+        ]
+    office.on(PCS, at=due)
+    office.look(due + timedelta(seconds=1))
+    assert office.runs() == [("ordered", "")]
+
+
 def test_one_coordinator_at_a_time(office: Office) -> None:
     """The second coordinator waits while the first renews its lease, and takes over when it falls silent."""
     with Session(office.engine) as session:
