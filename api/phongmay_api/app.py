@@ -21,6 +21,7 @@ from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
 from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
 from phongmay_api.campaigns.router import router as campaigns
+from phongmay_api.clauses.router import router as clauses
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
 from phongmay_api.decisions.router import router as decisions
@@ -33,6 +34,7 @@ from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
 from phongmay_api.pages.campaigns_router import router as campaign_pages
+from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
@@ -63,12 +65,14 @@ _ROUTERS = (
     declared,
     attachments_router,
     quality,
+    clauses,
     gaps,
     campaigns,
     pages,
     verdict_pages,
     declared_pages,
     decision_pages,
+    clause_pages,
     gap_pages,
     campaign_pages,
 )
