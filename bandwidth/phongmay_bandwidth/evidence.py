@@ -133,7 +133,7 @@ class Evidence:
         return max(errors) - min(errors) if errors else None
 
     def line_of(self, source: str) -> str:
-        return next((line.line for line in self._lines if source in line.sources), source)
+        return next((line.line for line in self._lines if line.holds(source)), source)
 
     def all_flows(self) -> Iterable[ConnectionReport]:
         for name in self.directions:

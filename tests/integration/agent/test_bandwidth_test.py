@@ -73,7 +73,7 @@ def result_of(collector: Collector) -> ParticipantResult:
 def test_an_ordered_test_is_run_and_its_result_goes_through_the_spool(
     collector: Collector, start: Callable[..., Running], server: Server
 ) -> None:
-    """Signed, in time, once: the result is an envelope of kind campaign and agrees with the server; a replay is none."""
+    """Signed, in time, once: the result is a campaign envelope and agrees with the server; a replay is none."""
     running = start()
     tell_time(collector, running)
     plan, payload = start_command(server)
