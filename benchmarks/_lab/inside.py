@@ -28,6 +28,7 @@ from benchmarks._lab.forwarder import enter
 from phongmay_bandwidth.analysis import analyse
 from phongmay_bandwidth.order import RunKind, RunOrder
 from phongmay_bandwidth.planning import RunPlan, make_orders
+from phongmay_bandwidth.result import ParticipantResult
 from phongmay_bandwidth.ticket import Purpose
 from phongmay_bandwidth.verdict import Expected, LineContract, RunAnalysis, Witness
 from phongmay_contract import keys

@@ -2,9 +2,9 @@
 
 In: numbers of PCs and of lines. Out: namespaces pc0..pcN-1 behind a bridge in the namespace `router`, and for each line
 a pair of devices, `wanr<k>` at the router and `wani<k>` beyond. They are TUN devices that the forwarder joins, or a
-veth pair (no delay) where /dev/net/tun cannot be opened. PC i uses line i mod lines, as behind a balancer by source address:
-its address is 10.(line).x.y. Shaping is tbf on both devices; rates are given as those of IP packets. A command that
-fails raises CalledProcessError.
+veth pair (no delay) where /dev/net/tun cannot be opened. PC i uses line i mod lines, as behind a balancer by source
+address: its address is 10.(line).x.y. Shaping is tbf on both devices; rates are given as those of IP packets. A command
+that fails raises CalledProcessError.
 """
 
 from __future__ import annotations
