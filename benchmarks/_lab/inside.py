@@ -67,12 +67,16 @@ class Inside:
     # ---- processes ----------------------------------------------------------------------------------------------
 
     def _start(self, *arguments: str, ready: bool = False, own: bool = True) -> subprocess.Popen[Any]:
+        """Start a program of the lab; where that is allowed, before the PCs: in the field they are other machines."""
         command = [sys.executable, "-m", *arguments] if own else list(arguments)
         with (self.folder / "processes.log").open("ab") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE if ready else log, stderr=log
             )
         self.processes.append(process)
+        if "fleet" not in " ".join(arguments):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, -10)
         if ready and process.stdout is not None and process.stdout.readline().strip() != b"ready":
             raise RuntimeError(f"{arguments}: {(self.folder / 'processes.log').read_text()}")
         return process
