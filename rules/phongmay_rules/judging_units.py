@@ -74,11 +74,12 @@ class Judge:
         judged: dict[Key, Judgement] = {}
         subjects = subjects_of(school)
         for rule in self.rules:
+            aggregates = bool(rule.counts())
             for subject in subjects.get(rule.subject.kind, ()):
                 key = (subject.kind, subject.id, rule.id)
                 if key not in kept and judges(rule, subject):
                     own = facts.get((subject.kind, subject.id), {})
-                    members = list(members_of(school, subject, facts, judged, rule, kept))
+                    members = list(members_of(school, subject, facts, judged, rule, kept)) if aggregates else []
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
                     judged[key] = self._judge(rule, subject, own, members, settings, lineage, days_off)
@@ -208,11 +209,11 @@ def members_of(
     kept: Kept = NOTHING_KEPT,
 ) -> Iterator[Member]:
     """Give devices and rooms as members, with the states of the rules that the aggregate reads."""
-    wanted = rule.counts()
+    wanted, reads = rule.counts(), rule.reads_rules()
 
     def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
         out = {}
-        for read in rule.reads_rules():
+        for read in reads:
             key = (kind.value, name, read)
             if key in judged:
                 out[read] = [judged[key].state.value]

@@ -275,6 +275,8 @@ def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[
 
 
 def _differs(stored: _Content | None, judgement: Judgement, key: Key, pack: Pack) -> bool:
+    if stored is None:
+        return True
     fresh = (
         judgement.state.value, judgement.reason.value, judgement.measured, judgement.required, judgement.evidence,
         *_stamp(pack, key[2]).values(),

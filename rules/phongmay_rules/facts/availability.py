@@ -11,8 +11,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, repeat
 from math import ceil
+from operator import and_, itemgetter
 from zlib import crc32
 
 from phongmay_rules.facts.catalogue import DAY, Found, missing
@@ -88,7 +89,7 @@ class Month:
         """Count the known minutes from a moment on in which a machine was there."""
         known, first = self.known, since - HOUR
         if first < self.expected.start:
-            return sum((mask & known.get(hour, 0)).bit_count() for hour, mask in seen.items())
+            return sum(map(int.bit_count, map(and_, seen.values(), map(known.get, seen, repeat(0)))))
         return sum(
             (mask & known.get(hour, 0) & minutes_between(hour, since, self.expected.end)).bit_count()
             for hour, mask in seen.items()
@@ -137,19 +138,13 @@ def vouched(rows: Iterable[Minutes], interval: float) -> dict[int, int]:
             at one a minute, too, when two rounds fall just before and just after it.
     """
     steps = min(MAX_VOUCHED, max(1, ceil(interval / 60)))
-    out: dict[int, int] = {}
-    over = until = 0
-    for _, hour, seen, _, _ in rows:
-        if over and hour != until:
-            out[until] = over
-            over = 0
-        mask = seen
-        for _ in range(steps):
-            mask |= mask << 1
-        out[hour] = mask & _HOUR_MASK | over
-        over, until = mask >> 60, hour + 3600
-    if over:
-        out[until] = over
+    spread = {hour: seen | seen << 1 for _, hour, seen, _, _ in rows}
+    for _ in range(steps - 1):
+        spread = {hour: mask | mask << 1 for hour, mask in spread.items()}
+    out = {hour: mask & _HOUR_MASK for hour, mask in spread.items()}
+    for hour, mask in spread.items():
+        if mask > _HOUR_MASK:
+            out[hour + HOUR] = out.get(hour + HOUR, 0) | mask >> 60
     return out
 
 
@@ -217,7 +212,7 @@ def count(
         for d in devices
         if d.agent_since is not None and not d.in_conflict and month_of(d.timetable) is not None
     }  # fmt: skip
-    rows = groupby(series.minutes(*window(at), list(able)), key=lambda row: row.device) if able else ()
+    rows = groupby(series.minutes(*window(at), list(able)), key=itemgetter(0)) if able else ()
     seen = {device: vouched(hours, interval_of(device)) for device, hours in rows}
     counts: dict[tuple[str, str], Tally] = {}
     for device in able.values():

@@ -44,19 +44,15 @@ def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]
         return
     connection = session.connection()
     plan = _plan(_table(model), connection.dialect)
+    columns: list[Iterable[Any]] = list(zip(*map(plan.pick, rows), strict=True))
+    for place, process in plan.processors:
+        columns[place] = map(process, columns[place])
     stored: dict[Any, Any] = {}  # most rows of one call share their times
-    values = []
-    for row in rows:
-        cells = list(plan.pick(row))
-        for place, process in plan.processors:
-            cells[place] = process(cells[place])
-        for place, process in plan.times:
-            value = cells[place]
-            if value not in stored:
-                stored[value] = process(value)
-            cells[place] = stored[value]
-        values.append(cells)
-    connection.exec_driver_sql(plan.statement, [tuple(cells) for cells in values])
+    for place, process in plan.times:
+        cells = tuple(columns[place])
+        stored |= {value: process(value) for value in set(cells) - stored.keys()}
+        columns[place] = map(stored.__getitem__, cells)
+    connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
 
 
 class _Plan(NamedTuple):
