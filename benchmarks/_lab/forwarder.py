@@ -6,6 +6,7 @@ goes out. It prints "ready" once, and its own processor share in the end is the 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -63,7 +64,9 @@ def forward(internet: int, router: int, down_s: float, up_s: float) -> None:
 
 
 def main(line: str, down_ms: str, up_ms: str) -> None:
-    """Run one line."""
+    """Run one line, before everything else where that is allowed: it stands for a wire."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
     internet = attach(f"wani{line}")
     enter("router")
     router = attach(f"wanr{line}")

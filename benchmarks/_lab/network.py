@@ -13,6 +13,8 @@ import json
 import subprocess
 from collections.abc import Iterable
 
+_RING = 5000
+"""Packets between tbf and the forwarder: when it comes late they wait, and are not lost."""
 SERVER = "192.0.2.1"
 """Address beyond the lines, where broker and bandwidth server listen."""
 
@@ -50,6 +52,8 @@ def build(pcs: int, lines: int, *, tun: bool) -> None:
     if tun:
         batch("ip", (f"tuntap add mode tun name wanr{line}" for line in range(lines)), "router")
         batch("ip", (f"tuntap add mode tun name wani{line}" for line in range(lines)))
+        batch("ip", (f"link set wanr{line} txqueuelen {_RING}" for line in range(lines)), "router")
+        batch("ip", (f"link set wani{line} txqueuelen {_RING}" for line in range(lines)))
     else:
         batch("ip", (f"link add wani{k} type veth peer name wanr{k} netns router" for k in range(lines)))
     out: list[str] = []

@@ -22,6 +22,7 @@ from phongmay_agent.probes.state import SpoolFill
 from phongmay_agent.settings import AgentSettings, ReachSettings
 from phongmay_contract.catalogue import Cadence
 from phongmay_contract.checking import check
+from phongmay_contract.command import open_command, sign_command
 from phongmay_contract.envelope import (
     Envelope,
     Transit,
@@ -36,12 +37,22 @@ from phongmay_contract.envelope import (
     encode_stored,
     read_backfill,
     read_envelope,
+    read_receipt_time,
 )
+from phongmay_contract.keys import command_key
 from phongmay_contract.topics import ENVELOPE_KINDS, Kind
 
 FOLDER = Path(__file__).parent / "v1"
 RECORDINGS = Path(__file__).parents[1] / "unit" / "agent" / "recordings"
-LIVE = ("linux-pc.inventory", "linux-pc.round", "windows-pc.inventory", "gateway.round", "pc.campaign", "pc.event")
+LIVE = (
+    "linux-pc.inventory",
+    "linux-pc.round",
+    "windows-pc.inventory",
+    "gateway.round",
+    "pc.campaign",
+    "pc.campaign.series",
+    "pc.event",
+)
 STATUS = ("pc.status.online", "pc.status.goodbye", "pc.status.lost")
 DIGESTS = Path(__file__).parent / "v1.sha256"
 
@@ -105,6 +116,21 @@ def test_a_receipt_is_read_and_written_back() -> None:
     receipts = decode_receipt(payload("server.receipt"))
     assert [len(receipt.refused) for receipt in receipts] == [0, 1]
     assert json.loads(encode_receipt(receipts)) == message("server.receipt")
+
+
+def test_a_receipt_with_the_servers_time_is_read_and_written_back() -> None:
+    """Devices learn the true time from it; a receipt without it tells none."""
+    receipts = decode_receipt(payload("server.receipt.time"))
+    at = read_receipt_time(payload("server.receipt.time"))
+    assert json.loads(encode_receipt(receipts, at)) == message("server.receipt.time")
+    assert read_receipt_time(payload("server.receipt")) is None
+
+
+def test_a_signed_command_is_read_and_written_back() -> None:
+    """Also its HMAC: a device of today must obey a server of tomorrow."""
+    key = command_key("7" * 64)
+    command = open_command(key, "pc-k7m2q9x4ta", payload("server.command"))
+    assert json.loads(sign_command(key, command)) == message("server.command")
 
 
 def test_the_windows_pc_is_what_the_agent_makes_of_the_recording() -> None:
