@@ -160,7 +160,7 @@ class Inside:
             **{"idle_s": 1.0, **plan_changes},
         )
         orders = self._orders(plan, devices, unsynchronised=unsynchronised)
-        witness: dict[str, tuple[int, int, int, int]] = {}
+        witness: dict[str, tuple[int, ...]] = {}
         watchers = [threading.Thread(target=self._watch, args=(plan, direction, start, witness))
                     for direction, start in plan.starts().items()]  # fmt: skip
         if cross_bps:
@@ -181,7 +181,9 @@ class Inside:
                      for direction, seen in witness.items() if fixed]  # fmt: skip
         expected = [Expected(device, "", device in orders) for device in self.devices]
         found = analyse(plan, expected, report, results, contracts, witnesses)
-        return self._summary(found, results, report.limits)
+        record = self._summary(found, results, report.limits)
+        record["last_pc_received_bps"] = {name: seen[2] * 8 / plan.window_max_s for name, seen in witness.items()}
+        return record
 
     def _orders(self, plan: RunPlan, devices: list[str], *, unsynchronised: bool) -> dict[str, RunOrder]:
         if not unsynchronised:
@@ -193,14 +195,15 @@ class Inside:
             found[device] = orders[device]
         return found
 
-    def _watch(self, plan: RunPlan, direction: str, start: float, seen: dict[str, Any]) -> None:
+    def _watch(self, plan: RunPlan, direction: str, start: float, seen: dict[str, tuple[int, ...]]) -> None:
         """Read the router's counters at both ends of a window."""
         readings = []
         for moment in (start + plan.warmup_s, start + plan.warmup_s + plan.window_max_s):
             time.sleep(max(0.0, moment - time.time()))
-            both = [network.counters(line) for line in range(self.lines)]
-            readings.append((sum(one[0] for one in both), sum(one[1] for one in both)))
-        seen[str(direction)] = (readings[1][0] - readings[0][0], readings[1][1] - readings[0][1])
+            both = [network.counters(line, tun=self.tun) for line in range(self.lines)]
+            foreign = network.received_by(self.pcs - 1)
+            readings.append((sum(one[0] for one in both), sum(one[1] for one in both), foreign))
+        seen[str(direction)] = tuple(after - before for before, after in zip(*readings, strict=True))
 
     def _cross(self, plan: RunPlan, rate_bps: float) -> None:
         """Send UDP to the last PC, which does not take part, while the run goes on."""

@@ -89,8 +89,18 @@ def shape(line: int, down_bps: float, up_bps: float, *, tun: bool, queue_s: floa
         )  # fmt: skip
 
 
-def counters(line: int) -> tuple[int, int]:
-    """Give the router's counters of a line: bytes that came down, bytes that went up."""
-    command = ["ip", "-n", "router", "-s", "-j", "link", "show", f"wanr{line}"]
+def counters(line: int, *, tun: bool) -> tuple[int, int]:
+    """Give the router's counters of a line as its Ethernet port has them: bytes that came down, bytes that went up."""
+    down, up = _counters("router", f"wanr{line}")
+    return (round(down * 1514 / 1500), round(up * 1514 / 1500)) if tun else (down, up)
+
+
+def received_by(pc: int) -> int:
+    """Give the bytes that a PC's port has received."""
+    return _counters(f"pc{pc}", "eth0")[0]
+
+
+def _counters(namespace: str, device: str) -> tuple[int, int]:
+    command = ["ip", "-n", namespace, "-s", "-j", "link", "show", device]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[0]["stats64"]
     return int(found["rx"]["bytes"]), int(found["tx"]["bytes"])
