@@ -85,7 +85,11 @@ class Commands:
         elif self._running is not None and self._running[2].is_alive():
             self._refuse(order.run, "busy")
         else:
-            participant = Participant(order, self._machine, lambda: self._clock.now().wall)
+            try:
+                participant = Participant(order, self._machine, lambda: self._clock.now().wall)
+            except OSError:  # no file descriptors left
+                self._refuse(order.run, "no_resources")
+                return
             thread = threading.Thread(target=self._run, args=(order, participant), name="bandwidth", daemon=True)
             self._running = (order.run, participant, thread)
             _log.info("bandwidth test %s (%s)", order.run, order.kind)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from phongmay_bandwidth.loop import Loop
 
 _NUMBER = struct.Struct("!Q")
-_PADDING = bytes(48)
 _UNANSWERED = 5
 """So many idle echoes without any answer: UDP does not get through."""
 
@@ -60,7 +59,7 @@ class Echo:
         self._count[phase] = self._count.get(phase, 0) + 1
         if self._by_udp and self._sock is not None:
             with contextlib.suppress(OSError):
-                self._sock.send(self._session + _NUMBER.pack(self._number) + _PADDING)
+                self._sock.send(self._session + _NUMBER.pack(self._number))
         else:
             self._by_udp = False
             self._ask(self._number)

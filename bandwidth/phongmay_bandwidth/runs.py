@@ -83,7 +83,7 @@ class Run:
         self.cpu_max = self.egress_max_bps = self.ingress_max_bps = 0.0
         self._directions: dict[str, Direction] = {}
         self._tell: dict[str, Callable[[str], None]] = {}
-        self._until = ticket.start + ticket.time_cap_s
+        self._until = max(ticket.start + ticket.time_cap_s, ticket.expires)
 
     def add_flow(self, flow: Flow) -> None:
         """A measured connection was admitted."""

@@ -127,7 +127,8 @@ class BandwidthServer:
                 self._drop_oldest()
                 return
             sock.setblocking(False)
-            self._waiting[Greeting(self._loop, sock, str(address[0]), self._greeted)] = time.monotonic() + GREETING_S
+            source = str(address[0]).removeprefix("::ffff:")
+            self._waiting[Greeting(self._loop, sock, source, self._greeted)] = time.monotonic() + GREETING_S
             if len(self._waiting) > self._settings.max_waiting:
                 self._drop_oldest()
 

@@ -7,6 +7,7 @@ of the file it reads the table [bandwidth] only. What a person can mend is an Op
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import signal
 import sys
@@ -21,6 +22,9 @@ from phongmay_bandwidth.ticket import make_key, read_key
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.settings import SettingsError, from_table
 
+_OTHER_FILES = 32
+_log = logging.getLogger(__name__)
+
 
 def serve(settings: BandwidthSettings) -> None:
     """Serve until told to stop.
@@ -29,6 +33,7 @@ def serve(settings: BandwidthSettings) -> None:
         OperatorError: the key or the address cannot be had.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _allow_sockets(settings.max_connections + settings.max_waiting + _OTHER_FILES)
     server = BandwidthServer(settings, read_key(settings.key_file))
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: server.stop())
@@ -37,6 +42,20 @@ def serve(settings: BandwidthSettings) -> None:
     thread.start()
     while thread.is_alive():
         thread.join(1.0)
+
+
+def _allow_sockets(count: int) -> None:
+    """Raise this process's own limit of open files as far as it may be; Windows has none."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most < count:
+            _log.warning("only %d files may be open; raise the limit or lower bandwidth.max_connections", most)
 
 
 def check(settings: BandwidthSettings) -> str:

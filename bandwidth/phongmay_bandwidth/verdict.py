@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -63,12 +65,23 @@ class Expected:
 
 @dataclass(frozen=True)
 class LineContract:
-    """A line of the school: its source addresses at the server, and what the contract promises (0: unknown)."""
+    """A line of the school: its addresses or networks as the server sees them, and its contracted rates (0: unknown).
+
+    A source that is no address or network is of no use and matches nothing.
+    """
 
     line: str
     sources: tuple[str, ...]
     contracted_down_bps: float = 0.0
     contracted_up_bps: float = 0.0
+
+    def holds(self, source: str) -> bool:
+        """Tell whether a source address is one of this line's."""
+        for text in self.sources:
+            with contextlib.suppress(ValueError):
+                if ipaddress.ip_address(source) in ipaddress.ip_network(text, strict=False):
+                    return True
+        return False
 
 
 @dataclass(frozen=True)

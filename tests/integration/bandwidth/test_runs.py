@@ -94,6 +94,17 @@ def test_an_abort_by_the_coordinator_ends_everybody_at_once(server: Server) -> N
     assert (found.verdict, found.reasons[0]) == (Verdict.INSUFFICIENT, Reason.ABORTED)
 
 
+def test_a_run_that_was_ended_before_anybody_came_stays_ended(server: Server) -> None:
+    """The stop button is pressed while orders are on their way: whoever comes later is turned away."""
+    plan = server.plan()
+    orders = make_orders(plan, DEVICES[:2], server.key, time.time())
+    abort_run("127.0.0.1", server.port, server.key, plan.run)
+    time.sleep(1.3)  # the server looks after its runs every second
+    results = Party(orders).wait()
+    assert {(result.outcome, result.reason) for result in results.values()} == {(Outcome.ERROR, "refused_aborted")}
+    assert server.report(plan.run).refused == {"aborted": 2}
+
+
 class BusyPc(UnknownMachine):
     """A PC at which somebody sits down after a second."""
 
