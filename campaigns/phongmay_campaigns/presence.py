@@ -6,7 +6,7 @@ is unknown (None). A store that cannot be read raises StoreError, which passes t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,11 +82,16 @@ def carried_in(
     return _sum(found)
 
 
+def wan_part(parts: Iterable[str]) -> str | None:
+    """Give the interface that leads to the Internet: the one called wan, or the only one."""
+    found = set(parts)
+    return "wan" if "wan" in found else next(iter(found)) if len(found) == 1 else None
+
+
 def _readings(series: SeriesReader, router: str, start: float, end: float) -> list[Row]:
     """Give the readings of the router's WAN interface: the one called wan, or the only one."""
     rows = series.range(router, "router", start, end)
-    parts = {row.part for row in rows}
-    wan = "wan" if "wan" in parts else next(iter(parts)) if len(parts) == 1 else None
+    wan = wan_part(row.part for row in rows)
     return [row for row in rows if row.part == wan]
 
 

@@ -42,7 +42,7 @@ from phongmay_store.register.place import Line, Room
 from phongmay_store.register.sealing import Seal
 from phongmay_store.series.sqlite import SqliteSeries
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PCS = 3
 FLOOR_BPS = 8_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,13 +14,16 @@ from phongmay.campaign_view import follow
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
 from phongmay_bandwidth.ticket import read_key
+from phongmay_campaigns import passive
 from phongmay_campaigns.ledger import stop_campaign
 from phongmay_campaigns.ordering import Wish, add_server, order
+from phongmay_campaigns.presence import wan_part
 from phongmay_campaigns.reporting import words
 from phongmay_campaigns.reporting.evidence import Evidence, gather
 from phongmay_campaigns.reporting.facts_of_run import about, conclusion, measured
 from phongmay_campaigns.reporting.pdf import to_pdf
 from phongmay_campaigns.reporting.table import to_csv
+from phongmay_campaigns.sites import read_site
 from phongmay_contract.errors import OperatorError
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.campaign import BandwidthServer, Campaign, CampaignKind, CampaignMode, CampaignRun
@@ -29,11 +32,12 @@ from phongmay_store.register.organisation import Unit, find_external
 from phongmay_store.register.place import Room
 from phongmay_store.register.sealing import Seal
 from phongmay_store.register.timetable import LOCAL
+from phongmay_store.series.sqlite import SqliteSeries
 
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    parser = commands.add_parser("campaign", help="bandwidth tests: run, list, show, stop, report, server")
+    parser = commands.add_parser("campaign", help="bandwidth tests: run, list, show, stop, report, busy, server")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     verb = verbs.add_parser("run", help="order a test and follow it")
@@ -74,6 +78,11 @@ def add(commands: Commands) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="FILE", help="file that ends in .pdf or .csv")
     verb.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
     verb.set_defaults(run=_report)
+
+    verb = verbs.add_parser("busy", help="how busy a school's lines were, by its router; warns, proves nothing")
+    verb.add_argument("--school", required=True, metavar="UNIT", help="its id, or issuer:value")
+    verb.add_argument("--days", type=int, default=7, help="days up to now (default: %(default)s)")
+    verb.set_defaults(run=_busy)
 
     servers = verbs.add_parser("server", help="bandwidth servers: add, list").add_subparsers(
         required=True, metavar="VERB"
@@ -211,6 +220,39 @@ def _report(args: argparse.Namespace) -> int:
         raise OperatorError(f"--out {args.out}: cannot be written ({error.strerror})") from error
     print(f"{args.out}: {len(content)} bytes")
     return 0
+
+
+def _busy(args: argparse.Namespace) -> int:
+    """Print share of full time, 95th percentile and busiest hour of each direction; 1 = order a capacity test."""
+    settings, now = load(args.config), utc_now()
+    with _register(settings) as session:
+        site = read_site(session, _unit(session, args.school).id, now)
+    if site is None or not site.routers:
+        raise OperatorError(f"{args.school}: no router is registered; how busy the lines were is unknown")
+    rates = {"received_bytes": [one.down_bps for one in site.lines], "sent_bytes": [one.up_bps for one in site.lines]}
+    warns = False
+    with closing(SqliteSeries.open_reader(settings.store.series_path)) as series:
+        for router in site.routers:
+            part = wan_part(row.part for row in series.latest("router", [router]))
+            rows = [] if part is None else passive.read(
+                series, router, part, now.timestamp() - 86400 * args.days, now.timestamp()
+            )  # fmt: skip
+            for counter, promised in rates.items():
+                line = sum(one for one in promised if one) if promised and all(promised) else None
+                found = passive.busy(rows, counter, line) if line else None
+                print(f"{router}  {counter:<15}{_busy_text(found)}")
+                warns = warns or (found is not None and found.warns)
+    return 1 if warns else 0
+
+
+def _busy_text(found: passive.Busy | None) -> str:
+    if found is None:
+        return "unknown: the contracted rate is not declared"
+    if found.full_share is None or found.p95 is None or found.peak is None:
+        return "unknown: no readings"
+    warning = "  -> order a capacity test" if found.warns else ""
+    return (f"full {found.full_share:.1%} of the time, p95 {found.p95:.0%}, busiest hour {found.peak_hour}:00 with "
+            f"{found.peak:.0%}, unknown {found.unknown_s / 3600:.1f} h{warning}")  # fmt: skip
 
 
 def _add_server(args: argparse.Namespace) -> int:
