@@ -32,7 +32,7 @@ from phongmay_store.register.organisation import Unit, find_external
 from phongmay_store.register.place import Room
 from phongmay_store.register.sealing import Seal
 from phongmay_store.register.timetable import LOCAL
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 
 def add(commands: Commands) -> None:
@@ -231,7 +231,7 @@ def _busy(args: argparse.Namespace) -> int:
         raise OperatorError(f"{args.school}: no router is registered; how busy the lines were is unknown")
     rates = {"received_bytes": [one.down_bps for one in site.lines], "sent_bytes": [one.up_bps for one in site.lines]}
     warns = False
-    with closing(SqliteSeries.open_reader(settings.store.series_path)) as series:
+    with closing(open_reader(settings.store)) as series:
         for router in site.routers:
             part = wan_part(row.part for row in series.latest("router", [router]))
             rows = [] if part is None else passive.read(

@@ -6,7 +6,6 @@ import argparse
 import logging
 import signal
 import threading
-from contextlib import closing
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -22,7 +21,7 @@ from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.sealing import Seal
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import readers
 
 DEFAULT_FLOOR_BPS = 1e6
 """Where no pack in force names a floor."""
@@ -55,7 +54,7 @@ def make_coordinator(settings: ServerSettings) -> Coordinator:
     require_current(engine)
     return Coordinator(
         sessionmaker(engine, expire_on_commit=False),
-        lambda: closing(SqliteSeries.open_reader(settings.store.series_path)),
+        readers(settings.store),
         Seal.open(settings.store.seal_path),
         settings.campaigns,
         floor_by_rules(settings.rules),

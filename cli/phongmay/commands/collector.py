@@ -16,7 +16,7 @@ from phongmay_collector.service import Collector
 from phongmay_collector.settings import check_batch
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.sealing import Seal
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
 
 
 def add(commands: Commands) -> None:
@@ -35,7 +35,7 @@ def _run(args: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     engine = open_register(settings.store.register_url)
     require_current(engine)
-    with closing(SqliteSeries.open(settings.store.series_path)) as series:
+    with closing(open_writer(settings.store)) as series:
         outbox = Outbox(engine, Seal.open(settings.store.seal_path))
         Collector(settings.broker, settings.collector, series, engine, outbox).run(stop)
     return 0

@@ -17,6 +17,7 @@ from phongmay_store.register import (
     organisation,
     outbox,
     place,
+    series_state,
 )
 from phongmay_store.register.base import Base
 
@@ -37,4 +38,5 @@ __all__ = [
     "organisation",
     "outbox",
     "place",
+    "series_state",
 ]
