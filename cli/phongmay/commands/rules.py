@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -37,7 +36,7 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.organisation import ExternalId
 from phongmay_store.register.timetable import LOCAL
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 _log = logging.getLogger("phongmay.rules")
 
@@ -158,7 +157,7 @@ def _run(args: argparse.Namespace) -> int:
     require_current(register)
     sessions = sessionmaker(register)
     if args.once:
-        with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
+        with closing(open_reader(settings.store)) as series:
             result = evaluate(sessions, series, pack, interval_s=settings.rules.interval_s)
         for line in _table(result, pack):
             print(line)
