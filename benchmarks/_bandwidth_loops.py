@@ -71,7 +71,7 @@ def _own_receive(socks: list[socket.socket]) -> tuple[int, float]:
     streams = [DownStream(loop, sock, 10**15, buffer) for sock in socks]
     for stream in streams:
         stream.begin(0)
-    loop.call_at(time.monotonic() + _SECONDS, loop.stop)
+    loop.call_at(time.perf_counter() + _SECONDS, loop.stop)
     begin = time.process_time()
     loop.run()
     return sum(stream.passed() for stream in streams), time.process_time() - begin
@@ -126,7 +126,7 @@ def _serve(server: BandwidthServer, word: socket.socket) -> tuple[int, float]:
     def begin() -> None:
         server._loop.forget(word)
         begun.append((time.process_time(), passed()))
-        server._loop.call_at(time.monotonic() + _SECONDS, server.stop)
+        server._loop.call_at(time.perf_counter() + _SECONDS, server.stop)
 
     server._loop.watch(word, read=begin)
     server.run()

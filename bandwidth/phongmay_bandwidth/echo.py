@@ -55,7 +55,7 @@ class Echo:
             self._by_udp = False
             self._sent.clear()
             self._count.clear()
-        self._sent[self._number] = time.monotonic(), phase
+        self._sent[self._number] = time.perf_counter(), phase
         self._count[phase] = self._count.get(phase, 0) + 1
         if self._by_udp and self._sock is not None:
             with contextlib.suppress(OSError):
@@ -76,7 +76,7 @@ class Echo:
             while len(data := self._sock.recv(256)) >= len(self._session) + _NUMBER.size:
                 self._heard = True
                 (number,) = _NUMBER.unpack_from(data, len(self._session))
-                self.answered(number, time.monotonic())
+                self.answered(number, time.perf_counter())
 
     def quantiles(self, phase: str) -> tuple[float | None, float | None]:
         """Give median and 95th percentile of a phase."""

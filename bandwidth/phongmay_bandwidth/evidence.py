@@ -17,6 +17,8 @@ from phongmay_bandwidth.verdict import DirectionFigures, Expected, LineContract,
 
 DISAGREEMENT = 0.03
 """A participant whose own figure differs so much from the server's does not count."""
+_LUMP = 0.15
+"""How much a lump at an edge may be of a slow PC's window."""
 SUM_SHARE = 0.985
 """The sum of a paced run must be so much of what was ordered: midway between a line that carries it all and one that
 lacks 3 %, which every PC alone (0.95) would not show."""
@@ -116,13 +118,16 @@ class Evidence:
         """Tell whether a PC's own figures are not the server's.
 
         A slow PC's window may begin or end in a lump that fills a hole, which the two sides see some milliseconds
-        apart; then its bytes of the whole direction decide.
+        apart; as far as such a lump reaches, its bytes of the whole direction decide.
         """
         rates = {"down": result.down_bps, "up": result.up_bps}
         totals = {"down": result.down_bytes, "up": result.up_bytes}
         for name in self.directions:
             seen = sum(flow.bytes for flow in self._flows[name] if flow.participant == device)
-            if not (_agree(rates[name], self._rates[name].get(device, 0.0)) or _agree(totals[name], seen)):
+            rate = self._rates[name].get(device, 0.0)
+            if not _agree(rates[name], rate, DISAGREEMENT) and not (
+                _agree(rates[name], rate, _LUMP) and _agree(totals[name], seen, DISAGREEMENT)
+            ):
                 return True
         return False
 
@@ -176,5 +181,5 @@ class Evidence:
         return enough and all(rate >= PASS_SHARE * self._pace[name] for rate in here)
 
 
-def _agree(told: float | None, seen: float) -> bool:
-    return told is not None and abs(told - seen) <= DISAGREEMENT * max(seen, 1.0)
+def _agree(told: float | None, seen: float, tolerance: float) -> bool:
+    return told is not None and abs(told - seen) <= tolerance * max(seen, 1.0)

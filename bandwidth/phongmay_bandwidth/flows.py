@@ -152,7 +152,7 @@ class DownFlow(Flow):
         self.series.add(now, 0)
         early = self.ticket.start - now
         if early > _EARLY_S:
-            self._loop.call_at(time.monotonic() + early, self._go)
+            self._loop.call_at(time.perf_counter() + early, self._go)
         else:
             self._go()
 
@@ -160,7 +160,7 @@ class DownFlow(Flow):
         if self.ended_at:
             return
         if self.paced == "bucket":
-            self._bucket = Bucket(self.ticket.rate_bps, time.monotonic())
+            self._bucket = Bucket(self.ticket.rate_bps, time.perf_counter())
         self._watch_write()
 
     def _watch_write(self) -> None:
@@ -172,7 +172,7 @@ class DownFlow(Flow):
         for _ in range(_SENDS_AN_EVENT):
             allowed = min(len(SEND), self.ticket.byte_cap - self._written)
             if self._bucket is not None:
-                allowed = min(allowed, self._bucket.take(time.monotonic()))
+                allowed = min(allowed, self._bucket.take(time.perf_counter()))
                 if allowed <= 0 and self._written < self.ticket.byte_cap:
                     self._wait_for_tokens(self._bucket)
                     return
@@ -235,7 +235,7 @@ class UpFlow(Flow):
         self._rests = False
         early = ticket.start - now() - _EARLY_S
         if early > 0:
-            loop.call_at(time.monotonic() + early, self._watch)
+            loop.call_at(time.perf_counter() + early, self._watch)
         else:
             self._watch()
 
@@ -274,7 +274,7 @@ class UpFlow(Flow):
         if ahead_s > 0 and not self._rests:
             self._rests = True
             self._loop.forget(self._sock)
-            self._loop.call_at(time.monotonic() + min(ahead_s, 1.0), self._watch)
+            self._loop.call_at(time.perf_counter() + min(ahead_s, 1.0), self._watch)
 
     def sample(self, now: float) -> None:
         """Note what has been received."""

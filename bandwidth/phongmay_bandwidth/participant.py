@@ -122,7 +122,7 @@ class Participant:
             self._clock_offset_s = self._wall() - self._now()
             if self._now() > order.expires:
                 return self._give_up(Outcome.LATE, "order_expired")
-            if reason := self._abort_asked or self._guards.check(time.monotonic(), OwnBytes(0, 0)):
+            if reason := self._abort_asked or self._guards.check(time.perf_counter(), OwnBytes(0, 0)):
                 return self._give_up(Outcome.ABORTED, reason)
             buffer = memoryview(bytearray(RECEIVE_BYTES))
             for direction in self._directions:
@@ -151,7 +151,7 @@ class Participant:
 
     def _now(self) -> float:
         """Give the server's time."""
-        return time.monotonic() + (self._offset.seconds if self._offset else 0.0)
+        return time.perf_counter() + (self._offset.seconds if self._offset else 0.0)
 
     def _mono(self, moment: float) -> float:
         return moment - (self._offset.seconds if self._offset else 0.0)
@@ -187,7 +187,7 @@ class Participant:
         direction.is_over = True
         direction.window_s = self._order.window_max_s if window_s is None else window_s
         if all(other.is_over for other in self._directions):
-            self._loop.call_at(time.monotonic() + _LINGER_S, self._loop.stop)
+            self._loop.call_at(time.perf_counter() + _LINGER_S, self._loop.stop)
 
     def _tick(self) -> None:
         now = self._now()
@@ -225,7 +225,7 @@ class Participant:
             self._cpu_max = max(self._cpu_max or 0.0, busy)
         if all(direction.is_over for direction in self._directions):
             return
-        if reason := self._abort_asked or self._guards.check(time.monotonic(), own):
+        if reason := self._abort_asked or self._guards.check(time.perf_counter(), own):
             self._stop(Outcome.ABORTED, reason)
 
     def _stop(self, outcome: Outcome, reason: str) -> None:
@@ -246,7 +246,7 @@ class Participant:
     def _told(self) -> None:
         if self._control is None:
             return
-        at = time.monotonic()
+        at = time.perf_counter()
         try:
             data = self._control.recv(1024)
         except (BlockingIOError, InterruptedError):

@@ -30,5 +30,5 @@ def send_and_close(loop: Loop, sock: socket.socket, data: bytes) -> None:
             timer.cancel()
             close()
 
-    timer = loop.call_at(time.monotonic() + _PATIENCE_S, close)
+    timer = loop.call_at(time.perf_counter() + _PATIENCE_S, close)
     loop.watch(sock, write=writable)

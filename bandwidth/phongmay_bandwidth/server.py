@@ -63,14 +63,14 @@ class BandwidthServer:
         self._settings = settings
         self.admission = Admission(key, settings.max_connections, time.time())
         self._loop = Loop()
-        self._base = time.time() - time.monotonic()
+        self._base = time.time() - time.perf_counter()
         self._buffer = memoryview(bytearray(256 * 1024))
         self._waiting: OrderedDict[Greeting, float] = OrderedDict()
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._controls: dict[Control, float] = {}
         self._echo: dict[bytes, list[float]] = {}
         self._open: set[Flow] = set()
-        self._second_at = time.monotonic()
+        self._second_at = time.perf_counter()
         self._cpu_at = time.process_time()
         self._late_s = 0.0
         self._sent = self._received = 0
@@ -90,7 +90,7 @@ class BandwidthServer:
         """Serve until `stop`."""
         self._loop.watch(self._listener, read=self._accept)
         self._loop.watch(self._udp, read=self._echo_back)
-        self._next_tick = time.monotonic()
+        self._next_tick = time.perf_counter()
         self._tick()
         _log.info("listening on %s:%d, TCP and UDP", self._settings.host, self.port)
         try:
@@ -112,7 +112,7 @@ class BandwidthServer:
 
     def now(self) -> float:
         """Give true UTC as this server has it: its clock does not jump while anything runs."""
-        return self._base + time.monotonic()
+        return self._base + time.perf_counter()
 
     # ---- connections --------------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class BandwidthServer:
                 return
             sock.setblocking(False)
             source = str(address[0]).removeprefix("::ffff:")
-            self._waiting[Greeting(self._loop, sock, source, self._greeted)] = time.monotonic() + GREETING_S
+            self._waiting[Greeting(self._loop, sock, source, self._greeted)] = time.perf_counter() + GREETING_S
             if len(self._waiting) > self._settings.max_waiting:
                 self._drop_oldest()
 
@@ -179,7 +179,7 @@ class BandwidthServer:
         run = self._runs.get(ticket.run)
         if run is None:
             if not any(not known.is_over(self.now()) for known in self._runs.values()):
-                self._base = time.time() - time.monotonic()
+                self._base = time.time() - time.perf_counter()
             run = self._runs[ticket.run] = Run(ticket)
             while len(self._runs) > KEPT_RUNS:
                 self._runs.popitem(last=False)
@@ -229,7 +229,7 @@ class BandwidthServer:
             rate = self._echo.get(data[:SESSION_BYTES])
             if rate is None or len(data) > _MAX_ECHO:
                 continue
-            now = time.monotonic()
+            now = time.perf_counter()
             if now - rate[0] >= 1:
                 rate[0], rate[1] = now, 0.0
             rate[1] += 1
@@ -240,7 +240,7 @@ class BandwidthServer:
     # ---- every tenth of a second --------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        moment = time.monotonic()
+        moment = time.perf_counter()
         self._late_s = max(self._late_s, moment - self._next_tick)
         self._next_tick = max(self._next_tick + BIN_S, moment)
         self._loop.call_at(self._next_tick, self._tick)

@@ -120,7 +120,7 @@ class UpStream(Stream):
     def begin(self, rate_bps: float) -> None:
         """Send from now on."""
         if rate_bps:
-            self._bucket = Bucket(rate_bps, time.monotonic())
+            self._bucket = Bucket(rate_bps, time.perf_counter())
         self._watch()
 
     def _watch(self) -> None:
@@ -134,7 +134,7 @@ class UpStream(Stream):
                 self._loop.forget(self._sock)
                 return
             if self._bucket is not None:
-                allowed = min(allowed, self._bucket.take(time.monotonic()))
+                allowed = min(allowed, self._bucket.take(time.perf_counter()))
                 if allowed <= 0:
                     self._loop.forget(self._sock)
                     self._loop.call_at(self._bucket.next_at(), self._watch)

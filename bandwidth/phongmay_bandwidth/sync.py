@@ -20,7 +20,7 @@ class SyncError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """True UTC is `time.monotonic() + seconds`; `rtt_s` is the round trip that told so."""
+    """True UTC is `time.perf_counter() + seconds`; `rtt_s` is the round trip that told so."""
 
     seconds: float
     rtt_s: float
@@ -41,10 +41,10 @@ def find_offset(sock: socket.socket) -> Offset:
     offsets = []
     try:
         for index in range(ROUNDS):
-            sent = time.monotonic()
+            sent = time.perf_counter()
             sock.sendall(b"t %d\n" % index)
             line = _line(sock)
-            received = time.monotonic()
+            received = time.perf_counter()
             word, stamp, server_received, server_sent = line.split()
             if word != b"t" or int(stamp) != index:
                 raise SyncError("an answer to something else")

@@ -91,6 +91,13 @@ def test_the_stop_button_ends_a_run_everywhere(school: Lab) -> None:
     assert {one["reason"] for one in run["participants"]} == {"ordered"}
 
 
+def test_a_test_costs_a_pc_at_most_8_mib(school: Lab) -> None:
+    """Peak memory of each agent over that of its bare process, its ordinary work and several tests included."""
+    used = school.usage()
+    assert len(used["grew_kib"]) == PCS
+    assert max(used["grew_kib"]) <= 8 * 1024
+
+
 def test_an_uneven_way_shifts_the_clocks_by_half_of_the_difference() -> None:
     """2 ms down and 18 ms up: 8 ms, the same for all, so that they still start together."""
     if not has_tun():

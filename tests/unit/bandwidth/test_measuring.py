@@ -66,6 +66,24 @@ def test_a_bucket_that_was_blocked_does_not_burst() -> None:
     assert bucket.take(1.0) == 2 * bucket.write_bytes
 
 
+def test_a_busy_pc_makes_up_what_it_missed_slowly() -> None:
+    """A loop that stood still for half a second has its rate again on average, at a quarter above the rate at most."""
+    bucket, now, passed, at = Bucket(2e6, 0.0, 1.0), 0.0, 0, {}
+    while now < 8:
+        count = bucket.take(now)
+        if count:
+            bucket.spent(count)
+            passed += count
+        at[now] = passed
+        now = max(bucket.next_at(), now + 1e-3)
+        if 3.0 < now < 3.5:
+            now = 3.5
+    assert passed == pytest.approx(2e6 / 8 * 8, abs=3 * bucket.write_bytes)
+    before = max(moment for moment in at if moment < 3.5)
+    after = min(moment for moment in at if moment > 4.5)
+    assert at[after] - at[before] <= 2e6 / 8 * 1.25 * (after - 3.5) + 3 * bucket.write_bytes
+
+
 def test_forty_buckets_do_not_write_together() -> None:
     """The first write is a random part of 16 KiB, so the next ones spread over a whole write's time."""
     firsts = [Bucket(8e6, 0.0).take(0.0) for _ in range(40)]
