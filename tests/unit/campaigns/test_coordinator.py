@@ -1,4 +1,7 @@
-"""Planning and driving on a real register and a real series store, without brokers: what runs when, and why not."""
+"""Planning and driving on a real register and a real series store, without brokers: what runs when, and why not.
+
+Long because every test needs the same school with its PCs, router and server, which stands at the beginning.
+"""
 
 from __future__ import annotations
 
