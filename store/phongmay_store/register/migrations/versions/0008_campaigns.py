@@ -6,7 +6,7 @@ from alembic import op
 import phongmay_store.register.base
 
 revision = "0008"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -17,10 +17,10 @@ def upgrade() -> None:
         "bandwidth_server",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("host", sa.String(), nullable=False),
-        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("port", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("ticket_key", sa.String(), nullable=False),
         sa.Column("uplink_bps", sa.BigInteger(), nullable=False),
-        sa.Column("row_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("valid_from", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("valid_to", phongmay_store.register.base.UtcDateTime(), nullable=True),
@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("schools", sa.JSON(), nullable=False),
         sa.Column("room_id", sa.String(), nullable=True),
-        sa.Column("every_days", sa.Integer(), nullable=False),
+        sa.Column("every_days", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("wake", sa.Boolean(), nullable=False),
         sa.Column("starts_at", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("ends_at", phongmay_store.register.base.UtcDateTime(), nullable=True),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("server_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("ordered_by", sa.String(), nullable=False),
-        sa.Column("row_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("valid_from", phongmay_store.register.base.UtcDateTime(), nullable=False),
         sa.Column("valid_to", phongmay_store.register.base.UtcDateTime(), nullable=True),
@@ -59,7 +59,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_campaign_unit_id"), "campaign", ["unit_id"], unique=False)
     op.create_table(
         "campaign_participant",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("device_id", sa.String(), nullable=False),
         sa.Column("room_id", sa.String(), nullable=True),
@@ -107,13 +107,13 @@ def upgrade() -> None:
         sa.Column("server_cc", sa.String(), nullable=False),
         sa.Column("warmup_s", sa.Double(), nullable=False),
         sa.Column("window_s", sa.Double(), nullable=False),
-        sa.Column("streams", sa.Integer(), nullable=False),
+        sa.Column("streams", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("pace_bps", sa.Double(), nullable=False),
-        sa.Column("n_registered", sa.Integer(), nullable=False),
-        sa.Column("n_online", sa.Integer(), nullable=False),
-        sa.Column("n_started", sa.Integer(), nullable=False),
-        sa.Column("n_valid", sa.Integer(), nullable=False),
-        sa.Column("emulated_n", sa.Integer(), nullable=False),
+        sa.Column("n_registered", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n_online", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n_started", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n_valid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("emulated_n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("agg_goodput_dl", sa.Double(), nullable=True),
         sa.Column("agg_goodput_ul", sa.Double(), nullable=True),
         sa.Column("agg_ip_dl", sa.Double(), nullable=True),
@@ -160,11 +160,11 @@ def upgrade() -> None:
         sa.Column("lines", sa.JSON(), nullable=False),
         sa.Column("groups", sa.JSON(), nullable=False),
         sa.Column("isp", sa.String(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("failover", sa.Boolean(), nullable=False),
-        sa.Column("ramp_n", sa.Integer(), nullable=False),
+        sa.Column("ramp_n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("server_id", sa.String(), nullable=False),
         sa.Column("rate_bps", sa.BigInteger(), nullable=False),
         sa.Column("contracted_dl", sa.BigInteger(), nullable=True),
@@ -186,7 +186,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_campaign_run_school_id"), "campaign_run", ["school_id"], unique=False)
     op.create_table(
         "campaign_step",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
@@ -204,7 +204,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox_command",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("device_id", sa.String(), nullable=False),
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
