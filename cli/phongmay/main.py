@@ -25,13 +25,13 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     names = verb_names()
     for name in [only] if only in names else names:
-        importlib.import_module(f"{commands.__name__}.{name}").add(verbs)
+        importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}").add(verbs)
     return parser
 
 
 def verb_names() -> list[str]:
-    """Give every verb: the modules of `commands`."""
-    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    """Give every verb: the modules of `commands`, with - for _."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 
 
 def named_verb(argv: Sequence[str]) -> str:

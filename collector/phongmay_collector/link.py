@@ -149,10 +149,11 @@ class Link:
         if inbound.client is self.client and self.connected and inbound.qos > 0:
             inbound.client.ack(inbound.packet, inbound.qos)
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
-        """Send a message; without a connection it is left out."""
-        if self.client is not None and self.connected:
-            self.client.publish(topic, payload, qos=qos)
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> mqtt.MQTTMessageInfo | None:
+        """Send a message; without a connection it is left out, and None comes back."""
+        if self.client is None or not self.connected:
+            return None
+        return self.client.publish(topic, payload, qos=qos)
 
     def close(self) -> None:
         """Send what waits and end the connection; the session stays at the broker."""

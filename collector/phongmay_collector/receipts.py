@@ -1,10 +1,12 @@
 """Receipts: what was committed or finally refused, gathered for each device into one message.
 
-In: identities. Out: for each device the payload for its receipt topic, with closed ranges of sequence numbers.
+In: identities. Out: for each device the payload for its receipt topic, with closed ranges of sequence numbers and the
+server's time, from which a device learns when a command has expired.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from phongmay_contract.envelope import Receipt, encode_receipt
@@ -26,7 +28,8 @@ def coalesce(stored: Iterable[EnvelopeId], refused: Iterable[tuple[EnvelopeId, s
             [
                 Receipt(run, tuple(ranges(here.get(run, ()))), tuple(sorted(there.get(run, {}).items())))
                 for run in sorted(here.keys() | there.keys())
-            ]
+            ],
+            at=time.time(),
         )
     return out
 

@@ -24,6 +24,7 @@ from phongmay_collector.directory import Directory
 from phongmay_collector.identity import open_conflicts
 from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
+from phongmay_collector.outbox import Outbox
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_contract import topics
 from phongmay_contract.envelope import MAX_BACKFILL
@@ -53,6 +54,7 @@ class Collector:
         settings: size and age of a batch.
         series: the store, opened for writing.
         engine: the register.
+        outbox: sends the commands that stand in the register; None sends none.
 
     Raises:
         OperatorError: the batch exceeds the broker's limit, or the collector's passwords are missing.
@@ -60,13 +62,19 @@ class Collector:
     """
 
     def __init__(
-        self, broker: BrokerSettings, settings: CollectorSettings, series: SeriesWriter, engine: Engine
+        self,
+        broker: BrokerSettings,
+        settings: CollectorSettings,
+        series: SeriesWriter,
+        engine: Engine,
+        outbox: Outbox | None = None,
     ) -> None:
         check_batch(broker, settings)
         self.counts: Counter[str] = Counter()
         self._settings = settings
         self._series = series
         self._engine = engine
+        self._outbox = outbox
         self._directory = Directory(engine)
         self._directory.load()
         self._batcher = Batcher(series, self._directory)
@@ -174,6 +182,8 @@ class Collector:
                 self._directory.load()
                 self._directory_at = now + _DIRECTORY_S
             self._passwords.refresh(now)
+            if self._outbox is not None:
+                self._outbox.send(self._live.publish)
             if self._conflicts:
                 open_conflicts(self._engine, self._conflicts)
                 self._conflicts = {}

@@ -59,6 +59,8 @@ def _target(name: str, path: str, place: str, made: Made) -> str:
     return {
         "unit_id": f"unit-{_mark(place)}",
         "device_id": f"pc-{_mark(place)}",
+        "campaign_id": f"camp-{_mark(place)}",
+        "run_id": f"run-{_mark(place)}",
         "subject_id": f"pc-{_mark(place)}",
     }[name]
 
@@ -72,6 +74,7 @@ def _json(path: str, place: str, made: Made) -> dict[str, Any] | None:
     unit = f"unit-{_mark(place)}"
     return {
         "/api/v1/enrolment-tokens": {"unit": unit},
+        "/api/v1/campaigns": {"unit": unit},
         "/api/v1/declared/{kind}/{subject_id}/{item}": {"value": 8, "declared_by": "Văn phòng"},
         "/api/v1/waivers": {"subject_id": unit, "rule_id": "TB-01", "reason": "x", "valid_to": LATER},
         "/api/v1/waivers/{waiver}/withdrawal": {"reason": "x"},
@@ -124,10 +127,19 @@ def _form(path: str, made: Made) -> dict[str, str] | None:
         "/verdicts/{verdict_id}/waiver": {"reason": "x", "until": "2099-12-31"},
         "/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/disputes/{dispute}/answer": {"text": "x", "decision": "rejected"},
+        "/units/{unit_id}/campaigns": {"kind": "floor", "mode": "planned"},
+        "/campaigns/{campaign_id}/stop": {},
+        "/runs/{run_id}/stop": {},
     }.get(path)
 
 
-BOUND_BODIES = ("/api/v1/enrolment-tokens", "/api/v1/waivers", "/api/v1/attestations", "/api/v1/disputes")
+BOUND_BODIES = (
+    "/api/v1/campaigns",
+    "/api/v1/enrolment-tokens",
+    "/api/v1/waivers",
+    "/api/v1/attestations",
+    "/api/v1/disputes",
+)
 """Routes whose body names something of an organisation."""
 
 

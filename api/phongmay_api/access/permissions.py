@@ -25,6 +25,8 @@ class Permission(StrEnum):
     """Sign for the district: waive, attest, answer disputes. The rules ask besides for a role above the school."""
     DISPUTE = "dispute"
     """Say for a school that a verdict about it is wrong."""
+    TEST = "test"
+    """Order bandwidth tests, and stop them."""
     DECLARE = "declare"
     """Declare facts of a school, by hand or by file, and hand in papers and photographs."""
 
@@ -35,6 +37,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.ENROL: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.DECIDE: frozenset({Role.ADMIN, Role.OFFICER}),
     Permission.DISPUTE: frozenset(Role),
+    Permission.TEST: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.DECLARE: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
 }
 SIGNED: frozenset[Permission] = frozenset({Permission.DECIDE, Permission.DISPUTE})
@@ -73,6 +76,13 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/disputes"): Permission.JUDGED,
     ("POST", f"{_API}/disputes"): Permission.DISPUTE,
     ("POST", f"{_API}/disputes/{{dispute}}/answer"): Permission.DECIDE,
+    ("GET", f"{_API}/campaigns"): Permission.JUDGED,
+    ("POST", f"{_API}/campaigns"): Permission.TEST,
+    ("GET", f"{_API}/campaigns/{{campaign_id}}"): Permission.JUDGED,
+    ("POST", f"{_API}/campaigns/{{campaign_id}}/stop"): Permission.TEST,
+    ("GET", f"{_API}/campaign-runs"): Permission.JUDGED,
+    ("GET", f"{_API}/campaign-runs/{{run_id}}"): Permission.JUDGED,
+    ("POST", f"{_API}/campaign-runs/{{run_id}}/stop"): Permission.TEST,
     ("GET", f"{_API}/quality"): Permission.JUDGED,
     ("GET", f"{_API}/gaps"): Permission.JUDGED,
     ("GET", f"{_API}/schools/{{unit_id}}/declared"): Permission.JUDGED,
@@ -104,6 +114,13 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/units/{unit_id}/attestation"): Permission.DECIDE,
     ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
+    ("GET", "/units/{unit_id}/campaigns"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/campaigns"): Permission.TEST,
+    ("POST", "/campaigns/{campaign_id}/stop"): Permission.TEST,
+    ("GET", "/runs/{run_id}"): Permission.JUDGED,
+    ("POST", "/runs/{run_id}/stop"): Permission.TEST,
+    ("GET", "/runs/{run_id}/report.pdf"): Permission.JUDGED,
+    ("GET", "/runs/{run_id}/report.csv"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/clauses"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps.xlsx"): Permission.JUDGED,

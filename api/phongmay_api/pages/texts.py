@@ -6,7 +6,7 @@ Vietnamese is the language of administration here; English follows it. A test ho
 from __future__ import annotations
 
 from phongmay_api.language import Language
-from phongmay_api.pages import declared_texts, texts_clauses, texts_decisions
+from phongmay_api.pages import declared_texts, texts_campaigns, texts_clauses, texts_decisions
 from phongmay_api.pages.counting import COUNTING
 
 VI: dict[str, str] = {
@@ -362,7 +362,9 @@ EN: dict[str, str] = {
 VI |= texts_decisions.VI | texts_clauses.VI
 EN |= texts_decisions.EN | texts_clauses.EN
 VI |= declared_texts.VI
+VI |= texts_campaigns.VI
 EN |= declared_texts.EN
+EN |= texts_campaigns.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}
 SYMBOLS = {
     "pass": "✓",

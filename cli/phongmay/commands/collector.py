@@ -11,9 +11,11 @@ from contextlib import closing
 from phongmay.commands import Commands
 from phongmay.settings import load
 from phongmay_collector.broker_files import USERS, BrokerFiles
+from phongmay_collector.outbox import Outbox
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import check_batch
 from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.register.sealing import Seal
 from phongmay_store.series import open_writer
 
 
@@ -34,7 +36,8 @@ def _run(args: argparse.Namespace) -> int:
     engine = open_register(settings.store.register_url)
     require_current(engine)
     with closing(open_writer(settings.store)) as series:
-        Collector(settings.broker, settings.collector, series, engine).run(stop)
+        outbox = Outbox(engine, Seal.open(settings.store.seal_path))
+        Collector(settings.broker, settings.collector, series, engine, outbox).run(stop)
     return 0
 
 
