@@ -20,10 +20,10 @@ from benchmarks._server import lay_out
 from phongmay.demo.processes import Children, free_port, wait_for_port
 from phongmay_contract.envelope import Envelope, Transit, encode_live
 from phongmay_contract.topics import Kind
-from phongmay_simulate.connection import Connection
+from phongmay_simulate.agent import SimulatedAgent
 from phongmay_simulate.district import Role
-from phongmay_simulate.fleet import exchange
 from phongmay_simulate.machine import Machine
+from phongmay_simulate.wire import Wire
 
 SENDERS = 50
 PATIENCE_S = 120.0
@@ -34,24 +34,29 @@ def measure(folder: Path, count: int) -> dict[str, tuple[float, str]]:
     port = free_port()
     config, identities = lay_out(folder, port, SENDERS)
     now = time.time()
-    senders = [Connection(Machine(Role.STANDARD, f"B{number}", 1e5, now), one) for number, one in enumerate(identities)]
+    wire = Wire("127.0.0.1", port)
+    senders = [
+        SimulatedAgent(wire, Machine(Role.STANDARD, f"B{number}", 1e5, now), one, f"{time.time_ns() + number:016x}")
+        for number, one in enumerate(identities)
+    ]
     children = Children(folder)
     try:
         children.start("broker", ["phongmay", "--config", str(config), "broker", "run"])
         wait_for_port(port, children)
         collector = children.start("collector", ["phongmay", "--config", str(config), "collector", "run"])
         for sender in senders:
-            sender.connect()
-        _until(senders, lambda: all(sender.connected for sender in senders))
-        _greet(senders)
+            sender.start()
+        _until(wire, lambda: all(sender.connected for sender in senders))
+        _greet(wire, senders)
         process = psutil.Process(collector.process.pid)
         os.kill(process.pid, signal.SIGSTOP)
-        _send(senders, count)
+        _send(wire, senders, count)
         cpu, start = _cpu(process), time.monotonic()
         os.kill(process.pid, signal.SIGCONT)
-        _until(senders, lambda: sum(sender.unreceipted for sender in senders) == 0)
+        _until(wire, lambda: sum(sender.unreceipted for sender in senders) == 0)
         wall, used = time.monotonic() - start, _cpu(process) - cpu
     finally:
+        wire.close()
         children.stop_all()
     floor = _reference(folder, count)
     per = used / count * 1e6
@@ -61,7 +66,7 @@ def measure(folder: Path, count: int) -> dict[str, tuple[float, str]]:
     }
 
 
-def _greet(senders: list[Connection]) -> None:
+def _greet(wire: Wire, senders: list[SimulatedAgent]) -> None:
     """Send until each sender has had a receipt: what comes before the collector subscribed, the broker drops."""
     end = time.monotonic() + PATIENCE_S
     while not all(sender.receipted for sender in senders):
@@ -69,34 +74,34 @@ def _greet(senders: list[Connection]) -> None:
             raise TimeoutError("the collector gives no receipts")
         for sender in senders:
             sender.send(Kind.INVENTORY, sender.machine.inventory())
-        _exchange_for(senders, 2.0)
+        _turn_for(wire, 2.0)
     for sender in senders:
-        sender.forget()
+        sender.forget()  # what is late is counted by nobody
 
 
-def _exchange_for(senders: list[Connection], seconds: float) -> None:
+def _turn_for(wire: Wire, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        exchange(senders, 0.02)
+        wire.turn(0.02)
 
 
-def _send(senders: list[Connection], count: int) -> None:
+def _send(wire: Wire, senders: list[SimulatedAgent], count: int) -> None:
     for number in range(count):
         sender = senders[number % len(senders)]
         sender.send(Kind.ROUND, sender.machine.round(60.0))
         if number % 200 == 199:
-            exchange(senders, 0.0)
+            wire.turn(0.0)
     end = time.monotonic() + PATIENCE_S
     while any(sender.backlog for sender in senders) and time.monotonic() < end:
-        exchange(senders, 0.02)
+        wire.turn(0.02)
 
 
-def _until(senders: list[Connection], done: Callable[[], bool]) -> None:
+def _until(wire: Wire, done: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not done():
         if time.monotonic() > end:
             raise TimeoutError("the collector did not give all receipts")
-        exchange(senders, 0.02)
+        wire.turn(0.02)
 
 
 def _cpu(process: psutil.Process) -> float:

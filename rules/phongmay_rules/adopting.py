@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.deciding import require_officer
+from phongmay_rules.deciding import link, require_officer
 from phongmay_rules.facts.records import read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, Sitting, sit
 from phongmay_rules.model import Pack
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import Parameter
 
 
@@ -159,7 +160,7 @@ def publish(
     reason: str,
     sources: Mapping[str, str] | None = None,
 ) -> int:
-    """Record figures for a unit; the caller commits. The next evaluation judges by them.
+    """Record figures for a unit as links of its chain; the caller commits. The next evaluation judges by them.
 
     Args:
         session: the register.
@@ -175,19 +176,18 @@ def publish(
 
     Raises:
         AdoptionError: no reason.
-        DecisionError: the login may not sign this.
+        DecisionError: the login may not sign this, or the engine wrote at the same moment.
     """
     require_officer(session, signed_by, unit_id)
     if not reason.strip():
         raise AdoptionError("the reason is empty; say why, so that an inspector can follow it")
     for name, (_, value) in found.values.items():
         source = f" [{sources[name]}]" if sources and name in sources else ""
-        session.add(
-            Parameter(
-                unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
-                reason=reason.strip() + source,
-            )
+        row = Parameter(
+            unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
+            reason=reason.strip() + source,
         )  # fmt: skip
+        link(session, LinkKind.PARAMETER, unit_id, row)
     return len(found.values)
 
 

@@ -61,7 +61,12 @@ def _overridden(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[st
     out = {}
     for name, value in values.items():
         parameter = pack.standard.parameters.get(name)
-        if parameter is not None:
+        if parameter is None:
+            continue
+        if value == parameter.value and parameter.number_from is not NumberFrom.DISTRICT_SETTING:
+            # What was adopted before the pack had the figure is the document's own since the pack has it.
+            out[name] = Setting(value, parameter.unit, parameter.number_from)
+        else:
             inside = parameter.low <= value <= parameter.high
             out[name] = Setting(value, parameter.unit, NumberFrom.DISTRICT_SETTING, set_by, inside)
     return out

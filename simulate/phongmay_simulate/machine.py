@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 
 from phongmay_contract.catalogue import Value
@@ -32,12 +33,21 @@ class Machine:
     started: float
     copy: int = 0
     _counter: int = field(default=0, init=False)
+    _phase: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._phase = sum(self.code.encode())
 
     def instant(self, true_time: float) -> Instant:
         """Give what this machine's two clocks show at a true time; one of them may be years off."""
         mono = self.uptime_s + (true_time - self.started)
         wall = WRONG_CLOCK + mono if self.role is Role.CLOCK_2009 else true_time
         return Instant(wall, mono)
+
+    def _sway(self) -> float:
+        """Give a number between 0 and 1 that wanders from round to round, the same again for the same machine."""
+        drift = math.sin((self._counter + self._phase) / 37.0) + math.sin((self._counter + 3 * self._phase) / 5.3)
+        return (drift + 2.0) / 4.0
 
     def inventory(self) -> tuple[Group, ...]:
         """Give the hardware record."""
@@ -78,8 +88,9 @@ class Machine:
         """Give one round of measurements; a round of the past (`live` false) holds reach and state only."""
         self._counter += 1
         online = self.role is not Role.NO_INTERNET
+        sway = self._sway()
         internet: dict[str, Value] = {"ok": online, "method": "tcp"}
-        internet |= {"took_s": 0.021} if online else {"error": "timeout"}
+        internet |= {"took_s": round(0.012 + 0.03 * sway, 4)} if online else {"error": "timeout"}
         groups = [
             Group("reach", {"ok": True, "method": "tcp", "took_s": 0.001}, part="gateway"),
             Group("reach", internet, part="internet"),
@@ -94,9 +105,9 @@ class Machine:
                 Group(
                     "usage",
                     {
-                        "cpu_busy_ratio": 0.05 + (self._counter % 10) / 100,
-                        "memory_available_bytes": 4 * GIB,
-                        "memory_used_bytes": 3 * GIB,
+                        "cpu_busy_ratio": round(0.03 + 0.6 * sway * sway, 4),
+                        "memory_available_bytes": int((4.5 - 1.5 * sway) * GIB),
+                        "memory_used_bytes": int((2.5 + 1.5 * sway) * GIB),
                         "system_volume_bytes": 200 * GB,
                         "system_volume_free_bytes": 120 * GB,
                     },
@@ -108,3 +119,15 @@ class Machine:
                 ),
             ]
         return tuple(groups)
+
+
+def watched(router: str, counter: int = 1) -> Group:
+    """Give what a gateway sees of its school's router."""
+    values: dict[str, Value] = {
+        "uptime_s": 86400.0 + 60.0 * counter,
+        "is_up": True,
+        "speed_bps": 1000 * MBIT_PER_SECOND,
+        "received_bytes": 5_000_000 * counter,
+        "sent_bytes": 400_000 * counter,
+    }
+    return Group("router", values, subject=router, part="wan")

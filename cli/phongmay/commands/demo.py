@@ -27,7 +27,10 @@ from phongmay.demo.preparation import INTERVAL_S, Prepared, agent_settings_text,
 from phongmay.demo.processes import Child, Children, free_port, tail, wait_for_port, wait_for_url
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import packs_in_force
+from phongmay_simulate import ledger
 from phongmay_simulate.district import REAL_CODE
+from phongmay_simulate.enrolling import SimulationError
+from phongmay_simulate.ranges import Ranges
 from phongmay_store.series import open_reader
 
 PATIENCE_S = 60.0
@@ -162,11 +165,11 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
             ):
                 print(line)
         children.stop(simulator)
-        ledger = _ledger(folder, simulator)
-        lost = comparison.losses(series, ledger)
+        runs = _ledger(folder, simulator)
+        lost = comparison.losses(series, runs, ledger.rows_since(time.time(), prepared.settings.store.raw_days))
         letters = series.dead_letters()
-    print(f"\nSimulated machines: {sum(entry['sent'] for entry in ledger)} envelopes sent, "
-          f"{sum(entry['receipted'] for entry in ledger)} receipts, {len(letters)} dead letters")  # fmt: skip
+    sent, receipts = (sum(len(Ranges(entry[key])) for entry in runs) for key in ("sent", "receipted"))
+    print(f"\nSimulated machines: {sent} envelopes sent, {receipts} receipts, {len(letters)} dead letters")
     for line in (*found, *lost):
         print(f"DIFFERENCE  {line}", file=sys.stderr)
     if found or lost:
@@ -179,10 +182,9 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
 def _ledger(folder: Path, simulator: Child) -> list[dict[str, Any]]:
     """Read what the simulator wrote when it ended."""
     try:
-        ledger: list[dict[str, Any]] = json.loads((folder / "ledger.json").read_text("utf-8"))
-    except OSError as error:
+        return ledger.read(folder / "ledger.json")
+    except SimulationError as error:
         raise OperatorError(f"the simulator ended without its ledger; its last words:\n{tail(simulator)}") from error
-    return ledger
 
 
 def _until_empty(compare: Callable[[], list[str]], children: Children, stop: threading.Event) -> list[str]:

@@ -1,20 +1,21 @@
-"""`phongmay simulate`: the sample district as CSV files, and its machines as real MQTT traffic."""
+"""`phongmay simulate`: the sample district and its machines; whole cities of simulated schools for load and history."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import signal
-import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from phongmay.commands import Commands
+from phongmay.progress import Progress
 from phongmay_contract.errors import OperatorError
-from phongmay_simulate import district, enrolling, expectation
+from phongmay_simulate import district, enrolling, expectation, ledger
 from phongmay_simulate.fleet import Fleet
 
 
@@ -39,6 +40,75 @@ def add(commands: Commands) -> None:
     run.add_argument("--expected", type=Path, help="where to write the verdicts that must come out")
     _common(run)
     run.set_defaults(run=_run)
+    _provision(verbs)
+    _load(verbs)
+    _day(verbs)
+    _history(verbs)
+    compare = verbs.add_parser("compare", help="hold a ledger against the series store; exit 1 if anything is lost")
+    compare.add_argument("--ledger", type=Path, required=True, help="ledger that 'run' or 'day' wrote")
+    compare.set_defaults(run=_late("compare"))
+
+
+def _provision(verbs: Commands) -> None:
+    parser = verbs.add_parser("provision", help="write simulated schools into register and broker, without enrolment")
+    parser.add_argument("--schools", type=int, default=20, help="how many schools (default: %(default)s)")
+    parser.add_argument("--pcs", type=int, default=50, help="PCs of each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=762, help="which device has which fault (default: %(default)s)")
+    parser.add_argument("--no-faults", action="store_true", help="every PC standard, nothing strange")
+    parser.add_argument("--no-gateways", action="store_true", help="no gateway and router in each school")
+    parser.add_argument(
+        "--since-days", type=float, default=40, help="days for which all has existed (default: %(default)s)"
+    )
+    _fleet(parser, "where to write the devices and their secrets")
+    parser.set_defaults(run=_late("provision"))
+
+
+def _load(verbs: Commands) -> None:
+    parser = verbs.add_parser("load", help="send equal messages at a rate, and say how long their receipts take")
+    _fleet(parser)
+    parser.add_argument("--connections", type=int, default=0, help="how many devices, 1 to 20000 (default: all)")
+    parser.add_argument("--rate", type=float, default=100.0, help="messages a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for how long (default: %(default)s)")
+    parser.set_defaults(run=_late("put_load"))
+
+
+def _day(verbs: Commands) -> None:
+    parser = verbs.add_parser("day", help="play a past school day in minutes, or the present as it comes")
+    _fleet(parser)
+    parser.add_argument("--date", default="", help="local date to play, e.g. 2026-11-27 (default: yesterday)")
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long it takes (default: %(default)s)")
+    parser.add_argument("--live", action="store_true", help="play the present: send live, as it comes")
+    parser.add_argument("--always", action="store_true", help="everything is on, whatever the timetable says")
+    parser.add_argument("--interval", type=float, default=60.0, help="played seconds between rounds (%(default)s)")
+    parser.add_argument("--twice", type=float, default=0.01, help="share of messages sent twice (%(default)s)")
+    parser.add_argument("--late", type=float, default=0.01, help="share sent behind the next one (%(default)s)")
+    parser.add_argument("--ledger", type=Path, help="where to write what was sent and receipted")
+    parser.set_defaults(run=_late("play_day"))
+
+
+def _history(verbs: Commands) -> None:
+    parser = verbs.add_parser("history", help="write seeded days of the past into the series store; no collector runs")
+    _fleet(parser)
+    parser.add_argument("--days", type=int, default=2, help="days with every round, today the last (%(default)s)")
+    parser.add_argument("--older", type=int, default=0, help="thinner days before these, for roll-ups (%(default)s)")
+    parser.add_argument("--interval", type=float, default=60.0, help="seconds between rounds (%(default)s)")
+    parser.set_defaults(run=_late("write_history"))
+
+
+def _fleet(parser: argparse.ArgumentParser, about: str = "file that 'simulate provision' wrote") -> None:
+    parser.add_argument("--fleet", type=Path, required=True, help=about)
+
+
+def _late(name: str) -> Callable[[argparse.Namespace], int]:
+    """Give a function of `simulating` that is imported when it runs: it needs the stores."""
+
+    def run(args: argparse.Namespace) -> int:
+        from phongmay import simulating
+
+        function: Callable[[argparse.Namespace], int] = getattr(simulating, name)
+        return function(args)
+
+    return run
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +147,15 @@ def _run(args: argparse.Namespace) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     fleet = Fleet(sample, identities, interval_s=args.interval, seed=args.seed)
-    end = time.monotonic() + args.seconds
+    end, bar = time.monotonic() + args.seconds, Progress()
     while not stop.is_set() and time.monotonic() < end:
         fleet.run_until(min(end, time.monotonic() + 1.0), stop)
-        if sys.stdout.isatty():
-            print("\r{} connected, {} sent, {} receipts ".format(*fleet.progress()), end="", flush=True)
+        passed = 1.0 - (end - time.monotonic()) / args.seconds if args.seconds < float("inf") else 0.0
+        bar.show(passed, "{} connected, {} sent, {} receipts".format(*fleet.progress()))
+    bar.end()
     fleet.finish(patience_s=5.0)
     if args.ledger:
-        _write_json(args.ledger, fleet.ledger())
+        ledger.write(args.ledger, fleet.agents, seed=args.seed)
     return 0
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from phongmay.commands import Commands
 from phongmay.deciding import add_decisions, instant
 from phongmay.settings import ServerSettings, load
+from phongmay_rules.chain.archive import changed_files
 from phongmay_rules.chain.heads import (
     SignedHead,
     add_lines,
@@ -26,6 +27,7 @@ from phongmay_rules.chain.heads import (
     sign_all,
 )
 from phongmay_rules.chain.verifying import units_with_chain, verify
+from phongmay_rules.errors import PackError
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.recomputing import recompute
 from phongmay_rules.replaying import replay
@@ -82,12 +84,15 @@ def _register(settings: ServerSettings) -> Iterator[Session]:
 
 def _verify(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = packs_in_force(settings.rules)
+    try:
+        pack, refused = packs_in_force(settings.rules), ""
+    except PackError as error:  # the chains are verified all the same: who broke a pack file may have touched them too
+        pack, refused = None, str(error)
     file: Path = args.heads or settings.rules.heads_file
     signed = list(read_lines(file)) if args.heads or file.exists() else []
     public: Path = args.public_key or settings.rules.key_file.with_name(settings.rules.key_file.name + ".pub")
     forged = _forged(signed, public) if signed else []
-    wrong = 0
+    wrong = 1 if refused else 0
     for head in forged:
         if args.unit in (None, head.head.unit_id):
             when = f"{head.at:%Y-%m-%d %H:%MZ}"
@@ -98,6 +103,10 @@ def _verify(args: argparse.Namespace) -> int:
         if head not in forged:
             by_unit.setdefault(head.head.unit_id, []).append(head)
     with _register(settings) as session:
+        if refused:
+            print(f"the packs in force are refused: {refused}")
+            for name in changed_files(session, settings.rules.packs):
+                print(f"pack file {name} is not what it was when it judged last")
         units = [args.unit] if args.unit else sorted({*units_with_chain(session), *by_unit})
         for unit in units:
             report = verify(session, unit, (head.head for head in by_unit.get(unit, ())), pack)
@@ -106,7 +115,8 @@ def _verify(args: argparse.Namespace) -> int:
             wrong += len(report.breaks)
             if report.is_sound:
                 heads = len(by_unit.get(unit, ()))
-                print(f"unit {unit}: sound, {report.links} links, {heads} signed heads agree")
+                print(f"unit {unit}: sound, {report.links} links, {report.facts} quoted facts, "
+                      f"{heads} signed heads agree")  # fmt: skip
     if not signed:
         print(f"no signed heads in {file}: a cut tail or a chain rewritten as a whole cannot be seen without them")
     return 1 if wrong else 0

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_simulate.district import REAL_CODE, REAL_SCHOOL
+from phongmay_simulate.ledger import compare
 from phongmay_store.register.compliance import CurrentVerdict, SubjectKind, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import ExternalId, Unit, UnitKind
@@ -67,16 +68,9 @@ def differences(session: Session, expected: Sequence[Mapping[str, str]]) -> list
     return out
 
 
-def losses(series: SeriesReader, ledger: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Compare the simulator's ledger with the store: receipts = rows, to the envelope."""
-    out = []
-    receipted: dict[str, int] = {}
-    for entry in ledger:
-        receipted[entry["device"]] = receipted.get(entry["device"], 0) + entry["receipted"]
-        if entry["refused"]:
-            out.append(f"{entry['code']}: refused {entry['refused']}")
-    for device, count in receipted.items():
-        stored = series.envelope_count(device)
-        if stored < count:
-            out.append(f"{device}: {count} receipts but {stored} stored envelopes")
-    return out
+def losses(series: SeriesReader, ledger: Sequence[Mapping[str, Any]], rows_from: float) -> list[str]:
+    """Compare the simulator's ledger with the store: what is lost, doubled or refused, to the envelope."""
+    out = [f"{entry['code']}: refused {entry['refused']}" for entry in ledger if entry["refused"]]
+    found = compare(series, ledger, rows_from=rows_from)
+    out += [f"{name}: lost" for name in found.lost]
+    return out + [f"{name}: stored twice" for name in found.doubled]

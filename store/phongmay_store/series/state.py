@@ -47,6 +47,7 @@ _OFFSET = """INSERT INTO series_offset (device, run, offset_s, basis, day) VALUE
 ON CONFLICT (device, run) DO NOTHING"""
 _CLAIM = """INSERT INTO series_claim (sender, run, seq, at, basis) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (sender, run, seq) DO NOTHING"""
+_UNCLAIM = "DELETE FROM series_claim WHERE sender = ? AND run = ? AND seq = ?"
 _MINUTES = """INSERT INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (device, hour) DO UPDATE SET seen = series_minutes.seen | excluded.seen,
 reachable = series_minutes.reachable | excluded.reachable,
@@ -86,14 +87,21 @@ class State:
         fresh: dict[EnvelopeId, Arrival] = {}
         for arrival in arrivals:
             fresh.setdefault(arrival.id, arrival)
-        for identity in self.known(fresh):
-            del fresh[identity]
         unsure = [arrival for arrival in fresh.values() if arrival.basis is not TimeBasis.LIVE]
         if unsure:
             with self.database.writing() as writing:
                 writing.many(_CLAIM, [(*a.id, a.at, a.basis.value) for a in unsure])
+        # Claim, read claims, then ask what is stored: another collector that has the same envelope drops its claim with
+        # the very commit that stores it, so whoever finds no claim finds the envelope stored.
         for identity, (at, basis) in self._claims(fresh).items():
             fresh[identity] = replace(fresh[identity], at=at, basis=basis)
+        stored = self.known(fresh)
+        for identity in stored:
+            del fresh[identity]
+        again = sorted(arrival.id for arrival in unsure if arrival.id in stored)
+        if again:
+            with self.database.writing() as writing:
+                writing.each(_UNCLAIM, again)
         return list(fresh.values())
 
     def known(self, ids: Iterable[EnvelopeId]) -> set[EnvelopeId]:
@@ -163,7 +171,7 @@ class State:
         writing.many(_STORED, [(*key, bits, day) for key, bits in blocks.items()])
         claimed = [arrival.id for arrival in fresh if arrival.basis is not TimeBasis.LIVE]
         if claimed:
-            writing.each("DELETE FROM series_claim WHERE sender = ? AND run = ? AND seq = ?", sorted(claimed))
+            writing.each(_UNCLAIM, sorted(claimed))
 
     def _keep_minutes(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
         minutes: dict[tuple[str, int], list[int]] = {}

@@ -38,6 +38,7 @@ from phongmay_store.series.influx_words import (
     tag_filter,
     tag_text,
 )
+from phongmay_store.series.interface import TimeBasis
 from phongmay_store.settings import InfluxSettings, StoreSettings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -302,6 +303,36 @@ def test_a_server_that_dies_while_it_is_written_to_loses_and_doubles_nothing(
             rows = series.range(make.DEVICE, "usage", make.HOUR, make.HOUR + 3600, limit=5000)
             assert [row.values["memory_used_bytes"] for row in rows] == list(range(2400))
             assert series.envelope_count() == 2400
+
+
+@pytest.mark.parametrize("basis", TimeBasis)
+def test_two_collectors_with_the_same_envelopes_store_each_once(
+    influx_store: StoreSettings, make: SimpleNamespace, basis: TimeBasis
+) -> None:
+    """A broker gives to one what another has not acknowledged: the first decides the time, and nothing doubles."""
+    failed: list[Exception] = []
+
+    def collect(number: int) -> None:
+        with closing(open_writer(influx_store)) as series:
+            for start in range(0, 300, 30):
+                shift = 0 if basis is TimeBasis.LIVE else 500 * number
+                batch = [make.arrival(seq, make.HOUR + seq + shift, make.usage(seq), basis=basis)
+                         for seq in range(start, start + 30)]  # fmt: skip
+                try:
+                    series.write(batch)
+                except StoreError as error:
+                    failed.append(error)
+
+    threads = [threading.Thread(target=collect, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with closing(open_writer(influx_store)) as series:
+        rows = series.range(make.DEVICE, "usage", make.HOUR - 1, make.HOUR + 7200, limit=2000)
+        assert sorted(row.values["memory_used_bytes"] for row in rows) == list(range(300))
+        assert series.envelope_count() == 300
 
 
 # ---- the wire of influxdb-client -------------------------------------------------------------------------------------

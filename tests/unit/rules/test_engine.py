@@ -21,7 +21,6 @@ from phongmay_store.register.compliance import (
     CurrentVerdict,
     EvaluationRun,
     Fact,
-    Parameter,
     SubjectKind,
     Verdict,
 )
@@ -198,27 +197,13 @@ def test_moved(house: Any) -> None:
 def test_district_setting(house: Any) -> None:
     """What the nearest unit set last is in force; a value out of bounds judges nothing."""
 
-    def set_by(unit: str, value: float) -> None:
-        with house.sessions() as session:
-            session.add(
-                Parameter(
-                    unit_id=unit,
-                    pack_id=house.pack.parameter_owners["ram_min"],
-                    name="ram_min",
-                    value=value,
-                    set_by="test",
-                    reason="",
-                )
-            )
-            session.commit()
-
-    set_by("quan", 16 * 1024**3)
-    set_by("phuong", 2 * 1024**3)
+    house.set_parameter("quan", "ram_min", 16 * 1024**3)
+    house.set_parameter("phuong", "ram_min", 2 * 1024**3)
     house.evaluate()
     assert house.state("cs-0", "TB-01") == ("fail", "below")
     assert house.verdict("cs-0", "TB-01").required["set_by"] == "quan"
     assert house.state("th-0", "TB-01") == ("pass", "met")
-    set_by("quan", 1)
+    house.set_parameter("quan", "ram_min", 1)
     house.evaluate(MONDAY_10 + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("error", "bad_parameter")
     assert house.state("cs-room", "PH-02")[0] == "unknown"

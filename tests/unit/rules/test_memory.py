@@ -25,7 +25,7 @@ from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
 from phongmay_store.register.chain import LinkKind
-from phongmay_store.register.compliance import CurrentRun, EvaluationRun, Parameter
+from phongmay_store.register.compliance import CurrentRun, EvaluationRun
 from phongmay_store.register.decisions import Waiver
 from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.engine import open_register
@@ -67,8 +67,7 @@ def _class_size(house: Any, at: datetime, size: int) -> None:
 
 
 def _set(house: Any, at: datetime, value: float) -> None:
-    _store(house, Parameter(unit_id="quan", pack_id="tanbinh-2023", name="ram_min", value=value, set_by="q",
-                            reason="r"))  # fmt: skip
+    house.set_parameter("quan", "ram_min", value)
 
 
 def _waive(house: Any, at: datetime, minutes: int) -> None:
