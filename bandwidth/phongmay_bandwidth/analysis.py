@@ -6,7 +6,8 @@ whatever is missing leads to INSUFFICIENT or INVALID, never to PASS.
 
 A PC whose own figures differ from the server's by more than 3 % is excluded and named; only more than 10 % of such make
 the run INVALID, so that no single PC vetoes a school. `verdict` speaks of all PCs of the run, `lines[...].verdict` of a
-line alone: one slow PC or room does not fail the line when the others have all that was ordered.
+line alone: one slow PC or room does not fail the line when the others have all that was ordered. A line passes only if
+it carried (nearly) what all PCs need together.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LEAST_PARTICIPATION = 0.8
 MOST_DISAGREEING = 0.1
 MOST_ABORTED = 0.1
 MOST_CROSS = 0.1
+LEAST_LOAD = 0.97
+"""So much of what all PCs need together must have run over the line before it can pass: whoever dropped out after the
+orders went out is not emulated, and a line that was not loaded has shown nothing."""
 CONTRACT_SHARE = 0.95
 """A capacity run passes with so much of the contracted rate at the IP layer."""
 SPREAD_S = 0.25
@@ -112,7 +116,9 @@ class _Analysis:
         if not devices:
             return Verdict.INSUFFICIENT
         carried = all(self._evidence.sum_is_there(name, devices, sources) for name in self._directions)
-        return Verdict.PASS if carried else Verdict.FAIL
+        if not carried:
+            return Verdict.FAIL
+        return Verdict.PASS if self._evidence.was_loaded(LEAST_LOAD, sources) else Verdict.INSUFFICIENT
 
     # ---- verdict ------------------------------------------------------------------------------------------------
 
@@ -178,6 +184,9 @@ class _Analysis:
                 reasons.append(Reason.SUM_BELOW_ORDER)
             failed = {Reason.SLOW_PARTICIPANTS, Reason.SUM_BELOW_ORDER} & set(reasons)
             verdict = Verdict.FAIL if failed else Verdict.PASS
+            if verdict is Verdict.PASS and not self._evidence.was_loaded(LEAST_LOAD):
+                reasons.append(Reason.TOO_LITTLE_LOAD)
+                verdict = Verdict.INSUFFICIENT
         if crossed and verdict is Verdict.FAIL:  # other traffic may be to blame; a pass in spite of it stands
             verdict = Verdict.INSUFFICIENT
         return verdict, tuple(reasons)

@@ -172,6 +172,20 @@ class Evidence:
             self._witness.get(name) if sources is None else None,
         )
 
+    def was_loaded(self, share: float, sources: Sequence[str] | None = None) -> bool:
+        """Tell whether so much of what was ordered did run, also over PCs that do not count.
+
+        For one line (its sources) that is what was ordered from the PCs seen there, and from those seen nowhere.
+        """
+        seen = {flow.participant: flow.source for flow in self.all_flows()}
+        meant = [one for one in self.ordered if sources is None or seen.get(one, sources[0]) in sources]
+        for name in self.directions:
+            flows = [flow for flow in self._flows[name] if sources is None or flow.source in sources]
+            carried = sum(rates(flows, self._plan.warmup_s, self._windows[name]).values())
+            if carried < share * self._pace[name] * len(meant):
+                return False
+        return True
+
     def sum_is_there(self, name: str, devices: set[str], sources: Sequence[str] | None = None) -> bool:
         """Tell whether these PCs together got what was ordered for them (over this line, where sources are given)."""
         flows = [flow for flow in self._flows[name] if sources is None or flow.source in sources]

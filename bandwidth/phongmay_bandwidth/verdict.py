@@ -43,6 +43,7 @@ class Reason(StrEnum):
     DISAGREEMENT = "too_many_disagree_with_server"
     CLOCKS = "starts_too_far_apart"
     PARTICIPATION = "too_few_took_part"
+    TOO_LITTLE_LOAD = "line_was_not_fully_loaded"
     CROSS_TRAFFIC = "cross_traffic"
     ABORTED = "aborted"
     NOT_FINISHED = "not_finished"

@@ -146,10 +146,19 @@ def test_one_slow_pc_is_named_and_does_not_fail_the_line() -> None:
 
 
 def test_one_slow_room_is_named_and_does_not_fail_the_line() -> None:
-    """A switch of one room: its PCs all lack, the others have all."""
+    """A switch of one room: its PCs all lack, the others have all; the line was not loaded enough to pass either."""
     found = school(dict.fromkeys(DEVICES[:20], 0.5))
     assert (found.verdict, found.cause, found.slow_rooms) == (Verdict.FAIL, Cause.ONE_ROOM, ("room-0",))
-    assert found.lines[0].verdict is Verdict.PASS
+    assert found.lines[0].verdict is Verdict.INSUFFICIENT
+
+
+def test_a_line_that_was_not_loaded_has_not_passed() -> None:
+    """Two of 40 dropped out after the orders: the others have all, but the line never carried what 40 need."""
+    found = school(drop=("pc-001", "pc-002"))
+    assert (found.verdict, found.reasons) == (Verdict.INSUFFICIENT, (Reason.TOO_LITTLE_LOAD,))
+    assert found.lines[0].verdict is Verdict.INSUFFICIENT
+    assert school(drop=("pc-001",)).verdict is Verdict.PASS
+    assert school(drop=("pc-001", "pc-002"), every=0.9).verdict is Verdict.FAIL
 
 
 def test_when_all_lack_it_is_the_line() -> None:
