@@ -8,11 +8,10 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,6 +20,8 @@ from phongmay import quality, whatif
 from phongmay.adopting import add_adopting
 from phongmay.commands import Commands
 from phongmay.evaluation_loop import EvaluationLoop
+from phongmay.evidence import evidence_lines, stamp_lines
+from phongmay.naming import subjects_named
 from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import tables
@@ -33,9 +34,7 @@ from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
-from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
-from phongmay_store.register.organisation import ExternalId
 from phongmay_store.register.timetable import LOCAL
 from phongmay_store.series.sqlite import SqliteSeries
 
@@ -198,7 +197,10 @@ def _explain(args: argparse.Namespace) -> int:
         found = session.scalar(
             select(Verdict)
             .join(CurrentVerdict, CurrentVerdict.verdict_id == Verdict.id)
-            .where(CurrentVerdict.subject_id.in_(_subjects(session, args.subject)), CurrentVerdict.rule_id == args.rule)
+            .where(
+                CurrentVerdict.subject_id.in_(subjects_named(session, args.subject)),
+                CurrentVerdict.rule_id == args.rule,
+            )
         )
         if found is None:
             raise OperatorError(
@@ -207,44 +209,6 @@ def _explain(args: argparse.Namespace) -> int:
         since = held_since(session, [found]).get(found.id)
         for part in explain(found, rule.id, pack, found.evidence, since, args.lang).sentences():
             print(part)
-        for item in found.evidence:
-            if "name" in item:
-                sources = ", ".join(str(source) for source in item.get("sources", []))
-                print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
-                      f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
-                for line in _declared_lines(item):
-                    print(line)
-            elif "waiver" in item:
-                print(f"  waiver {item['waiver']} by {item['signed_by']} until {item['until']} ({item['why']}) excuses"
-                      f" {item['state']} {item['reason']}")  # fmt: skip
-            else:
-                rules = " ".join(item.get("rules", []))
-                print(f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {rules}")
-        when = f"{found.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
-        print(f"  judged {when} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}")
+        for line in (*evidence_lines(found.evidence, args.lang), *stamp_lines(found, args.lang, is_current=True)):
+            print(line)
     return 0
-
-
-def _declared_lines(item: Mapping[str, Any]) -> Iterator[str]:
-    """Say what was declared: instead of a measurement, or beside it."""
-    detail = item.get("detail", {})
-    if "declared_by" not in detail:
-        return
-    who = f"declared by {detail['declared_by']!r} since {detail['declared_since']}"
-    paper = f", attachment {detail['attachment_sha256'][:12]}" if "attachment_sha256" in detail else ""
-    if "declared" not in detail:
-        yield f"    {who}{paper}; not measured"
-        return
-    verdict = {True: "DISAGREES with the measurement", False: "agrees with the measurement"}
-    beside = verdict.get(detail.get("disagrees"), "nothing was measured to compare it with")
-    yield f"    {detail['declared']} {item['unit']} {who}{paper}: {beside}"
-
-
-def _subjects(session: Session, name: str) -> set[str]:
-    """Give the ids that a name may mean: itself, devices of that code, the unit of that external id."""
-    ids = {name, *session.scalars(select(Device.id).where(Device.code == name, Device.holds()))}
-    issuer, _, value = name.partition(":")
-    ids |= set(
-        session.scalars(select(ExternalId.unit_id).where(ExternalId.issuer == issuer, ExternalId.value == value))
-    )
-    return ids
