@@ -34,9 +34,11 @@ from phongmay_api.organisation.router import router as organisation
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
+from phongmay_api.pages.past_router import router as past_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
 from phongmay_api.pages.verdict_router import router as verdict_pages
+from phongmay_api.past.router import router as past
 from phongmay_api.problems import ProblemDocument
 from phongmay_api.quality.router import router as quality
 from phongmay_api.rules.router import router as rules
@@ -54,6 +56,7 @@ _ROUTERS = (
     measurements,
     rules,
     verdicts,
+    past,
     compliance,
     enrolment,
     decisions,
@@ -66,6 +69,7 @@ _ROUTERS = (
     declared_pages,
     decision_pages,
     gap_pages,
+    past_pages,
 )
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.

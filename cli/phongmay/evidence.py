@@ -94,10 +94,12 @@ def _declared(item: Mapping[str, Any], language: str) -> Iterator[str]:
         return
     unit = str(item.get("unit", ""))
     value = format_value(detail["declared"], unit, language)
-    beside = {
+    compared: dict[object, tuple[str, str]] = {
         True: ("KHÁC với số liệu đo", "DISAGREES with the measurement"),
         False: ("khớp với số liệu đo", "agrees with the measurement"),
-    }.get(detail.get("disagrees"), ("không có số liệu đo để so sánh", "nothing was measured to compare it with"))
+    }
+    unmeasured = ("không có số liệu đo để so sánh", "nothing was measured to compare it with")
+    beside = compared.get(detail.get("disagrees"), unmeasured)
     yield f"    {value}, {who}: {beside[not vi]}"
 
 

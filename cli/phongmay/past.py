@@ -19,12 +19,19 @@ from phongmay.evidence import evidence_lines, local, stamp_lines
 from phongmay.naming import subjects_named, unit_named
 from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.explain import sentence, state_name
+from phongmay_rules.explain import state_name
 from phongmay_rules.explanation import explain
-from phongmay_rules.history import PastVerdict, PastVerdicts, as_of, held_since, pack_of, require_past
+from phongmay_rules.history import (
+    PastVerdict,
+    PastVerdicts,
+    as_of,
+    held_since,
+    pack_of,
+    past_sentence,
+    require_past,
+)
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.model import Pack
-from phongmay_rules.reasons import reason_text
 from phongmay_store.register.compliance import Verdict
 from phongmay_store.register.engine import open_register, reading_one_state, require_current
 
@@ -56,7 +63,7 @@ def _show(args: argparse.Namespace) -> int:
         found = as_of(session, unit.id, args.at, args.known_at)
         pack, is_archived = pack_of(session, found.run, in_force)
         print(f"{unit.name} ({unit.id})")
-        for line in _head(found, pack, args.lang, is_archived=is_archived):
+        for line in _head(args, found, is_archived=is_archived):
             print(line)
         subjects = subjects_named(session, args.subject) if args.subject else None
         shown = [
@@ -76,11 +83,11 @@ def _show(args: argparse.Namespace) -> int:
     return 0 if found.is_vouched else 1
 
 
-def _head(found: PastVerdicts, pack: Pack, language: str, *, is_archived: bool) -> Iterator[str]:
-    vi = language == "vi"
-    line = f"{'Như ở thời điểm' if vi else 'As it stood at'} {local(found.valid_at)}"
-    if found.known_at is not None:
-        line += f", {'theo những gì đã ghi nhận đến' if vi else 'as known at'} {local(found.known_at)}"
+def _head(args: argparse.Namespace, found: PastVerdicts, *, is_archived: bool) -> Iterator[str]:
+    vi = args.lang == "vi"
+    line = f"{'Như ở thời điểm' if vi else 'As it stood at'} {local(args.at)}"
+    if args.known_at is not None:
+        line += f", {'theo những gì đã ghi nhận đến' if vi else 'as known at'} {local(args.known_at)}"
     yield line
     run = found.run
     if run is None:
@@ -106,14 +113,7 @@ def _head(found: PastVerdicts, pack: Pack, language: str, *, is_archived: bool) 
 
 def _brief(session: Session, one: PastVerdict, pack: Pack, language: str) -> Iterator[str]:
     row = one.row
-    yield f"{row.id:>9}  {row.subject_kind:<9}{row.subject_id:<20} {row.rule_id:<8}{_sentence(one, pack, language)}"
-
-
-def _sentence(one: PastVerdict, pack: Pack, language: str) -> str:
-    rule = pack.rules.get(one.row.rule_id)
-    if rule is None or one.run_id is None:
-        return f"{state_name(one.state, language)}: {reason_text(one.reason, language)}"
-    return sentence(one.row, rule, language)
+    yield f"{row.id:>9}  {row.subject_kind:<9}{row.subject_id:<20} {row.rule_id:<8}{past_sentence(one, pack, language)}"
 
 
 def _in_full(session: Session, one: PastVerdict, pack: Pack, language: str) -> Iterator[str]:

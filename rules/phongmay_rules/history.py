@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.chain.archive import pack_by_hash
 from phongmay_rules.errors import PackError
+from phongmay_rules.explain import sentence, state_name
 from phongmay_rules.model import Pack
-from phongmay_rules.reasons import Reason
+from phongmay_rules.reasons import Reason, reason_text
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import EvaluationRun, State, Verdict
 
@@ -76,11 +77,13 @@ class PastVerdicts:
         verdicts: in order of subject and rule.
     """
 
-    valid_at: datetime
-    known_at: datetime | None
     run: EvaluationRun | None
     is_vouched: bool
     verdicts: Sequence[PastVerdict]
+
+
+NOTHING = PastVerdicts(run=None, is_vouched=False, verdicts=())
+"""Nobody was asked, or nobody had judged."""
 
 
 def require_past(valid_at: datetime, known_at: datetime | None = None) -> None:
@@ -111,7 +114,7 @@ def as_of(session: Session, unit_id: str, valid_at: datetime, known_at: datetime
         .order_by(Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id)
     )
     vouched = run is not None and vouches(run, valid_at)
-    return PastVerdicts(valid_at, known_at, run, vouched, [past(row, run, is_vouched=vouched) for row in rows])
+    return PastVerdicts(run, vouched, [past(row, run, is_vouched=vouched) for row in rows])
 
 
 def one_as_of(session: Session, verdict: Verdict, valid_at: datetime, known_at: datetime | None = None) -> PastVerdicts:
@@ -125,7 +128,7 @@ def one_as_of(session: Session, verdict: Verdict, valid_at: datetime, known_at: 
     newest = _newest([verdict.unit_id], valid_at, known_at, same)
     rows = session.scalars(select(Verdict).where(Verdict.id.in_(newest), Verdict.reason != Reason.GONE))
     vouched = run is not None and vouches(run, valid_at)
-    return PastVerdicts(valid_at, known_at, run, vouched, [past(row, run, is_vouched=vouched) for row in rows])
+    return PastVerdicts(run, vouched, [past(row, run, is_vouched=vouched) for row in rows])
 
 
 def counts_as_of(
@@ -179,6 +182,14 @@ def pack_of(session: Session, run: EvaluationRun | None, in_force: Pack) -> tupl
         return pack_by_hash(session, run.pack_hash), True
     except PackError:
         return in_force, run.pack_hash == in_force.hash
+
+
+def past_sentence(one: PastVerdict, pack: Pack, language: str) -> str:
+    """Say what was found and demanded then; where no run vouches for it, or the rule is not known, only why."""
+    rule = pack.rules.get(one.row.rule_id)
+    if rule is None or one.run_id is None:
+        return f"{state_name(one.state, language)}: {reason_text(one.reason, language)}."
+    return sentence(one.row, rule, language)
 
 
 def _newest(

@@ -61,6 +61,12 @@ def _target(name: str, path: str, place: str, made: Made) -> str:
     }[name]
 
 
+QUERIES = {
+    "/api/v1/organisation-units/{unit_id}/verdicts": {"at": "2026-01-02T03:04:05Z"},
+    "/units/{unit_id}/at": {"at": "2026-01-02T10:00"},
+    "/verdicts/{verdict_id}/at": {"at": "2026-01-02T10:00"},
+}
+"""What a route must be asked with."""
 RULE_OF = {"/verdicts/{verdict_id}/dispute": "TB-02", "/verdicts/{verdict_id}/waiver": "TB-03"}
 """Rules whose verdicts the pages decide about: others than the API, so that decisions do not disturb each other."""
 
@@ -109,7 +115,7 @@ def _file(path: str, place: str, made: Made) -> dict[str, Any] | None:
 def _sent(method: str, path: str, place: str, made: Made) -> dict[str, Any]:
     """Give what a request must bring to be a right one: body and parameters, as the client takes them."""
     if method == "GET":
-        return {}
+        return {"params": QUERIES[path]} if path in QUERIES else {}
     if (form := _form(path, made)) is not None:
         return {"data": form}
     return _file(path, place, made) or {"json": _json(path, place, made)}

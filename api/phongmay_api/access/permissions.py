@@ -58,6 +58,7 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/devices/{{device_id}}/measurements/{{measurement}}"): Permission.MEASURED,
     ("GET", f"{_API}/rules"): Permission.JUDGED,
     ("GET", f"{_API}/rules/{{rule_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/verdicts/{{verdict_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
@@ -102,6 +103,8 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/units/{unit_id}/attestation"): Permission.DECIDE,
     ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
+    ("GET", "/units/{unit_id}/at"): Permission.JUDGED,
+    ("GET", "/verdicts/{verdict_id}/at"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps.xlsx"): Permission.JUDGED,
 }
