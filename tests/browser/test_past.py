@@ -1,4 +1,4 @@
-"""The page of a past instant: chosen by a person, marked, followed to the evidence of then; both widths and languages."""
+"""The page of a past instant: chosen, marked, followed to the evidence of then; both widths and languages."""
 
 from __future__ import annotations
 
