@@ -20,6 +20,7 @@ from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
 from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
+from phongmay_api.clauses.router import router as clauses
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
 from phongmay_api.decisions.router import router as decisions
@@ -31,6 +32,7 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
@@ -63,11 +65,13 @@ _ROUTERS = (
     declared,
     attachments_router,
     quality,
+    clauses,
     gaps,
     pages,
     verdict_pages,
     declared_pages,
     decision_pages,
+    clause_pages,
     gap_pages,
     past_pages,
 )

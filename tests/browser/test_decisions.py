@@ -241,3 +241,29 @@ def test_scores_and_grid(
     picture(page, f"quality-vi{ending}")
     if width == "desktop":
         assert page.locator("table.seats").first.bounding_box()["y"] < 1400
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_clauses_from_the_district_page(
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    width: str,
+) -> None:
+    """Every clause is one link away from district and school, in both languages, at both widths."""
+    ending = "" if width == "desktop" else "-phone"
+    page = visit(width)
+    page.goto(f"{site.url}/units/{site.unit(DISTRICT)}")
+    page.click("text=Theo điều khoản")
+    no_sideways(page)
+    picture(page, f"clauses-vi{ending}")
+    assert "Chưa có xác nhận" in page.inner_text("main")
+    assert page.locator("#KH-I\\.1-2 .s-fail").count() >= 1, "the clause on rooms and computers fails in the sample"
+    page.click("text=English")
+    assert "Standing by clause" in page.inner_text("h1")
+    no_sideways(page)
+    picture(page, f"clauses-en{ending}")
+    page.goto(f"{site.url}/schools/{site.unit(f'{ISSUER}:truong-2')}?lang=vi")
+    page.click("text=Theo điều khoản")
+    no_sideways(page)

@@ -64,6 +64,8 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/compliance"): Permission.JUDGED,
     ("GET", f"{_API}/compliance.csv"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/clauses"): Permission.JUDGED,
+    ("GET", f"{_API}/clauses.csv"): Permission.JUDGED,
     ("GET", f"{_API}/waivers"): Permission.JUDGED,
     ("POST", f"{_API}/waivers"): Permission.DECIDE,
     ("POST", f"{_API}/waivers/{{waiver}}/withdrawal"): Permission.DECIDE,
@@ -105,6 +107,7 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
     ("GET", "/units/{unit_id}/at"): Permission.JUDGED,
     ("GET", "/verdicts/{verdict_id}/at"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/clauses"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps.xlsx"): Permission.JUDGED,
 }

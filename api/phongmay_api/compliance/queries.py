@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from phongmay_api.access.scope import Scope
+from phongmay_api.clauses.queries import standings_of
 from phongmay_api.language import Language
+from phongmay_rules.clauses import count
 from phongmay_rules.model import Pack, Text
 from phongmay_rules.summary import Shares, Summary, summarise
 from phongmay_store.register.organisation import Unit
@@ -28,6 +30,7 @@ class UnitShares:
     Attributes:
         groups: for each group of rules the number of verdicts in each state; every state is a key.
         total: the same over all groups.
+        clauses: the same over every clause of the packs in force (`phongmay_rules.clauses`).
         evaluated_at: when the engine last judged it (of several schools: the one longest ago); None = never.
         stale: the engine has stopped for it, so that everything is counted as unknown.
     """
@@ -35,6 +38,7 @@ class UnitShares:
     unit: Unit
     groups: Mapping[str, Mapping[str, int]]
     total: Mapping[str, int]
+    clauses: Mapping[str, int]
     evaluated_at: datetime | None
     stale: bool
 
@@ -48,15 +52,16 @@ def groups(pack: Pack, language: Language) -> list[Group]:
 def shares_of(scope: Scope, pack: Pack, units: Sequence[Unit]) -> list[UnitShares]:
     """Sum up units of the scope, in their order; a unit's subtree is in the scope whenever the unit is."""
     found = summarise(scope.session, [unit.id for unit in units], pack=pack)
-    return [_unit_shares(unit, found[unit.id]) for unit in units]
+    clauses = standings_of(scope, pack, units, found)
+    return [_unit_shares(unit, found[unit.id], count(clauses[unit.id])) for unit in units]
 
 
-def _unit_shares(unit: Unit, summary: Summary) -> UnitShares:
+def _unit_shares(unit: Unit, summary: Summary, clauses: Shares) -> UnitShares:
     total = Shares()
     for shares in summary.groups.values():
         total.merge(shares)
     by_group = {group: shares.counts for group, shares in summary.groups.items()}
-    return UnitShares(unit, by_group, total.counts, summary.last_run, summary.is_stale)
+    return UnitShares(unit, by_group, total.counts, clauses.counts, summary.last_run, summary.is_stale)
 
 
 def group_title(pack: Pack, group: str) -> Text:

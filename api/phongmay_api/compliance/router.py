@@ -46,6 +46,7 @@ def _out(scope: Scope, pack: Pack, found: UnitShares) -> UnitCompliance:
             for group, counts in found.groups.items()
         ],
         shares=shares(found.total),
+        clauses=shares(found.clauses),
     )
 
 

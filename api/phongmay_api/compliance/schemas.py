@@ -48,6 +48,7 @@ class UnitCompliance(BaseModel):
     stale: bool = Field(description="The engine has stopped for this unit: its shares are counted as unknown.")
     groups: list[GroupOut]
     shares: SharesOut = Field(description="All groups together.")
+    clauses: SharesOut = Field(description="Clauses of the packs in force by state, those that no machine judges too.")
 
 
 class ComplianceOut(BaseModel):

@@ -1,0 +1,1 @@
+"""How units stand against every clause, as JSON and CSV."""

@@ -1,0 +1,80 @@
+"""How a unit stands against EVERY clause of the packs in force, also those that no machine can judge.
+
+Counts of verdicts by rule (`summary`) and what people stated go in; one line a clause comes out, so that no share hides
+what is not checked. A clause with rules takes the worst state of their verdicts; where the rules cover a part only and
+that part passes, the clause still is `manual`: the rest is a person's word. A statement never turns into a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from phongmay_rules.model import Assessment, Clause, Pack
+from phongmay_rules.summary import Shares, Summary
+from phongmay_store.register.compliance import State
+from phongmay_store.register.decisions import Attestation
+
+_WORST_FIRST = (State.FAIL, State.ERROR, State.UNKNOWN, State.MANUAL, State.WAIVED, State.PASS, State.NOT_APPLICABLE)
+_MET = (State.PASS, State.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseStanding:
+    """One clause for one unit.
+
+    Attributes:
+        rules: ids of the rules in force that judge (a part of) it.
+        verdicts: their verdicts in the unit and below it, by state.
+        state: the worst of them; `manual` where a person has to say; `not_applicable` where nothing here is judged.
+        stated: the statement on the clause that holds for the unit itself.
+    """
+
+    clause: Clause
+    rules: tuple[str, ...]
+    verdicts: Shares
+    state: State
+    stated: Attestation | None
+
+
+def standings(pack: Pack, summary: Summary, stated: Mapping[str, Attestation]) -> list[ClauseStanding]:
+    """Give every clause in the order of the packs.
+
+    Args:
+        pack: the packs in force.
+        summary: verdicts of the unit and what is below it, by rule; what no engine vouches for is unknown there.
+        stated: statements on the unit that hold, by clause.
+    """
+    judging: dict[str, list[str]] = {}
+    for rule in pack.rules.values():
+        if rule.id in pack.active:
+            for cited in rule.clauses:
+                judging.setdefault(cited, []).append(rule.id)
+    return [
+        _standing(clause, tuple(judging.get(clause.id, ())), summary, stated.get(clause.id))
+        for clause in pack.standard.clause
+    ]
+
+
+def count(found: list[ClauseStanding]) -> Shares:
+    """Count clauses by state."""
+    shares = Shares()
+    for standing in found:
+        shares.add(standing.state)
+    return shares
+
+
+def _standing(clause: Clause, rules: tuple[str, ...], summary: Summary, stated: Attestation | None) -> ClauseStanding:
+    verdicts = Shares()
+    for rule in rules:
+        verdicts.merge(summary.rules.get(rule, Shares()))
+    return ClauseStanding(clause, rules, verdicts, _state(clause, verdicts, summary), stated)
+
+
+def _state(clause: Clause, verdicts: Shares, summary: Summary) -> State:
+    if clause.assessment is Assessment.MANUAL:
+        return State.MANUAL
+    if not verdicts.total:
+        return State.UNKNOWN if summary.last_run is None else State.NOT_APPLICABLE
+    worst = next(state for state in _WORST_FIRST if verdicts.counts[state])
+    return State.MANUAL if clause.assessment is Assessment.PARTIAL and worst in _MET else worst

@@ -1,0 +1,96 @@
+"""Clauses as a whole: what is not checked is never hidden, and a person's word is never a pass."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from phongmay_rules.clauses import ClauseStanding, count, standings
+from phongmay_rules.loader import load_packs
+from phongmay_rules.model import Assessment, Pack
+from phongmay_rules.settings import RulesSettings
+from phongmay_rules.summary import Shares, Summary
+from phongmay_store.register.compliance import State
+from phongmay_store.register.decisions import Attestation
+
+NOW = datetime(2026, 11, 28, 8, tzinfo=UTC)
+PARTIAL, MANUAL = "KH-I.1-2", "KH-I.2.a-1"
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    """The shipped packs."""
+    return load_packs(RulesSettings().packs)
+
+
+def summary(judged: bool = True, **states: tuple[str, ...]) -> Summary:
+    """A summary in which rules (with _ for -) have verdicts of these states."""
+    rules = {}
+    for rule, found in states.items():
+        shares = rules.setdefault(rule.replace("_", "-"), Shares())
+        for state in found:
+            shares.add(state)
+    return Summary("unit-a", {}, rules, NOW if judged else None)
+
+
+def one(pack: Pack, clause: str, found: Summary, stated: dict[str, Attestation] | None = None) -> ClauseStanding:
+    """The standing on one clause."""
+    return next(row for row in standings(pack, found, stated or {}) if row.clause.id == clause)
+
+
+def said(met: bool) -> dict[str, Attestation]:
+    """A statement on every clause of these tests."""
+    row = Attestation(unit_id="unit-a", met=met, statement="Đã kiểm tra", signed_by="quan")
+    return {PARTIAL: row, MANUAL: row}
+
+
+def test_every_clause_of_every_pack_is_there_once(pack: Pack) -> None:
+    """A catalogue without the clauses that no machine judges would make every share too good."""
+    found = standings(pack, summary(), {})
+    assert [row.clause.id for row in found] == list(pack.clauses)
+    assert count(found).total == len(pack.clauses) > 80
+    assert count(found).counts[State.MANUAL] == sum(c.assessment is Assessment.MANUAL for c in pack.clauses.values())
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (("pass", "fail", "unknown"), State.FAIL),
+        (("pass", "unknown"), State.UNKNOWN),
+        (("pass", "error", "unknown"), State.ERROR),
+        (("pass", "waived"), State.WAIVED),
+        (("pass",), State.MANUAL),
+        (("pass", "not_applicable"), State.MANUAL),
+    ],
+)
+def test_a_clause_takes_the_worst_state_and_a_part_that_passes_is_not_the_whole(
+    pack: Pack, states: tuple[str, ...], expected: State
+) -> None:
+    """Of a partly measured clause the rest is a person's word, whatever the machine says; waived is not met."""
+    assert one(pack, PARTIAL, summary(TB_01=states)).state is expected
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_statement_is_shown_and_changes_no_state(pack: Pack, met: bool) -> None:
+    """A signature cannot turn a failing, unknown or unmeasured clause into a pass."""
+    for clause, found in ((PARTIAL, summary(TB_01=("fail",))), (PARTIAL, summary(TB_01=("unknown",))),
+                          (MANUAL, summary())):  # fmt: skip
+        without, stated = one(pack, clause, found), one(pack, clause, found, said(met))
+        assert stated.state is without.state
+        assert stated.state is not State.PASS
+        assert stated.stated is not None
+        assert stated.stated.met is met
+
+
+def test_nothing_judged_is_unknown_until_an_engine_has_looked(pack: Pack) -> None:
+    """Before the first evaluation nothing is known; afterwards a clause without verdicts here does not apply here."""
+    assert one(pack, PARTIAL, summary(judged=False)).state is State.UNKNOWN
+    assert one(pack, PARTIAL, summary()).state is State.NOT_APPLICABLE
+    assert one(pack, MANUAL, summary(judged=False)).state is State.MANUAL
+
+
+def test_rules_that_are_switched_off_judge_no_clause(pack: Pack) -> None:
+    """An optional rule that nobody asked for must not appear as if it were judged."""
+    for row in standings(pack, summary(), {}):
+        assert set(row.rules) <= pack.active
