@@ -36,10 +36,12 @@ from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
+from phongmay_api.pages.parameters_router import router as parameter_pages
 from phongmay_api.pages.past_router import router as past_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
 from phongmay_api.pages.verdict_router import router as verdict_pages
+from phongmay_api.parameters.router import router as parameters
 from phongmay_api.past.router import router as past
 from phongmay_api.problems import ProblemDocument
 from phongmay_api.quality.router import router as quality
@@ -59,6 +61,7 @@ _ROUTERS = (
     rules,
     verdicts,
     past,
+    parameters,
     compliance,
     enrolment,
     decisions,
@@ -74,6 +77,7 @@ _ROUTERS = (
     clause_pages,
     gap_pages,
     past_pages,
+    parameter_pages,
 )
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.

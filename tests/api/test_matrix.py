@@ -36,6 +36,7 @@ FREE = {
     "measurement": "usage",
     "kind": "device",
     "item": "ram",
+    "parameter": "ram_min",
     "sha256": "65570c034ee4d33dce178a3ed601dbcb5c40844cf3ebc79aa27daa4d5b855bb9",
 }
 """Path parameters that name nothing of an organisation."""
@@ -77,6 +78,8 @@ def _json(path: str, place: str, made: Made) -> dict[str, Any] | None:
     return {
         "/api/v1/enrolment-tokens": {"unit": unit},
         "/api/v1/declared/{kind}/{subject_id}/{item}": {"value": 8, "declared_by": "Văn phòng"},
+        "/api/v1/organisation-units/{unit_id}/parameters/{parameter}/preview": {"value": 2.0**33},
+        "/api/v1/organisation-units/{unit_id}/parameters/{parameter}": {"value": 2.0**33, "reason": "x"},
         "/api/v1/waivers": {"subject_id": unit, "rule_id": "TB-01", "reason": "x", "valid_to": LATER},
         "/api/v1/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/api/v1/attestations": {
@@ -126,6 +129,7 @@ def _form(path: str, made: Made) -> dict[str, str] | None:
     return {
         "/verdicts/{verdict_id}/dispute": {"text": "x"},
         "/verdicts/{verdict_id}/waiver": {"reason": "x", "until": "2099-12-31"},
+        "/units/{unit_id}/parameters": {"parameter": "ram_min", "value": "8", "reason": "x"},
         "/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/disputes/{dispute}/answer": {"text": "x", "decision": "rejected"},
     }.get(path)

@@ -22,7 +22,8 @@ class Permission(StrEnum):
     ENROL = "enrol"
     """Make tokens with which machines become devices."""
     DECIDE = "decide"
-    """Sign for the district: waive, attest, answer disputes. The rules ask besides for a role above the school."""
+    """Sign for the district: waive, attest, answer disputes, set parameters. The rules ask besides for a role above the
+    school."""
     DISPUTE = "dispute"
     """Say for a school that a verdict about it is wrong."""
     DECLARE = "declare"
@@ -59,6 +60,10 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/rules"): Permission.JUDGED,
     ("GET", f"{_API}/rules/{{rule_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}/verdicts"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/parameters"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}/preview"): Permission.DECIDE,
+    ("PUT", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}"): Permission.DECIDE,
     ("GET", f"{_API}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/verdicts/{{verdict_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
@@ -106,6 +111,8 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
     ("GET", "/units/{unit_id}/at"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/parameters"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/parameters"): Permission.DECIDE,
     ("GET", "/verdicts/{verdict_id}/at"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/clauses"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,

@@ -20,6 +20,7 @@ from phongmay_api.pages.district import district_view
 from phongmay_api.pages.quality import quality_block
 from phongmay_api.pages.rendering import STATIC, STATIC_TYPES, language_texts, render
 from phongmay_api.pages.school import school_view
+from phongmay_api.parameters.acting import in_force
 from phongmay_api.problems import Problem, not_found
 from phongmay_store.register.organisation import Unit, UnitKind
 
@@ -189,7 +190,12 @@ def school_page(
 
 
 @router.get("/rules")
-def catalogue_page(request: Request, context: Shared, scope: CurrentScope) -> Response:
-    """Show every pack in force: clauses with their assessment, rules, parameters."""
-    view = catalogue_view(context.pack, language_texts(request))
-    return render(request, "catalogue.html", scope=scope, secure=context.settings.secure_cookies, view=view)
+def catalogue_page(
+    request: Request, context: Shared, scope: CurrentScope, unit: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """Show every pack in force: clauses with their assessment, rules, parameters as they hold for a unit."""
+    shown = scope.one(Unit, "organisation unit", Unit.id == unit) if unit else next(iter(scope.units), None)
+    settings = in_force(scope, context.pack, shown.id) if shown else {}
+    view = catalogue_view(context.pack, language_texts(request), settings)
+    secure = context.settings.secure_cookies
+    return render(request, "catalogue.html", scope=scope, secure=secure, view=view, unit=shown)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay import quality, whatif
-from phongmay.adopting import add_adopting
+from phongmay.adopting import add_adopting, adopting_unit
 from phongmay.commands import Commands
 from phongmay.evaluation_loop import EvaluationLoop
 from phongmay.evidence import evidence_lines, stamp_lines
@@ -27,12 +27,15 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules import tables
 from phongmay_rules.cases import run_cases
 from phongmay_rules.engine import Evaluation, evaluate
-from phongmay_rules.explain import origin_name
-from phongmay_rules.explanation import explain
+from phongmay_rules.explain import format_value, origin_name
+from phongmay_rules.explanation import actors, explain
 from phongmay_rules.history import held_since
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
+from phongmay_rules.places import read_organisation
+from phongmay_rules.setting import Settings, in_force_for
 from phongmay_rules.settings import RulesSettings
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
@@ -52,6 +55,7 @@ def add(commands: Commands) -> None:
     listing = verbs.add_parser("list", help="all rules of a pack")
     show = verbs.add_parser("show", help="one rule with its clauses and parameters")
     show.add_argument("rule", help="id of the rule, e.g. TB-01")
+    show.add_argument("--unit", metavar="UNIT", help="values in force for this unit, id or issuer:value (default: top)")
     check = verbs.add_parser("check", help="read a pack and say what is wrong with it")
     test = verbs.add_parser("test", help="run every case of a pack")
     for verb, function in ((listing, _list), (show, _show), (check, _check), (test, _test)):
@@ -88,9 +92,26 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     pack = load_packs(args.packs)
     rule = _rule(pack, args.rule)
-    for line in _rule_lines(pack, rule):
+    for line in _rule_lines(pack, rule, _in_force(args, pack)):
         print(line)
     return 0
+
+
+def _in_force(args: argparse.Namespace, pack: Pack) -> Settings:
+    """Give the values in force for a unit; without --unit and without a register the packs speak for themselves."""
+    if args.unit is None and not args.config.exists():
+        return {}
+    try:
+        register = open_register(load(args.config).store.register_url)
+        require_current(register)
+        with Session(register) as session:
+            unit = adopting_unit(session, args.unit)
+            return in_force_for(session, pack, read_organisation(session, utc_now(), only=()).ancestry(unit))
+    except OperatorError as error:
+        if args.unit is not None:
+            raise
+        print(f"values in force are not shown: {error}", file=sys.stderr)
+        return {}
 
 
 def _rule(pack: Pack, rule_id: str) -> Rule:
@@ -99,10 +120,13 @@ def _rule(pack: Pack, rule_id: str) -> Rule:
     return pack.rules[rule_id]
 
 
-def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
+def _rule_lines(pack: Pack, rule: Rule, settings: Settings) -> Iterator[str]:
     yield f"{rule.id}  {rule.title.vi}"
     yield f"       {rule.title.en}"
-    yield f"severity     {rule.severity}; who must act: {', '.join(rule.who_must_act)}"
+    yield f"severity     {rule.severity}"
+    yield f"who must act {actors(rule, 'vi')} / {actors(rule, 'en')}"
+    yield f"remediation  {rule.remediation.vi.strip()}"
+    yield f"             {rule.remediation.en.strip()}"
     yield f"in force     {rule.valid_from} to {rule.valid_to or 'open'}"
     document = pack.standard.documents.get(rule.duty)
     yield f"duty         {document.number + ', ' + document.title.vi if document else 'no document demands it'}"
@@ -118,6 +142,11 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
                 if parameter is not None:
                     yield (f"  {name} = {parameter.value} {parameter.unit} [{parameter.low} .. {parameter.high}], "
                            f"{parameter.number_from}: {parameter.about.vi}")  # fmt: skip
+                    held = settings.get(name) if isinstance(name, str) else None
+                    if held is not None and held.row is not None and not held.is_default:
+                        shown = format_value(held.value, parameter.unit, "vi")
+                        yield (f"    in force: {shown}, set for {held.row.unit_id} by {held.row.set_by} "
+                               f"{held.row.recorded_at:%Y-%m-%d}: {held.row.reason}")  # fmt: skip
     for clause in (pack.clauses[clause] for clause in rule.clauses):
         yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
     stamp = pack.stamp(rule.id)

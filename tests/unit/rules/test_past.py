@@ -119,6 +119,21 @@ def test_the_past_keeps_the_figure_of_its_day(run: Run, told: Any) -> None:
     assert "at least 16 GB" in run(*where, "--at", "2026-11-23T10:31")[1]
 
 
+def test_show_prints_the_value_in_force_and_who_must_act(run: Run, told: Any) -> None:
+    """`rules show` says what to do and who; where a unit set another figure, which, by whom and why."""
+    with told.sessions() as session:
+        owner = told.pack.parameter_owners["ram_min"]
+        session.add(Parameter(unit_id="cs", pack_id=owner, name="ram_min", value=2.0**33, set_by="q", reason="máy mới"))
+        session.commit()
+    text = run("rules", "show", "TB-01", "--unit", "moet:79001")[1]
+    assert "in force: 8 GB, set for cs by q" in text
+    assert "máy mới" in text
+    assert "who must act nhà trường, đơn vị quản lý / the school, the district" in text
+    assert told.pack.rules["TB-01"].remediation.vi.strip() in text
+    assert "in force:" not in run("rules", "show", "TB-01")[1], "at the top the default holds"
+    assert run("rules", "show", "TB-01", "--unit", "nowhere")[0] == 2
+
+
 def test_counts_of_many_units_are_those_of_each(told: Any) -> None:
     """Counting a district's schools at once says the same as looking at each of them; unknown units are not there."""
     with told.sessions() as session:
