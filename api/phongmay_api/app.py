@@ -20,6 +20,7 @@ from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
 from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
+from phongmay_api.calendar.router import router as calendars
 from phongmay_api.clauses.router import router as clauses
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
@@ -32,6 +33,7 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.pages.calendar_router import router as calendar_pages
 from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
@@ -56,6 +58,7 @@ _ROUTERS = (
     system,
     organisation,
     calendar,
+    calendars,
     devices,
     measurements,
     rules,
@@ -78,6 +81,7 @@ _ROUTERS = (
     gap_pages,
     past_pages,
     parameter_pages,
+    calendar_pages,
 )
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.

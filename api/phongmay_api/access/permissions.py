@@ -27,7 +27,7 @@ class Permission(StrEnum):
     DISPUTE = "dispute"
     """Say for a school that a verdict about it is wrong."""
     DECLARE = "declare"
-    """Declare facts of a school, by hand or by file, and hand in papers and photographs."""
+    """Declare facts of a school, by hand or by file, hand in papers and photographs, enter calendars and timetables."""
 
 
 ROLES: dict[Permission, frozenset[Role]] = {
@@ -52,6 +52,15 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/organisation-units"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar-entries"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-entries"): Permission.DECLARE,
+    ("DELETE", f"{_API}/organisation-units/{{unit_id}}/calendar-entries/{{entry}}"): Permission.DECLARE,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar.ics"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-file/preview"): Permission.DECLARE,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-file/apply"): Permission.DECLARE,
+    ("GET", f"{_API}/rooms/{{room_id}}/timetable"): Permission.JUDGED,
+    ("PUT", f"{_API}/rooms/{{room_id}}/timetable"): Permission.DECLARE,
+    ("GET", f"{_API}/tables"): Permission.JUDGED,
     ("GET", f"{_API}/rooms"): Permission.JUDGED,
     ("GET", f"{_API}/devices"): Permission.JUDGED,
     ("GET", f"{_API}/devices/{{device_id}}"): Permission.JUDGED,
@@ -111,6 +120,12 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
     ("GET", "/units/{unit_id}/at"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/calendar"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/calendar"): Permission.DECLARE,
+    ("GET", "/units/{unit_id}/calendar.ics"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/calendar/file"): Permission.DECLARE,
+    ("POST", "/units/{unit_id}/calendar/{entry}/removal"): Permission.DECLARE,
+    ("POST", "/rooms/{room_id}/timetable"): Permission.DECLARE,
     ("GET", "/units/{unit_id}/parameters"): Permission.JUDGED,
     ("POST", "/units/{unit_id}/parameters"): Permission.DECIDE,
     ("GET", "/verdicts/{verdict_id}/at"): Permission.JUDGED,

@@ -15,6 +15,7 @@ from phongmay_api.access.accounts import sign_in, sign_out
 from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
+from phongmay_api.pages.calendar import table_warnings
 from phongmay_api.pages.catalogue import catalogue_view
 from phongmay_api.pages.district import district_view
 from phongmay_api.pages.quality import quality_block
@@ -153,6 +154,7 @@ def unit_page(request: Request, context: Shared, scope: CurrentScope, unit_id: s
         "district.html",
         scope=scope,
         quality=quality_block(scope, context, unit.id, words),
+        tables=list(table_warnings(words)),
         secure=context.settings.secure_cookies,
         view=view,
         sample=view.sample,
