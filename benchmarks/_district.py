@@ -25,8 +25,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
-from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
+from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
+from phongmay_store.settings import StoreSettings
 
 ROOM = 25
 """PCs of a computer room."""
@@ -109,7 +110,7 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
     hours = [midnight - 86400 * day + 3600 * hour for day in range(school_days, 1, -1) for hour in range(10)]
     hours += range(end - 24 * 3600, end, 3600)
     connection.executemany(
-        "INSERT OR IGNORE INTO minutes VALUES (?, ?, ?, ?, 0)",
+        "INSERT OR IGNORE INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, ?, 0)",
         ((device, hour, full, full) for device in devices for hour in hours),
     )
     connection.commit()
@@ -164,8 +165,8 @@ def _arrival(kind: Kind, device: str, number: int, seq: int, at: float, machine:
 
 
 @contextmanager
-def _writer(folder: Path) -> Iterator[SqliteSeries]:
-    with closing(SqliteSeries.open(series_path(folder))) as store:
+def _writer(folder: Path) -> Iterator[SeriesWriter]:
+    with closing(open_writer(StoreSettings(series_path=series_path(folder)))) as store:
         yield store
 
 

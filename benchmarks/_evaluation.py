@@ -24,8 +24,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
-from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader, open_writer
+from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
+from phongmay_store.settings import StoreSettings
 
 DEVICES = 25
 """Of each school: one computer room."""
@@ -38,11 +39,11 @@ def measure(folder: Path, schools: int) -> dict[str, tuple[float, str]]:
     engine = open_register(f"sqlite:///{folder}/register.db")
     migrate(engine)
     devices = _register(engine, schools, now - timedelta(hours=2))
-    with closing(SqliteSeries.open(folder / "series.db")) as writer:
+    with closing(open_writer(StoreSettings(series_path=folder / "series.db"))) as writer:
         _fill(writer, devices, now.timestamp())
     pack = load_pack("tanbinh-2023")
     open_session = sessionmaker(engine)
-    with closing(SqliteSeries.open_reader(folder / "series.db")) as series:
+    with closing(open_reader(StoreSettings(series_path=folder / "series.db"))) as series:
         start = time.monotonic()
         evaluate(open_session, series, pack, at=now)
         first = time.monotonic() - start
@@ -83,7 +84,7 @@ def _register(engine: Engine, schools: int, since: datetime) -> list[str]:
     return devices
 
 
-def _fill(writer: SqliteSeries, devices: list[str], now: float) -> None:
+def _fill(writer: SeriesWriter, devices: list[str], now: float) -> None:
     """Write each device's hardware record, one hour of rounds and its presence."""
     for number, device in enumerate(devices):
         machine = Machine(_FAULTS[number % len(_FAULTS)], device, 1e5, now - 7200)

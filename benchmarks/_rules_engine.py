@@ -26,7 +26,8 @@ from phongmay_rules.loader import packs_in_force
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.register.compliance import CurrentFact, Fact
 from phongmay_store.register.engine import open_register
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
+from phongmay_store.settings import StoreSettings
 
 
 def main(folder: Path) -> None:
@@ -37,7 +38,7 @@ def main(folder: Path) -> None:
         sessionmaker(register), packs_in_force(settings), interval_s=settings.interval_s,
         run_row_s=settings.run_row_s, recount_s=settings.recount_s,
     )  # fmt: skip
-    with closing(SqliteSeries.open_reader(series_path(folder))) as series:
+    with closing(open_reader(StoreSettings(series_path=series_path(folder)))) as series:
         for line in sys.stdin:
             verb, *words = line.split()
             before = time.process_time()

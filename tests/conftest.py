@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ from phongmay_store.register.device import Device, DeviceKind
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import Identity, enrol, make_token
 from phongmay_store.register.organisation import SchoolLevel, Unit, UnitKind
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import OpenReader, open_reader
 
 hypothesis.settings.register_profile("house", deadline=None)  # a slow machine breaks no law
 hypothesis.settings.load_profile("house")
@@ -101,6 +102,120 @@ def mosquitto() -> str:
     """Path of the real Mosquitto."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     return found or missing("mosquitto is not installed: apt install mosquitto")
+
+
+@dataclass
+class TimeServer:
+    """A real server of time series.
+
+    Attributes:
+        url: its address.
+        version: what it says of itself in its header X-Influxdb-Version.
+        process: its process.
+    """
+
+    arguments: list[str]
+    folder: Path
+    port: int
+    version: str = ""
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait for its answer."""
+        log = self.folder / "server.log"
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(self.arguments, stdout=out, stderr=subprocess.STDOUT)
+
+        def answers() -> bool:
+            assert self.process.poll() is None, log.read_text("utf-8", "replace")
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:
+                self.version = answer.headers.get("X-Influxdb-Version") or ""
+                return True
+            return False
+
+        wait_until(answers, f"{self.url} answers")
+
+    def restart(self) -> None:
+        """End it by kill -9 where it still runs, and start it again on the same files."""
+        self.process.kill()
+        self.process.wait()
+        self.start()
+
+
+class TimeServers:
+    """Starts real servers of time series."""
+
+    @staticmethod
+    @contextlib.contextmanager
+    def influxd(program: str, folder: Path, *, auth: bool = False) -> Iterator[TimeServer]:
+        """Run an influxd 1.x on files in `folder` until the block ends."""
+        folder.mkdir(parents=True, exist_ok=True)
+        port, config = new_port(), folder / "influxdb.conf"
+        config.write_text(
+            f"""reporting-disabled = true
+bind-address = "127.0.0.1:{new_port()}"
+[meta]
+dir = "{folder}/meta"
+[data]
+dir = "{folder}/data"
+wal-dir = "{folder}/wal"
+index-version = "tsi1"
+[http]
+bind-address = "127.0.0.1:{port}"
+log-enabled = false
+auth-enabled = {str(auth).lower()}
+[monitor]
+store-enabled = false
+""",
+            "utf-8",
+        )
+        with _running(TimeServer([program, "-config", str(config)], folder, port)) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _running(server: TimeServer) -> Iterator[TimeServer]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def time_servers() -> TimeServers:
+    """What starts further real servers: `time_servers.influxd(program, folder, auth=True)`."""
+    return TimeServers()
+
+
+@pytest.fixture(scope="session")
+def influxd_program() -> str:
+    """Path of the real influxd 1.x."""
+    return shutil.which("influxd") or missing("influxd is not installed: apt install influxdb")
+
+
+@pytest.fixture(scope="session")
+def influxd(influxd_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeServer]:
+    """A real InfluxDB 1.6 without passwords for the whole session; each test takes a database of its own name."""
+    with TimeServers.influxd(influxd_program, tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimeServer]:
+    """A real victoria-metrics: it takes what influxdb-client writes to /api/v2/write, and answers PromQL."""
+    program = shutil.which("victoria-metrics") or missing("victoria-metrics is not installed: apt install it")
+    folder, port = tmp_path_factory.mktemp("victoria"), new_port()
+    arguments = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}/data"]
+    arguments += ["-retentionPeriod=1200", "-search.latencyOffset=0s"]
+    with _running(TimeServer(arguments, folder, port)) as server:
+        yield server
 
 
 class Processes:
@@ -232,9 +347,9 @@ class House:
         return self.processes.log(name)
 
     @contextlib.contextmanager
-    def series(self) -> Iterator[SqliteSeries]:
+    def series(self) -> Iterator[OpenReader]:
         """The series store, for reading."""
-        with contextlib.closing(SqliteSeries.open_reader(self.settings.store.series_path)) as reader:
+        with contextlib.closing(open_reader(self.settings.store)) as reader:
             yield reader
 
     def stored(self, device: str | None = None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from phongmay_rules.loader import packs_in_force
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import readers
 
 
 def instant(text: str) -> datetime:
@@ -141,7 +141,7 @@ def _dispute(args: argparse.Namespace) -> int:
     pack = packs_in_force(settings.rules)
     with _sessions(settings) as sessions:
         found = open_and_recheck(
-            sessions, lambda: closing(SqliteSeries.open_reader(Path(settings.store.series_path))), pack, args.verdict,
+            sessions, readers(settings.store), pack, args.verdict,
             text=args.text, signed_by=args.by, interval_s=settings.rules.interval_s,
         )  # fmt: skip
         print(f"dispute {found.opened.number} about verdict {args.verdict} of {found.opened.unit_id} is open")

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from threading import Event
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +19,7 @@ from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Engine
 from phongmay_rules.model import Pack
 from phongmay_store.errors import StoreError
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import readers
 
 _log = logging.getLogger("phongmay.rules")
 FOLLOW_MOST = 200
@@ -39,7 +37,7 @@ class EvaluationLoop:
         self._engine = Engine(
             sessions, pack, interval_s=rules.interval_s, run_row_s=rules.run_row_s, recount_s=rules.recount_s
         )
-        self._series_path = Path(settings.store.series_path)
+        self._readers = readers(settings.store)
         self._away = False
         self._signing_due = time.monotonic()
 
@@ -74,7 +72,7 @@ class EvaluationLoop:
 
     def _evaluate(self) -> None:
         began = time.monotonic()
-        with closing(SqliteSeries.open_reader(self._series_path)) as series:
+        with self._readers() as series:
             result = self._engine.evaluate(series)
         self._is_back()
         _log.info(
@@ -86,7 +84,7 @@ class EvaluationLoop:
             self._signing_due = time.monotonic() + self._settings.rules.heads_interval_s
 
     def _follow(self) -> None:
-        with closing(SqliteSeries.open_reader(self._series_path)) as series:
+        with self._readers() as series:
             devices = series.newer("hardware", time.time() - self._settings.rules.watch_s - LATE_S)
             if 0 < len(devices) <= FOLLOW_MOST:
                 result = self._engine.follow(series, devices)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +12,7 @@ from phongmay.commands import Commands
 from phongmay.settings import load
 from phongmay_rules.quality import DEFINITIONS, Score, Share, quality, total
 from phongmay_store.register.engine import open_register, require_current
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 
 def add(verbs: Commands) -> None:
@@ -29,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     register = open_register(settings.store.register_url)
     require_current(register)
-    with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series, Session(register) as session:
+    with closing(open_reader(settings.store)) as series, Session(register) as session:
         found = quality(session, series, args.unit)
     vi = args.lang == "vi"
     for school in found:

@@ -20,7 +20,16 @@ from phongmay_rules.facts.schools import FactMaker, Subject
 from phongmay_rules.places import Organisation, SchoolPlace, calendars_at, homes_in, read_organisation
 from phongmay_rules.replaying import run_at
 from phongmay_store.register.compliance import EvaluationRun
-from phongmay_store.series.interface import DeadLetter, Minutes, Presence, Row, SeriesReader, TimeBasis
+from phongmay_store.series.interface import (
+    DeadLetter,
+    Hourly,
+    MinuteCounts,
+    Minutes,
+    Presence,
+    Row,
+    SeriesReader,
+    TimeBasis,
+)
 
 _WINDOWS_S = (7200.0, 2 * 86400.0, 60 * 86400.0)
 """How far back the newest row of a device is looked for; mostly the first is enough."""
@@ -204,6 +213,18 @@ class _PastSeries:
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks; facts ask for no time after the instant."""
         return self._series.minutes(start, end, devices)
+
+    def hourly(
+        self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None
+    ) -> Sequence[Hourly]:
+        """Give a gauge by the hour; facts ask for no time after the instant."""
+        return self._series.hourly(measurement, quantity, start, end, devices)
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count minutes; facts ask for no time after the instant."""
+        return self._series.minutes_within(wanted, devices)
 
     def listening(self, start: float, end: float) -> Mapping[int, int]:
         """Give the minutes in which a collector could hear; facts ask for no time after the instant."""

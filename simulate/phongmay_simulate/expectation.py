@@ -144,6 +144,16 @@ def _area(school: School, room: Room) -> tuple[str, str]:
     return PASS if enough else FAIL, f"{AREA_M2} m2 for {room.class_size}"
 
 
+def _rooms(school: School) -> list[Expected]:
+    """Law names a room for primary and lower secondary schools; for the others the figure is the district's."""
+    name, found = school.external_id, f"{len(school.rooms)} computer rooms"
+    by_law = school.level in ("tieu_hoc", "thcs")
+    return [
+        Expected("school", name, rule, PASS if applies else NOT_APPLICABLE, found)
+        for rule, applies in (("TR-01", by_law), ("TR-01b", not by_law))
+    ]
+
+
 def _school(school: School) -> list[Expected]:
     name = school.external_id
     seats = [seat for _, seat in school.seats()]
@@ -152,7 +162,7 @@ def _school(school: School) -> list[Expected]:
     pupils = STUDENTS.get(name)
     shared = UNKNOWN if pupils is None else PASS if pupils <= _PUPILS_PER_PC[school.level] * len(seats) else FAIL
     return [
-        Expected("school", name, "TR-01", PASS, f"{len(school.rooms)} computer rooms"),
+        *_rooms(school),
         Expected("school", name, "TR-02", shared, f"{pupils} pupils, {len(seats)} PCs"),
         Expected("school", name, "TR-03", FAIL, "no smart classroom is registered"),
         Expected("school", name, "TR-04", _laboratory(school), "laboratories declared"),

@@ -1,11 +1,32 @@
-"""Settings of the stores: the tables [store] of phongmay.toml."""
+"""Settings of the stores: the tables [store] and [store.influx] of phongmay.toml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from phongmay_contract.settings import setting
+from phongmay_contract.settings import section, setting
+
+SQLITE, INFLUX = "sqlite", "influx"
+
+
+@dataclass(frozen=True)
+class InfluxSettings:
+    """Where an InfluxDB is; read only when store.series is "influx"."""
+
+    version: str = setting("2", about="1 for InfluxDB 1.6 to 1.12, 2 for 2.x, 3 for 3.x.", choices=("1", "2", "3"))
+    url: str = setting("http://127.0.0.1:8086", about="Address of the server, http:// or https://.")
+    auth: str = setting(
+        "",
+        about="File that holds the secret in one line: user:password for version 1, the token for 2 and 3; "
+        "empty = the server asks for none.",
+    )
+    database: str = setting(
+        "phongmay",
+        about="Database (1, 3) or bucket (2) of what is kept; rounds go to a second one of this name with _raw behind.",
+    )
+    org: str = setting("phongmay", about="Organisation; version 2 only.")
+    timeout_s: float = setting(10.0, about="Seconds after which a request counts as failed.", low=0.1, high=300)
 
 
 @dataclass(frozen=True)
@@ -15,7 +36,15 @@ class StoreSettings:
     register_url: str = setting(
         "sqlite:////var/lib/phongmay/register.db", about="SQLAlchemy URL of the register (SQLite or PostgreSQL)."
     )
-    series_path: Path = setting(Path("/var/lib/phongmay/series.db"), about="File of the embedded series store.")
+    series: str = setting(SQLITE, about="Engine of the series.", choices=(SQLITE, INFLUX))
+    series_path: Path = setting(
+        Path("/var/lib/phongmay/series.db"),
+        about="File of the embedded series store; its files of single days lie beside it.",
+    )
+    raw_days: int = setting(
+        14, about="Days for which single rounds are kept; hours, minute masks and inventories stay.", low=2, high=3660
+    )
+    influx: InfluxSettings = section(InfluxSettings, about='InfluxDB, for store.series = "influx".')
     attachments_path: Path = setting(
         Path("/var/lib/phongmay/attachments"),
         about="Existing folder for papers and photographs that show what is declared.",

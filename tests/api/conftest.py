@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import ExternalId, Unit
 from phongmay_store.register.place import Room, Seat
+from phongmay_store.series import open_writer, readers
 from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.settings import StoreSettings
 
 PLACES = ("parent", "own", "child", "sibling")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -165,7 +165,7 @@ def series_path(tmp_path: Path) -> Path:
     """A series store in which every device has reported three rounds, 60 s apart, from 2026-11-23 01:00 UTC."""
     path = tmp_path / "series.db"
     start = datetime(2026, 11, 23, 1, tzinfo=UTC).timestamp()
-    writer = SqliteSeries.open(path)
+    writer = open_writer(StoreSettings(series_path=path))
     for place in PLACES:
         device = f"pc-{mark(place)}"
         arrivals = []
@@ -192,7 +192,7 @@ def app(register: Engine, series_path: Path, pack: Pack, tmp_path: Path) -> Fast
     attachments.mkdir()
     folder = AttachmentFolder(attachments, MIB)
     folder.put(folder.check(PAPER))
-    return create_app(settings, register, lambda: closing(SqliteSeries.open_reader(series_path)), pack, folder)
+    return create_app(settings, register, readers(StoreSettings(series_path=series_path)), pack, folder)
 
 
 @pytest.fixture

@@ -36,8 +36,9 @@ from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.importing import import_files
 from phongmay_store.register.organisation import find_external
+from phongmay_store.series import open_reader, open_writer
 from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.settings import StoreSettings
 
 LOGIN, PASSWORD = "quan", "mật khẩu của quận"
 CHROMIUM = Path("/usr/bin/chromium")
@@ -81,12 +82,12 @@ class Site:
 
     def write(self, arrivals: list[Arrival], presence: list[Presence]) -> None:
         """Write into the series store."""
-        with closing(SqliteSeries.open(self.series_path)) as writer:
+        with closing(open_writer(StoreSettings(series_path=self.series_path))) as writer:
             writer.write(arrivals, presence=presence)
 
     def judge(self) -> None:
         """Let the rules judge everything anew."""
-        with closing(SqliteSeries.open_reader(self.series_path)) as reader:
+        with closing(open_reader(StoreSettings(series_path=self.series_path))) as reader:
             evaluate(sessionmaker(self.engine), reader, load_pack("tanbinh-2023"), interval_s=3600)
 
 

@@ -49,7 +49,8 @@ class Agent:
         """Give (run, seq) of what the server has stored of this device, by its own file."""
         path = self.house.settings.store.series_path
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=15)) as connection:
-            return set(connection.execute("SELECT run, seq FROM envelope WHERE sender = ?", (self.device,)))
+            blocks = connection.execute("SELECT run, block, bits FROM series_stored WHERE sender = ?", (self.device,))
+            return {(run, 60 * block + bit) for run, block, bits in blocks for bit in range(60) if bits >> bit & 1}
 
     def keep_spool(self, folder: Path) -> None:
         """Copy the spool's files, as a frozen disk keeps them."""

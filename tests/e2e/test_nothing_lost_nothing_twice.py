@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import resource
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -299,9 +297,9 @@ def test_a_late_backlog_teaches_no_wrong_clock(house: Any, mosquitto: str, wait_
         envelope = sender.send()
         measured[envelope.seq] = envelope.measured.wall
         sender.wait_for_receipts(envelope)
-    path = house.settings.store.series_path
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("SELECT seq, at, basis FROM envelope WHERE sender = ?", (sender.device,)).fetchall()
+    with house.series() as series:
+        rows = series.range(sender.device, "usage", 0, time.time() + 60)
+    found = [(row.source.seq, row.at, row.basis) for row in rows]
     assert {seq: basis for seq, _, basis in found} == {1: "wall", 2: "wall", 3: "wall", 4: "live", 5: "live"}
     for seq, at, _ in found:
         assert abs(at - measured[seq]) < 5, "the ten seconds of waiting are in no row"

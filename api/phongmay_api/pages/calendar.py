@@ -109,8 +109,11 @@ def calendar_view(scope: Scope, unit: Unit, words: Texts, effect: FileEffect | N
 
 def _expired(what: str, words: Texts) -> str:
     """Say in the reader's language what runs out; "" = nothing."""
-    name, _, day = what.partition(" until ")
-    return words(f"calendar_until_{name}", day=f"{date.fromisoformat(day):%d/%m/%Y}") if what else ""
+    if not what:
+        return ""
+    name, _, last = what.partition(" until ")
+    day = f"{date.fromisoformat(last):%d/%m/%Y}"
+    return words("calendar_until_terms", day=day) if name == "terms" else words("calendar_until_holidays", day=day)
 
 
 def _coming(period: Period, today: date) -> bool:
@@ -152,7 +155,9 @@ def table_warnings(words: Texts) -> Iterator[str]:
     today = datetime.now(LOCAL).date()
     for table in shipped_tables():
         validity = table.validity(today)
-        if validity is not Validity.CURRENT:
-            name = words.word("table_name", table.file)
-            what = words.word("table_without", table.file)
-            yield words(f"table_{validity.value}", name=name, day=f"{table.valid_until:%d/%m/%Y}", what=what)
+        name, what = words.word("table_name", table.file), words.word("table_without", table.file)
+        day = f"{table.valid_until:%d/%m/%Y}"
+        if validity is Validity.EXPIRED:
+            yield words("table_expired", name=name, day=day, what=what)
+        elif validity is Validity.ENDS_SOON:
+            yield words("table_ends_soon", name=name, day=day, what=what)

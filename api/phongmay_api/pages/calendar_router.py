@@ -92,7 +92,7 @@ def add_entry(request: Request, context: Shared, scope: CurrentScope, unit_id: s
     try:
         acting.enter(scope, unit_id, entry_of(*fields))
     except EntryProblem as error:
-        problem = words(f"calendar_problem_{error}", hint=words("calendar_hours_hint"))
+        problem = words.word("calendar_problem", str(error))
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _page(request, context, scope, unit, typed=form, problem=problem, status=status)
     return _lead(unit_id)

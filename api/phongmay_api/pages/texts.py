@@ -366,10 +366,8 @@ EN: dict[str, str] = {
     "district_settings": "Figures marked “district setting” are the district's own; not quotations of 762/QĐ-UBND.",
 }
 
-VI |= texts_decisions.VI | texts_clauses.VI
-EN |= texts_decisions.EN | texts_clauses.EN
-VI |= declared_texts.VI
-EN |= declared_texts.EN
+VI |= texts_decisions.VI | texts_clauses.VI | declared_texts.VI
+EN |= texts_decisions.EN | texts_clauses.EN | declared_texts.EN
 VI |= texts_past.VI | texts_parameters.VI | texts_calendar.VI
 EN |= texts_past.EN | texts_parameters.EN | texts_calendar.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}

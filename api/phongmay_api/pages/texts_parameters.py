@@ -58,7 +58,7 @@ EN: dict[str, str] = {
     "parameter_new_plain": "New value",
     "parameter_reason": "Reason (kept with the parameter)",
     "parameter_preview": "Preview the changes",
-    "parameter_effect": "If {name} is set from {before} to {after}",
+    "parameter_effect": "{name}: from {before} to {after}",
     "parameter_judged": "{changed} of {judged} {judged:verdict|verdicts} of this unit and below would change. "
     "Nothing is written yet.",
     "parameter_above_left": "Results of units above are not counted here.",

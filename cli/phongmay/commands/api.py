@@ -22,7 +22,7 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import packs_in_force
 from phongmay_store.attachments import MIB, AttachmentFolder
 from phongmay_store.register.engine import open_register, require_current
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import readers
 
 
 def add(commands: Commands) -> None:
@@ -52,12 +52,11 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
     engine = open_register(settings.store.register_url)
     require_current(engine)
     pack = packs_in_force(settings.rules)
-    path = settings.store.series_path
     folder = AttachmentFolder(settings.store.attachments_path, settings.store.attachment_max_mib * MIB)
     app = create_app(
         settings.api,
         engine,
-        lambda: closing(SqliteSeries.open_reader(path)),
+        readers(settings.store),
         pack,
         folder,
         settings.rules.interval_s,

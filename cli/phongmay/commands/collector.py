@@ -14,7 +14,7 @@ from phongmay_collector.broker_files import USERS, BrokerFiles
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import check_batch
 from phongmay_store.register.engine import open_register, require_current
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
 
 
 def add(commands: Commands) -> None:
@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     engine = open_register(settings.store.register_url)
     require_current(engine)
-    with closing(SqliteSeries.open(settings.store.series_path)) as series:
+    with closing(open_writer(settings.store)) as series:
         Collector(settings.broker, settings.collector, series, engine).run(stop)
     return 0
 

@@ -11,8 +11,8 @@ from phongmay.commands import Commands
 from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
 from phongmay_store.register.timetable import LOCAL
+from phongmay_store.series import open_reader
 from phongmay_store.series.interface import DeadLetter
-from phongmay_store.series.sqlite import SqliteSeries
 
 
 def add(commands: Commands) -> None:
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    with closing(SqliteSeries.open_reader(load(args.config).store.series_path)) as series:
+    with closing(open_reader(load(args.config).store)) as series:
         letters = series.dead_letters(limit=max(args.limit, 0), after=args.after)
     for letter in letters:
         print(f"{letter.id:>6}  {_when(letter)}  {letter.reason:<16} {_plain(letter.topic)}  {_plain(letter.detail)}")
@@ -39,7 +39,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    with closing(SqliteSeries.open_reader(load(args.config).store.series_path)) as series:
+    with closing(open_reader(load(args.config).store)) as series:
         letters = [letter for letter in series.dead_letters(limit=1, after=args.id - 1) if letter.id == args.id]
     if not letters:
         raise OperatorError(f"there is no dead letter {args.id}; 'phongmay deadletters list' shows those that are kept")

@@ -28,7 +28,7 @@ from phongmay.demo.processes import Child, Children, free_port, tail, wait_for_p
 from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import packs_in_force
 from phongmay_simulate.district import REAL_CODE
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 PATIENCE_S = 60.0
 
@@ -153,7 +153,7 @@ def _once(prepared: Prepared, folder: Path, children: Children, simulator: Child
             return comparison.differences(session, expected) if expected else ["the simulator has not begun"]
 
     found = _until_empty(compare, children, stop)
-    with closing(SqliteSeries.open_reader(prepared.settings.store.series_path)) as series:
+    with closing(open_reader(prepared.settings.store)) as series:
         with Session(prepared.engine) as session:
             for line in (
                 *tables.real_pc(session, series, pack),

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -39,7 +38,7 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 _log = logging.getLogger("phongmay.rules")
 
@@ -186,7 +185,7 @@ def _run(args: argparse.Namespace) -> int:
     require_current(register)
     sessions = sessionmaker(register)
     if args.once:
-        with closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
+        with closing(open_reader(settings.store)) as series:
             result = evaluate(sessions, series, pack, interval_s=settings.rules.interval_s)
         for line in _table(result, pack):
             print(line)

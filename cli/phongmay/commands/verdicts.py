@@ -33,7 +33,7 @@ from phongmay_rules.recomputing import recompute
 from phongmay_rules.replaying import replay
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import open_register, reading_one_state, require_current
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_reader
 
 
 def add(commands: Commands) -> None:
@@ -151,7 +151,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _recompute(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    with _register(settings) as session, closing(SqliteSeries.open_reader(Path(settings.store.series_path))) as series:
+    with _register(settings) as session, closing(open_reader(settings.store)) as series:
         found = recompute(session, series, unit_named(session, args.unit).id, args.at or utc_now())
     for item in found:
         print(item.sentence())

@@ -26,7 +26,7 @@ from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import make_token
 from phongmay_store.register.importing import import_files
 from phongmay_store.register.organisation import find_external
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
 
 INTERVAL_S = 3.0
 """Between rounds of the demo's machines; 60 in a school."""
@@ -99,7 +99,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
         hold_lessons(session, top, made_at)
         tokens, real_token = _tokens(session)
         session.commit()
-    with closing(SqliteSeries.open(Path(settings.store.series_path))) as series:
+    with closing(open_writer(settings.store)) as series:
         listen_before(series, made_at)
     tokens_file = folder / "tokens.json"
     tokens_file.write_text(json.dumps(tokens), "utf-8")

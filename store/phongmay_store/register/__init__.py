@@ -15,6 +15,7 @@ from phongmay_store.register import (
     device,
     organisation,
     place,
+    series_state,
 )
 from phongmay_store.register.base import Base
 
@@ -33,4 +34,5 @@ __all__ = [
     "metadata",
     "organisation",
     "place",
+    "series_state",
 ]

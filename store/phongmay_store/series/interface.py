@@ -83,6 +83,38 @@ class Minutes(NamedTuple):
     unreachable: int
 
 
+class MinuteCounts(NamedTuple):
+    """Minutes of one device within wanted ones (lessons, say).
+
+    Attributes:
+        seen: a round was measured in them.
+        reachable: a round of them reached the Internet target.
+        unreachable: a round of them tried the Internet target in vain.
+    """
+
+    seen: int
+    reachable: int
+    unreachable: int
+
+
+class Hourly(NamedTuple):
+    """One gauge over one UTC hour, of all devices and parts that were asked for together.
+
+    Attributes:
+        hour: when it starts.
+        samples: values measured in it.
+        low: the least of them.
+        high: the greatest of them.
+        mean: their mean.
+    """
+
+    hour: int
+    samples: int
+    low: float
+    high: float
+    mean: float
+
+
 @dataclass(frozen=True, slots=True)
 class RunOffset:
     """True time of a run = its monotonic time + offset; learnt once, never changed."""
@@ -152,8 +184,26 @@ class SeriesReader(Protocol):
         """Give rows with start <= at < end in order of (at, part), at most `limit`, beginning behind `after`."""
         ...
 
+    def hourly(
+        self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None
+    ) -> Sequence[Hourly]:
+        """Give a gauge by the hour, over all parts of all these devices, for every hour that touches [start, end).
+
+        Hours without a value are absent. Rounds are kept for days, hours for years.
+        """
+        ...
+
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end)."""
+        ...
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count the minutes of each device that lie in wanted ones: 60-bit masks by the UTC hour at which they start.
+
+        Devices without any minute in the hours' weeks may be absent.
+        """
         ...
 
     def listening(self, start: float, end: float) -> Mapping[int, int]:
@@ -191,6 +241,14 @@ class SeriesWriter(SeriesReader, Protocol):
         """Tell which of these envelopes are stored already."""
         ...
 
+    def settle(self, offsets: Sequence[RunOffset]) -> Sequence[RunOffset]:
+        """Keep the offsets of runs that have none yet, and commit; give the offset that holds for each, in order.
+
+        Called before envelopes are timed by them, so that a repeat after a crash, or one that another collector gets,
+        lands on the same instant.
+        """
+        ...
+
     def write(
         self,
         arrivals: Sequence[Arrival],
@@ -203,6 +261,13 @@ class SeriesWriter(SeriesReader, Protocol):
 
     def listened(self, times: Iterable[float]) -> None:
         """Keep that a collector could hear in the minutes of these true times: broker, collector and store worked."""
+        ...
+
+    def maintain(self, now: float) -> bool:
+        """Do one small piece of the housekeeping that is due (an hour to roll up, a day to drop).
+
+        Called by the collector when it has time; True as long as more is due. What is interrupted is done again.
+        """
         ...
 
     def offset(self, device: str, run: str) -> RunOffset | None:

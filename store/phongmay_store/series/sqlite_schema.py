@@ -3,56 +3,44 @@
 In: an open connection of the writer. Out: every table that this program needs. A quantity whose type differs from the
 column that is there raises StoreError: field types never change.
 
-    m_<measurement>   device, part, at | basis, sender, run, seq | one column a quantity
-    latest            which `at` is the newest of (measurement, device, part)
-    envelope          every stored envelope once: the guard against counting twice
-    minutes           60-bit masks of an hour: seen, reachable, unreachable
-    listening         60-bit masks of an hour: a collector could hear
-    run_offset, presence, dead_letter, odd_name
-    out_of_range      when a device last sent a value that is physically impossible
+Main file:
+    series_*          the state (phongmay_store.register.series_state): identities, offsets, masks, presence, letters
+    m_<measurement>   what is kept: device, part, at | basis, sender, run, seq | one column a quantity
+    l_<measurement>   the newest row of each device and part, whole: it stays when the day of its row is dropped
+    minutes_week      minute masks of past weeks, 168 hours in one value (sqlite_weeks)
+    h_<measurement>   gauges by the hour: device, part, hour | samples, low, high, mean of each
+File of a day:
+    m_<measurement>   rounds of that UTC day
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from functools import cache
+
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from phongmay_contract.catalogue import MEASUREMENTS, Measurement, Type
 from phongmay_store.errors import StoreError
+from phongmay_store.register.series_state import STATE_TABLES
+from phongmay_store.series.quantities import gauges, is_raw
 
 SQL_TYPES = {Type.INT: "INTEGER", Type.FLOAT: "REAL", Type.BOOL: "INTEGER", Type.TEXT: "TEXT"}
 KEY_COLUMNS = ("device", "part", "at", "basis", "sender", "run", "seq")
 """What every measurement's table has besides its quantities."""
-
-_HOUSE = """
-CREATE TABLE IF NOT EXISTS latest (
-    measurement TEXT NOT NULL, device TEXT NOT NULL, part TEXT NOT NULL, at REAL NOT NULL, basis TEXT NOT NULL,
-    PRIMARY KEY (measurement, device, part)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS envelope (
-    sender TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
-    at REAL NOT NULL, basis TEXT NOT NULL, received REAL NOT NULL,
-    PRIMARY KEY (sender, run, seq)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS minutes (
-    device TEXT NOT NULL, hour INTEGER NOT NULL,
-    seen INTEGER NOT NULL, reachable INTEGER NOT NULL, unreachable INTEGER NOT NULL,
-    PRIMARY KEY (device, hour)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS minutes_by_hour ON minutes (hour);
-CREATE TABLE IF NOT EXISTS listening (
-    hour INTEGER PRIMARY KEY, minutes INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS run_offset (
-    device TEXT NOT NULL, run TEXT NOT NULL, offset_s REAL NOT NULL, basis TEXT NOT NULL,
-    PRIMARY KEY (device, run)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS presence (
-    device TEXT PRIMARY KEY, state TEXT NOT NULL, session TEXT NOT NULL, run TEXT NOT NULL,
-    since REAL NOT NULL, last_seen REAL NOT NULL, agent TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead_letter (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-    payload BLOB NOT NULL, received REAL NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS odd_name (
-    oddity TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (oddity, name)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS out_of_range (
-    device TEXT PRIMARY KEY, last_at REAL NOT NULL, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-"""
+PARTS = ("samples", "low", "high", "mean")
+"""Columns of a gauge by the hour."""
+_LATEST_KEY = (
+    "device TEXT NOT NULL, part TEXT NOT NULL, at REAL NOT NULL, basis TEXT NOT NULL, "
+    "sender TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (device, part)"
+)
+_ROW_KEY = _LATEST_KEY.replace("(device, part)", "(device, part, at)")
+_WEEKS = """
+CREATE TABLE IF NOT EXISTS minutes_week (week INTEGER NOT NULL, device TEXT NOT NULL, seen BLOB NOT NULL,
+not_reached BLOB, unreachable BLOB, PRIMARY KEY (week, device)) STRICT"""
+_HOUR_KEY = "device TEXT NOT NULL, part TEXT NOT NULL, hour INTEGER NOT NULL, PRIMARY KEY (device, part, hour)"
 
 
 def table(measurement: str) -> str:
@@ -60,43 +48,100 @@ def table(measurement: str) -> str:
     return f"m_{measurement}"
 
 
-def create(connection: sqlite3.Connection) -> None:
-    """Make every table that is missing, and add the columns of quantities that the file does not know yet.
+def latest_table(measurement: str) -> str:
+    """Give the table of the newest rows of a measurement."""
+    return f"l_{measurement}"
+
+
+def hourly_table(measurement: str) -> str:
+    """Give the table of the hours of a measurement."""
+    return f"h_{measurement}"
+
+
+def hourly_columns(quantity: str) -> tuple[str, str, str, str]:
+    """Give the columns of a gauge by the hour: samples, low, high, mean."""
+    return f"{quantity}_samples", f"{quantity}_low", f"{quantity}_high", f"{quantity}_mean"
+
+
+@cache
+def _state_ddl() -> tuple[str, ...]:
+    dialect = sqlite.dialect()
+    statements = []
+    for one in STATE_TABLES:
+        statements.append(str(CreateTable(one, if_not_exists=True).compile(dialect=dialect)))
+        statements += (str(CreateIndex(ix, if_not_exists=True).compile(dialect=dialect)) for ix in one.indexes)
+    return tuple(statements)
+
+
+def create_main(connection: sqlite3.Connection) -> None:
+    """Make what is missing in the main file.
 
     Raises:
         StoreError: a column has another type than the catalogue says.
         sqlite3.Error: the file cannot be written.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in _HOUSE.split(";"):
-            if statement.strip():
-                connection.execute(statement)
+    with _AllOrNothing(connection):
+        for statement in _state_ddl():
+            connection.execute(statement)
+        connection.execute(_WEEKS)
         for measurement in MEASUREMENTS.values():
-            _create_measurement(connection, measurement)
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+            _grow(connection, latest_table(measurement.name), _LATEST_KEY, _typed(measurement))
+            if not is_raw(measurement):
+                _grow(connection, table(measurement.name), _ROW_KEY, _typed(measurement))
+            if gauges(measurement):
+                columns = [
+                    (name, kind)
+                    for gauge in gauges(measurement)
+                    for name, kind in zip(hourly_columns(gauge.name), ("INTEGER", "REAL", "REAL", "REAL"), strict=True)
+                ]
+                _grow(connection, hourly_table(measurement.name), _HOUR_KEY, columns)
 
 
-def _create_measurement(connection: sqlite3.Connection, measurement: Measurement) -> None:
-    name = table(measurement.name)
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {name} ("
-        "device TEXT NOT NULL, part TEXT NOT NULL, at REAL NOT NULL, basis TEXT NOT NULL, "
-        "sender TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, "
-        "PRIMARY KEY (device, part, at)) STRICT, WITHOUT ROWID"
-    )
-    there = columns(connection, measurement.name)
-    for quantity in measurement.quantities:
-        wanted = SQL_TYPES[quantity.type]
-        if quantity.name not in there:
-            connection.execute(f'ALTER TABLE {name} ADD COLUMN "{quantity.name}" {wanted}')
-        elif there[quantity.name] != wanted:
+def create_day(connection: sqlite3.Connection) -> None:
+    """Make what is missing in the file of a day.
+
+    Raises:
+        StoreError: a column has another type than the catalogue says.
+        sqlite3.Error: the file cannot be written.
+    """
+    with _AllOrNothing(connection):
+        for measurement in MEASUREMENTS.values():
+            if is_raw(measurement):
+                _grow(connection, table(measurement.name), _ROW_KEY, _typed(measurement))
+
+
+class _AllOrNothing:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._connection.execute("COMMIT")
+        elif self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _typed(measurement: Measurement) -> list[tuple[str, str]]:
+    return [(quantity.name, SQL_TYPES[quantity.type]) for quantity in measurement.quantities]
+
+
+def _grow(connection: sqlite3.Connection, name: str, key: str, wanted: Iterable[tuple[str, str]]) -> None:
+    there = table_columns(connection, name)
+    if not there:
+        keys, _, primary = key.partition("PRIMARY KEY")
+        columns = "".join(f'"{column}" {kind}, ' for column, kind in wanted)
+        connection.execute(f"CREATE TABLE {name} ({keys}{columns}PRIMARY KEY{primary}) STRICT, WITHOUT ROWID")
+        return
+    for column, kind in wanted:
+        if column not in there:
+            connection.execute(f'ALTER TABLE {name} ADD COLUMN "{column}" {kind}')
+        elif there[column] != kind:
             raise StoreError(
-                f"series store: {measurement.name}.{quantity.name} is {there[quantity.name]} in the file, but this "
-                f"program measures {wanted}; types never change: begin a new file with store.series_path"
+                f"series store: {name[2:]}.{column} is {there[column]} in the file, but this "
+                f"program measures {kind}; types never change: begin a new file with store.series_path"
             )
 
 
@@ -106,6 +151,11 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute(sql, (name,)).fetchone() is not None
 
 
+def table_columns(connection: sqlite3.Connection, name: str) -> dict[str, str]:
+    """Give name and SQL type of the columns that a table has; empty when there is no such table."""
+    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({name})")}
+
+
 def columns(connection: sqlite3.Connection, measurement: str) -> dict[str, str]:
     """Give name and SQL type of the columns that a measurement's table has; empty when there is no such table."""
-    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table(measurement)})")}
+    return table_columns(connection, table(measurement))

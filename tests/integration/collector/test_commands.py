@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from phongmay_store.series import open_writer
 from phongmay_store.series.interface import DeadLetter
-from phongmay_store.series.sqlite import SqliteSeries
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +23,7 @@ def run(house: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_dead_letters_are_listed_and_shown_without_driving_the_terminal(house: Any) -> None:
     """Payloads come from outside: what is printed is text, with every control character escaped."""
-    with closing(SqliteSeries.open(house.settings.store.series_path)) as series:
+    with closing(open_writer(house.settings.store)) as series:
         letters = [
             DeadLetter(0, "phongmay/v1/pc-one/round", "wrong_type", "usage.x is str", b'{"v":1}', 1.795e9),
             DeadLetter(0, "phongmay/v1/pc-one/round", "not_json", "\x1b[2J", b"\x1b[2J\xff{", 1.795e9),

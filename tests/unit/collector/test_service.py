@@ -17,7 +17,8 @@ from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.errors import OperatorError
 from phongmay_store.errors import StoreError
 from phongmay_store.register.engine import migrate, open_register
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
+from phongmay_store.settings import StoreSettings
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
     migrate(engine)
     broker = BrokerSettings(directory=tmp_path / "broker")
     write_all(broker, engine)
-    with closing(SqliteSeries.open(tmp_path / "series.db")) as series:
+    with closing(open_writer(StoreSettings(series_path=tmp_path / "series.db"))) as series:
         yield Collector(broker, CollectorSettings(batch_size=500), series, engine)
     engine.dispose()
 
@@ -73,7 +74,7 @@ def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: 
     engine = open_register(f"sqlite:///{tmp_path}/register.db")
     migrate(engine)
     with (
-        closing(SqliteSeries.open(tmp_path / "series.db")) as series,
+        closing(open_writer(StoreSettings(series_path=tmp_path / "series.db"))) as series,
         pytest.raises(OperatorError, match=r"collector\.password.*phongmay broker files"),
     ):
         Collector(BrokerSettings(directory=tmp_path / "broker"), CollectorSettings(), series, engine)

@@ -25,8 +25,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
-from phongmay_store.series.interface import Arrival, Presence, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
+from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
+from phongmay_store.settings import StoreSettings
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 """A Monday, 10:00 in Ho Chi Minh City."""
@@ -41,7 +42,7 @@ class House:
     """A district and what one can do to it."""
 
     engine: Engine
-    series: SqliteSeries
+    series: SeriesWriter
     pack: Pack
     sequence: dict[str, int] = field(default_factory=dict)
 
@@ -139,7 +140,8 @@ def _empty(folder: Path) -> House:
     folder.mkdir(exist_ok=True)
     engine = open_register(f"sqlite:///{folder / 'register.db'}")
     migrate(engine)
-    house = House(engine, SqliteSeries.open(folder / "series.db"), load_packs(RulesSettings().packs))
+    series = open_writer(StoreSettings(series_path=folder / "series.db"))
+    house = House(engine, series, load_packs(RulesSettings().packs))
     house.unit("quan", "district")
     return house
 

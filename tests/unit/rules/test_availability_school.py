@@ -16,8 +16,9 @@ from phongmay_rules.facts.availability import Book, Tally, month
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.timetable import parse
+from phongmay_store.series import open_writer
 from phongmay_store.series.interface import Arrival, TimeBasis
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.settings import StoreSettings
 
 NOW = datetime.fromisoformat("2026-11-26T10:00:00+07:00")
 """A Thursday; the window has four Mondays."""
@@ -37,7 +38,7 @@ ROOM = RoomPlace("r", "th", "computer_room", 40, LESSONS, "room:1")
 
 def test_devices_and_their_room_are_counted(tmp_path: Path) -> None:
     """A machine from when its own agent came, by its own interval; a room from the first agent, by any machine."""
-    series = SqliteSeries.open(tmp_path / "series.db")
+    series = open_writer(StoreSettings(series_path=tmp_path / "series.db"))
     begin = lesson(0).timestamp()
     rounds = [("a", begin + 60 * n) for n in range(10, 40)] + [("b", begin + 3600 + 60 * n) for n in range(0, 60, 5)]
     envelopes = [

@@ -33,7 +33,9 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register, reading_one_state
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
-from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series import open_writer
+from phongmay_store.series.interface import SeriesWriter
+from phongmay_store.settings import StoreSettings
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 LONG_AGO = AT - timedelta(days=60)
@@ -45,7 +47,7 @@ class Chained:
     """A copy of a register with a chain that one may tamper with."""
 
     path: Path
-    series: SqliteSeries
+    series: SeriesWriter
 
     def sql(self, statement: str, *values: object) -> None:
         """Do what somebody with the database, but without the key, can do."""
@@ -107,7 +109,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             row.valid_from = row.recorded_at = LONG_AGO
         session.add_all(rows)
         session.commit()
-    series = SqliteSeries.open(folder / "series.db")
+    series = open_writer(StoreSettings(series_path=folder / "series.db"))
     chained = Chained(folder / "register.db", series)
     chained.evaluate(AT)
     with Session(engine) as session:
@@ -135,7 +137,7 @@ def chained(original: Path, tmp_path: Path) -> Iterator[Chained]:
     """A fresh copy."""
     for name in ("register.db", "series.db"):
         shutil.copy(original / name, tmp_path / name)
-    series = SqliteSeries.open(tmp_path / "series.db")
+    series = open_writer(StoreSettings(series_path=tmp_path / "series.db"))
     yield Chained(tmp_path / "register.db", series)
     series.close()
 

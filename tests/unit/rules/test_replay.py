@@ -282,7 +282,8 @@ def test_recompute_says_why(house: Any) -> None:
     house.evaluate(NOW)
     with house.sessions() as session:
         rows = len(session.scalars(select(Fact.id)).all())
-    house.series._connection.execute("DELETE FROM m_disk WHERE device = 'cs-0'")
+    for table in ("m_disk", "l_disk"):
+        house.series._connection.execute(f"DELETE FROM {table} WHERE device = 'cs-0'")
     house.speak("cs-1", Role.LOW_MEMORY, at=minutes(-1), minutes=0)
     house.speak("cs-1", at=minutes(40), minutes=0)
     house.device("silent", "th", "th-room")

@@ -87,7 +87,7 @@ def test_expected_verdicts_cover_every_subject_and_rule_once() -> None:
     """The witness speaks to each question exactly once."""
     verdicts = expectation.expect(district.build(3, NOW))
     keys = [(v.subject_kind, v.subject, v.rule) for v in verdicts]
-    assert len(keys) == len(set(keys)) == 90 * 9 + 4 * 7 + 3 * 17 + 9
+    assert len(keys) == len(set(keys)) == 90 * 9 + 4 * 7 + 3 * 18 + 9
     by_rule = {rule: [v.state for v in verdicts if v.rule == rule] for rule in expectation.DEVICE_RULES}
     assert all({"pass", "fail", "unknown"} == set(states) for states in by_rule.values())
 

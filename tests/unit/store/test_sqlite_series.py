@@ -1,8 +1,12 @@
-"""The embedded series store: written once, read by others, nothing lost, nothing twice."""
+"""What only the embedded series store does: files of days, readers of files, full disks, files of older programs."""
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,16 +16,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phongmay_contract.catalogue import MEASUREMENTS, Measurement, Type, Value
-from phongmay_contract.envelope import ONLINE, Envelope, Group, Instant
+from phongmay_contract.catalogue import MEASUREMENTS, Type
+from phongmay_contract.envelope import Envelope, Group, Instant
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
-from phongmay_store.series import sqlite, sqlite_schema
-from phongmay_store.series.interface import Arrival, DeadLetter, Presence, RunOffset, SeriesWriter, TimeBasis
+from phongmay_store.series import sqlite_schema
+from phongmay_store.series.interface import Arrival, EnvelopeId, Hourly, RunOffset, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series.sqlite_days import day_of
 
-HOUR = 1_795_000_000 // 3600 * 3600
+HOUR = int(time.time() // 3600 - 30) * 3600
 DEVICE, RUN = "pc-one", "aa" * 8
+OLD = Path(__file__).with_name("series-of-one-file.sql")
+"""A store of one file as the program of November 2026 made it."""
 
 
 @pytest.fixture
@@ -50,94 +57,21 @@ def arrival(
     return Arrival(envelope, at, basis, at, unknown)
 
 
-def usage(memory: int = 5, subject: str = "") -> Group:
-    return Group("usage", {"cpu_busy_ratio": 0.25, "memory_used_bytes": memory}, subject)
+def usage(memory: int = 5, subject: str = "", cpu: float = 0.25) -> Group:
+    return Group("usage", {"cpu_busy_ratio": cpu, "memory_used_bytes": memory}, subject)
 
 
 def reach(ok: bool, part: str = "internet") -> Group:
     return Group("reach", {"ok": ok}, part=part)
 
 
-def test_the_engine_keeps_to_the_interface(series: SqliteSeries) -> None:
-    """Whoever asks for a SeriesWriter may be given this engine."""
-    writer: SeriesWriter = series
-    assert writer.envelope_count() == 0
-
-
-@pytest.mark.parametrize("measurement", MEASUREMENTS.values(), ids=lambda m: m.name)
-def test_every_quantity_comes_back_with_its_type(series: SqliteSeries, measurement: Measurement) -> None:
-    """What was measured is what is read: no quantity changes value or type on its way through the file."""
-    example: dict[Type, Value] = {Type.INT: 2**40, Type.FLOAT: 0.125, Type.BOOL: True, Type.TEXT: "Bộ xử lý ½"}
-    values = {quantity.name: example[quantity.type] for quantity in measurement.quantities}
-    part = "x" if measurement.part_kind.value else ""
-    series.write([arrival(1, HOUR, Group(measurement.name, values, part=part), kind=Kind.EVENT)])
-    (row,) = series.latest(measurement.name)
-    assert row.values == values
-    assert {name: type(value) for name, value in row.values.items()} == {n: type(v) for n, v in values.items()}
-    assert (row.device, row.part, row.at, str(row.source)) == (DEVICE, part, HOUR, f"{DEVICE}/{RUN}/1")
-
-
-def test_the_same_envelope_again_changes_nothing(series: SqliteSeries) -> None:
-    """Identity is (sender, run, seq): seen again, nothing happens, even with other values, times and names."""
-    series.write([arrival(1, HOUR, usage(5), unknown=("usage.new",)), arrival(1, HOUR + 60, usage(6))])
-    series.write([arrival(1, HOUR + 120, usage(7), reach(True), unknown=("usage.new",))])
-    assert series.envelope_count() == series.envelope_count(DEVICE) == 1
-    assert [row.values["memory_used_bytes"] for row in series.range(DEVICE, "usage", 0, 2e9)] == [5]
-    assert [minutes.seen for minutes in series.minutes(HOUR, HOUR + 3600)] == [1]
-    assert series.unknown_names() == {"usage.new": 1}
-    assert series.known([arrival(1, 0).id, arrival(2, 0).id]) == {arrival(1, 0).id}
-
-
-def test_two_envelopes_of_one_instant_are_both_kept(series: SqliteSeries) -> None:
-    """A receipt promises a row: equal times (two events, two holders of one identity) must not swallow one."""
-    series.write([arrival(1, HOUR, usage(1)), arrival(2, HOUR, usage(2), usage(3)), arrival(1, HOUR, run="bb" * 8)])
-    rows = series.range(DEVICE, "usage", HOUR, HOUR + 1)
-    assert len(rows) == 4
-    assert all(row.at - HOUR < 0.001 for row in rows)
-
-
-def test_latest_is_the_newest_by_true_time_not_by_arrival(series: SqliteSeries) -> None:
-    """A day's backlog that arrives late never hides the living value."""
-    series.write([arrival(9, HOUR + 600, usage(9))])
-    series.write([arrival(1, HOUR, usage(1)), arrival(2, HOUR + 60, usage(2), kind=Kind.INVENTORY)])
-    assert [row.values["memory_used_bytes"] for row in series.latest("usage")] == [9]
-
-
-def test_a_guessed_time_hides_nothing_that_is_known(series: SqliteSeries) -> None:
-    """A row whose time is only guessed gives way to any row whose time is known, and marks no minute as seen."""
-    guess = TimeBasis.GUESS
-    series.write([arrival(1, HOUR + 5, usage(1), basis=guess)])
-    assert [row.basis for row in series.latest("usage")] == [guess]
-    series.write([arrival(2, HOUR, usage(2)), arrival(3, HOUR + 9, usage(3), basis=guess)])
-    series.write([arrival(4, HOUR + 99, usage(4), basis=guess)])
-    assert [row.values["memory_used_bytes"] for row in series.latest("usage")] == [2]
-    assert [minutes.seen for minutes in series.minutes(HOUR, HOUR + 3600)] == [1]
-
-
-def test_a_gateway_s_values_belong_to_the_subject(series: SqliteSeries) -> None:
-    """What a gateway saw of a router is the router's row, with the gateway's envelope as its source."""
-    router = Group("router", {"is_up": True}, "router-1", "wan")
-    series.write([arrival(1, HOUR, router, usage(), sender="gw-1")])
-    (row,) = series.latest("router")
-    assert (row.device, row.part, row.source.sender) == ("router-1", "wan", "gw-1")
-    assert [minutes.device for minutes in series.minutes(HOUR, HOUR + 1)] == ["gw-1"]
-
-
-def test_minute_masks_gather_over_writes(series: SqliteSeries) -> None:
-    """Availability counts minutes, so each minute's bit is set once, whatever the order and number of writes."""
-    series.write([arrival(1, HOUR + 59 * 60 + 59, reach(False))])
-    series.write([arrival(2, HOUR, reach(True)), arrival(3, HOUR + 30, reach(False)), arrival(4, HOUR + 61, usage())])
-    series.write([arrival(5, HOUR + 3600, reach(True, "gateway")), arrival(6, HOUR + 120, kind=Kind.INVENTORY)])
-    first, second = series.minutes(HOUR, HOUR + 7200)
-    assert (first.seen, first.reachable, first.unreachable) == (1 << 59 | 0b11, 0b1, 1 << 59 | 0b1)
-    assert (second.hour, second.seen, second.reachable, second.unreachable) == (HOUR + 3600, 1, 0, 0)
-
-
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 7199), min_size=1, max_size=40), st.data())
-def test_masks_do_not_depend_on_order_or_repeats(seconds: list[int], data: st.DataObject) -> None:
+def test_masks_do_not_depend_on_order_or_repeats(
+    tmp_path_factory: pytest.TempPathFactory, seconds: list[int], data: st.DataObject
+) -> None:
     """However the rounds come - shuffled, repeated, in any batches - the masks are those of the set of minutes."""
-    with closing(SqliteSeries.open(Path(":memory:"))) as series:
+    with closing(SqliteSeries.open(tmp_path_factory.mktemp("masks") / "series.db")) as series:
         rounds = [arrival(number, HOUR + second) for number, second in enumerate(seconds)]
         order = data.draw(st.permutations(rounds + rounds[:5]))
         cut = data.draw(st.integers(0, len(order)))
@@ -147,78 +81,13 @@ def test_masks_do_not_depend_on_order_or_repeats(seconds: list[int], data: st.Da
     assert found == {(HOUR + second // 3600 * 3600, second % 3600 // 60) for second in seconds}
 
 
-def test_minutes_gives_every_hour_that_touches_the_interval(series: SqliteSeries) -> None:
-    """A lesson from 07:15 to 11:30 needs the hours at both ends, and not the hours beside them."""
-    series.write([arrival(hour, HOUR + hour * 3600) for hour in range(5)])
-    hours = [(m.hour - HOUR) // 3600 for m in series.minutes(HOUR + 3600 + 900, HOUR + 3 * 3600 + 1)]
-    assert hours == [1, 2, 3]
-    assert [(m.hour - HOUR) // 3600 for m in series.minutes(HOUR + 3600, HOUR + 2 * 3600)] == [1]
-
-
-def test_range_pages_through_parts_without_gap_or_repeat(series: SqliteSeries) -> None:
-    """Pages joined give the whole; parts of one instant are not torn away at a page's edge."""
-    parts = ("dns", "gateway", "internet")
-    for second in range(7):
-        series.write([arrival(second, HOUR + second, *(reach(True, part) for part in parts))])
-    pages, after = [], None
-    while rows := series.range(DEVICE, "reach", HOUR, HOUR + 6, limit=4, after=after):
-        pages += [(row.at - HOUR, row.part) for row in rows]
-        after = (rows[-1].at, rows[-1].part)
-    assert pages == [(float(second), part) for second in range(6) for part in parts]
-    assert [row.part for row in series.range(DEVICE, "reach", HOUR, HOUR + 2, part="dns")] == ["dns", "dns"]
-
-
-def test_only_the_asked_devices_are_given(series: SqliteSeries) -> None:
-    """The API asks for the devices of a scope; it must get these and no others, also for none."""
-    series.write([arrival(1, HOUR, sender=f"pc-{number}") for number in range(4)])
-    assert [row.device for row in series.latest("usage", ["pc-1", "pc-3", 'x"y'])] == ["pc-1", "pc-3"]
-    assert list(series.latest("usage", [])) == []
-    assert [m.device for m in series.minutes(HOUR, HOUR + 1, {"pc-2"})] == ["pc-2"]
-
-
-def test_offset_of_a_run_is_never_changed(series: SqliteSeries) -> None:
-    """Learnt once: otherwise a repeat would land on another instant."""
-    assert series.offset(DEVICE, RUN) is None
-    series.write([], [RunOffset(DEVICE, RUN, 1.5, TimeBasis.LIVE)])
-    series.write([], [RunOffset(DEVICE, RUN, 9.9, TimeBasis.WALL)])
-    assert series.offset(DEVICE, RUN) == RunOffset(DEVICE, RUN, 1.5, TimeBasis.LIVE)
-
-
-def test_presence_is_replaced_a_device(series: SqliteSeries) -> None:
-    """Each device has one presence: the newest one that the collector wrote."""
-    first = Presence(DEVICE, ONLINE, "s1" * 8, RUN, HOUR, HOUR + 1, "0.1")
-    series.write([], presence=[first])
-    series.write([], presence=[replace(first, state="lost"), replace(first, device="pc-two")])
-    assert list(series.presence()) == [replace(first, state="lost"), replace(first, device="pc-two")]
-    assert [presence.device for presence in series.presence(["pc-two"])] == ["pc-two"]
-
-
-def test_dead_letters_are_bounded_and_the_newest_stay(series: SqliteSeries, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken device may not fill the disk; ids go on counting, so the loss of old letters shows."""
-    monkeypatch.setattr(sqlite, "KEPT_DEAD_LETTERS", 3)
-    for number in range(5):
-        series.write([], dead=[DeadLetter(0, f"t/{number}", "not_json", "why", b"\x00\xff{", HOUR)])
-    letters = series.dead_letters()
-    assert [(letter.id, letter.topic) for letter in letters] == [(3, "t/2"), (4, "t/3"), (5, "t/4")]
-    assert letters[0].payload == b"\x00\xff{"
-    assert [letter.id for letter in series.dead_letters(limit=1, after=3)] == [4]
-
-
-def test_odd_names_are_counted_but_bounded(series: SqliteSeries, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent that invents names without end must not fill the file; what does not fit is still counted."""
-    monkeypatch.setattr(sqlite, "MAX_ODD_NAMES", 2)
-    series.write([arrival(1, HOUR, unknown=("a", "b", "b", "c" * 5000, "d"))])
-    series.write([arrival(2, HOUR + 1, unknown=("a", "e"))])
-    assert series.unknown_names() == {"a": 2, "b": 2, "others": 3}
-
-
-def test_one_write_is_all_or_nothing(series: SqliteSeries, path: Path) -> None:
-    """A batch that the file refuses half-way leaves no trace: what is not committed gets no receipt."""
+def test_one_write_is_all_or_nothing(series: SqliteSeries) -> None:
+    """A batch that a file refuses half-way counts for nothing: what is not committed gets no receipt."""
     bad = arrival(2, HOUR, Group("hardware", {"cpu_model": "\ud800", "os_id": "x"}))
     with pytest.raises(UnicodeEncodeError):
-        series.write([arrival(1, HOUR), bad], [RunOffset(DEVICE, RUN, 1.0, TimeBasis.LIVE)])
+        series.write([arrival(1, HOUR), bad])
     assert series.envelope_count() == 0
-    assert series.offset(DEVICE, RUN) is None
+    assert list(series.latest("usage")) == list(series.minutes(HOUR, HOUR + 1)) == []
     series.write([arrival(1, HOUR)])
     assert series.envelope_count() == 1
 
@@ -299,19 +168,208 @@ def test_no_quantity_is_called_like_a_key_column() -> None:
         assert not {quantity.name for quantity in measurement.quantities} & set(sqlite_schema.KEY_COLUMNS)
 
 
-def test_an_unknown_measurement_is_refused_by_name(series: SqliteSeries) -> None:
-    """A misspelt measurement must not look like one without data."""
-    with pytest.raises(StoreError, match="usgae"):
-        series.range(DEVICE, "usgae", 0, 1)
+# ---- files of days ---------------------------------------------------------------------------------------------------
 
 
-def test_listening_is_kept_by_the_minute(series: SqliteSeries) -> None:
-    """Marks of several collectors add up, none is lost by being written twice, and they are no device's minutes."""
-    series.listened([HOUR + 30, HOUR + 59.9, HOUR + 3600 + 3599])
-    series.listened([HOUR + 60, HOUR + 30])
-    assert series.listening(HOUR, HOUR + 7200) == {HOUR: 0b11, HOUR + 3600: 1 << 59}
-    assert series.listening(HOUR + 10, HOUR + 20) == {HOUR: 0b11}
-    assert series.listening(HOUR + 3600, HOUR + 3600) == {}
-    assert series.listening(HOUR - 3600, HOUR) == {}
-    assert list(series.minutes(HOUR, HOUR + 7200)) == []
-    series.listened([])
+def days_of(path: Path) -> list[str]:
+    return sorted(file.name for file in path.with_name(path.name + ".days").glob("*.db"))
+
+
+def test_a_round_lies_in_the_file_of_its_day_and_an_inventory_in_the_main_file(
+    series: SqliteSeries, path: Path
+) -> None:
+    """Days are dropped whole; what is kept for years must not lie in them."""
+    midnight = day_of(HOUR) * 86400
+    hardware = Group("hardware", {"os_id": "debian"})
+    series.write([arrival(1, midnight - 1), arrival(2, midnight, usage(), hardware)])
+    assert days_of(path) == [time.strftime("%Y-%m-%d.db", time.gmtime(at)) for at in (midnight - 1, midnight)]
+    rows = series.range(DEVICE, "usage", midnight - 10, midnight + 10)
+    assert [row.source.seq for row in rows] == [1, 2]
+    assert [row.source.seq for row in series.range(DEVICE, "usage", midnight - 10, midnight + 10, limit=1)] == [1]
+    tables = {
+        row[0] for row in series._connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'm!_%' ESCAPE '!'")
+    }
+    assert tables == {"m_hardware", "m_disk", "m_campaign", "m_event"}
+
+
+def test_a_day_is_dropped_whole_and_its_hours_and_newest_rows_stay(series: SqliteSeries, path: Path) -> None:
+    """After store.raw_days the rounds of a day are gone; what was rolled up from them, and the newest row, remain."""
+    series.write([arrival(1, HOUR, usage(5)), arrival(2, HOUR + 60, usage(7))])
+    now = HOUR + 86400 * 15 + 3600 * 24
+    series.write([arrival(3, now - 86400, usage(9), sender="pc-two")])
+    while series.maintain(now):
+        pass
+    assert days_of(path) == [time.strftime("%Y-%m-%d.db", time.gmtime(now - 86400))]
+    assert list(series.range(DEVICE, "usage", HOUR, HOUR + 3600)) == []
+    assert [row.values["memory_used_bytes"] for row in series.latest("usage", [DEVICE])] == [7]
+    assert [m.seen for m in series.minutes(HOUR, HOUR + 1)] == [0b11]
+    with closing(SqliteSeries.open_reader(path)) as reader:
+        assert list(reader.range(DEVICE, "usage", HOUR, HOUR + 3600)) == []
+
+
+def test_hours_are_rolled_up_before_their_day_goes(series: SqliteSeries, path: Path) -> None:
+    """A collector that was away for weeks first rolls up what it can, then drops; hours of kept days are all there."""
+    now = HOUR + 86400 * 13
+    series.write([arrival(1, HOUR, usage(cpu=0.5)), arrival(2, now, usage(cpu=1.0))])
+    while series.maintain(now + 10000):
+        pass
+    while series.maintain(now + 86400 * 3):
+        pass
+    assert day_of(HOUR) not in series._days.days()
+    assert list(series.hourly("usage", "cpu_busy_ratio", HOUR, HOUR + 1)) == [Hourly(HOUR, 1, 0.5, 0.5, 0.5)]
+
+
+def test_a_reader_follows_new_and_dropped_days(series: SqliteSeries, path: Path) -> None:
+    """A reader that stays open (the API's, the rules') sees a new day at once, and no day that was dropped."""
+    with closing(SqliteSeries.open_reader(path)) as reader:
+        assert list(reader.range(DEVICE, "usage", 0, 1e10)) == []
+        series.write([arrival(1, HOUR - 86400), arrival(2, HOUR)])
+        assert [row.source.seq for row in reader.range(DEVICE, "usage", 0, 1e10)] == [1, 2]
+        series._days.drop(day_of(HOUR - 86400))
+        assert [row.source.seq for row in reader.range(DEVICE, "usage", 0, 1e10)] == [2]
+
+
+def test_many_devices_are_rolled_up_in_pieces(series: SqliteSeries, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step holds up the collector for long, and no device is left out or counted twice at the edge of a piece."""
+    monkeypatch.setattr("phongmay_store.series.sqlite_hours._KEYS_A_PIECE", 3)
+    series.write([arrival(n, HOUR + n, usage(cpu=n / 8), sender=f"pc-{n}") for n in range(8)])
+    steps = 0
+    while series.maintain(HOUR + 86400):
+        steps += 1
+    assert steps >= 3
+    assert list(series.hourly("usage", "cpu_busy_ratio", HOUR, HOUR + 1)) == [Hourly(HOUR, 8, 0.0, 7 / 8, 3.5 / 8)]
+
+
+# ---- a store of one file ---------------------------------------------------------------------------------------------
+
+
+MIDNIGHT = 1_795_651_200
+"""UTC midnight around which the old file's rows lie."""
+
+
+def old_file(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD.read_text("utf-8"))
+
+
+def assert_all_there(series: SqliteSeries) -> None:
+    """Everything that the old file held."""
+    rows = series.range(DEVICE, "usage", MIDNIGHT - 60, MIDNIGHT + 86400)
+    assert [(row.source.seq, row.at - MIDNIGHT, row.basis) for row in rows] == [
+        (0, -30.0, "live"), (64, 5.0, "guess"), (1, 30.0, "live"), (2, 90.0, "live"), (63, 18000.0, "live"),
+    ]  # fmt: skip
+    assert [row.values["ok"] for row in series.range(DEVICE, "reach", MIDNIGHT - 60, MIDNIGHT + 60)] == [True, False]
+    assert [(row.device, row.source.seq) for row in series.latest("usage")] == [(DEVICE, 63), ("pc-two", 2)]
+    assert [row.values for row in series.latest("hardware")] == [{"os_id": "debian", "cpu_cores": 4}]
+    assert len(series.range(DEVICE, "hardware", 0, 1e10)) == 1
+    assert (series.envelope_count(), series.envelope_count(DEVICE)) == (7, 6)
+    assert series.known([EnvelopeId(DEVICE, RUN, seq) for seq in range(70)]) == {
+        EnvelopeId(DEVICE, RUN, seq) for seq in (0, 1, 2, 3, 63, 64)
+    }
+    assert series.offset(DEVICE, RUN) == RunOffset(DEVICE, RUN, 1.5, TimeBasis.LIVE)
+    masks = [(m.hour - MIDNIGHT, m.seen, m.reachable, m.unreachable) for m in series.minutes(0, 1e10, [DEVICE])]
+    assert masks == [(-3600, 1 << 59, 1 << 59, 0), (0, 0b11, 0, 1), (18000, 1, 0, 0)]
+    assert series.listening(MIDNIGHT, MIDNIGHT + 60) == {MIDNIGHT: 0b11}
+    assert [p.state for p in series.presence()] == ["online"]
+    assert [(letter.id, letter.payload) for letter in series.dead_letters()] == [(1, b"\x00\xff{")]
+    assert series.unknown_names() == {"usage.new": 1}
+    assert series.out_of_range_names() == {"usage.cpu_busy_ratio": 1}
+    assert set(series.out_of_range_devices()) == {DEVICE}
+    hours = series.hourly("usage", "cpu_busy_ratio", MIDNIGHT - 3600, MIDNIGHT + 3600, [DEVICE])
+    assert list(hours) == [Hourly(MIDNIGHT - 3600, 1, 0.0, 0.0, 0.0), Hourly(MIDNIGHT, 2, 0.5, 1.0, 0.75)]
+
+
+def test_a_store_of_one_file_is_moved_without_loss(path: Path) -> None:
+    """Who upgrades keeps every row, identity, mask and letter; nobody reads half a store meanwhile."""
+    old_file(path)
+    with pytest.raises(StoreError, match="phongmay collector run"):
+        SqliteSeries.open_reader(path)
+    with closing(SqliteSeries.open(path)) as series:
+        assert_all_there(series)
+        tables = {row[0] for row in series._connection.execute("SELECT name FROM sqlite_master")}
+        assert not tables & {"envelope", "latest", "minutes", "presence", "run_offset", "m_usage"}
+    with closing(SqliteSeries.open(path)) as series:
+        assert_all_there(series)
+    with closing(SqliteSeries.open_reader(path)) as reader:
+        assert_all_there(reader)
+    assert days_of(path) == ["2026-11-25.db", "2026-11-26.db"]
+
+
+@pytest.mark.parametrize("step", ["_move_rounds", "_keep_newest", "_roll_up"])
+def test_a_move_that_is_broken_off_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A power cut at any point of the move leaves a store that the next start moves whole."""
+    from phongmay_store.series import sqlite_moving
+
+    old_file(path)
+    honest, calls = getattr(sqlite_moving, step), []
+
+    def broken(*arguments: object) -> None:
+        honest(*arguments)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_moving, step, broken)
+        with pytest.raises(KeyboardInterrupt):
+            SqliteSeries.open(path)
+    with closing(SqliteSeries.open(path)) as series:
+        assert_all_there(series)
+
+
+# ---- a full disk, and kill -9 ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_a_full_disk_is_a_store_error_and_nothing_counts_as_stored(series: SqliteSeries, main: bool) -> None:
+    """Whichever file is full: the batch is refused whole, and stored once when there is room again."""
+    series.write([arrival(0, HOUR)])
+    full = series._connection if main else series._days.file(day_of(HOUR))
+    ((pages,),) = full.execute("PRAGMA page_count").fetchall()
+    full.execute(f"PRAGMA max_page_count={pages}")
+    batch = [arrival(seq, HOUR + seq, usage(seq), sender=f"pc-{seq}", run=f"{seq:016x}") for seq in range(1, 3000)]
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"written.*full.*disk has room"):
+            series.write(batch)
+        assert series.envelope_count() == 1
+    full.execute("PRAGMA max_page_count=4294967294")
+    series.write(batch)
+    series.write(batch)
+    assert series.envelope_count() == 3000
+    assert sum(len(series.range(f"pc-{seq}", "usage", HOUR, HOUR + 3600)) for seq in (1, 1500, 2999)) == 3
+
+
+def test_a_writer_that_is_killed_leaves_every_promised_row_once(path: Path, tmp_path: Path) -> None:
+    """kill -9 at any moment: what was promised is there, and writing everything again doubles nothing."""
+    script = tmp_path / "writer.py"
+    script.write_text(
+        f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_sqlite_series import *
+series = SqliteSeries.open(Path({str(path)!r}))
+for start in range(0, 4000, 50):
+    series.write([arrival(seq, HOUR + seq, usage(seq), basis=TimeBasis(b)) for seq, b in
+                  ((n, "guess" if n % 7 == 0 else "live") for n in range(start, start + 50))])
+    print(start + 50, flush=True)
+""",
+        "utf-8",
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    promised = 0
+    for line in process.stdout:
+        promised = int(line)
+        if promised >= 1000:
+            process.send_signal(signal.SIGKILL)
+            break
+    promised = max([promised, *(int(line) for line in process.stdout)])
+    process.wait()
+    with closing(SqliteSeries.open(path)) as series:
+        assert series.envelope_count() >= promised
+        assert len(series.range(DEVICE, "usage", HOUR, HOUR + 9000, limit=9000)) >= promised
+        for start in range(0, 4000, 500):
+            series.write([arrival(seq, HOUR + seq, usage(seq)) for seq in range(start, start + 500)])
+        rows = series.range(DEVICE, "usage", HOUR, HOUR + 9000, limit=9000)
+        assert sorted(row.values["memory_used_bytes"] for row in rows) == list(range(4000))
+        assert series.envelope_count() == 4000

@@ -1,0 +1,317 @@
+"""The series on InfluxDB 1.x, 2.x or 3: points there, what is no point in the register's tables `series_*`.
+
+Arrivals go in, rows come out. Points first, then what follows from them in one transaction, then the receipt: a crash
+in between repeats the same points (see ADR 8). Two databases: `<name>_raw` for rounds, kept for store.raw_days, and
+`<name>` for what stays. What server or register refuse is a StoreError.
+"""
+# ruff: noqa: S608 - literals and names come from influx_words, which lets nothing end one
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from sqlalchemy import Engine
+
+from phongmay_store.register.engine import open_register
+from phongmay_store.series.database import RegisterDatabase
+from phongmay_store.series.housekeeping import Housekeeping, raw_from
+from phongmay_store.series.influx_hours import MINUTES, InfluxHours, hourly_fields, hourly_measurement
+from phongmay_store.series.influx_server import InfluxServer
+from phongmay_store.series.influx_words import (
+    GUESSED,
+    OWN_FIELDS,
+    SOURCE_SEQ,
+    among,
+    encode,
+    literal,
+    name,
+    row_of,
+    tag_back,
+    tag_filter,
+)
+from phongmay_store.series.interface import (
+    Arrival,
+    DeadLetter,
+    EnvelopeId,
+    Hourly,
+    MinuteCounts,
+    Minutes,
+    Presence,
+    Row,
+    RunOffset,
+    TimeBasis,
+)
+from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
+from phongmay_store.series.state import HOUR_S, State, count_within
+from phongmay_store.settings import StoreSettings
+
+_SLACK_NS = 1_000_000
+"""Points lie up to a millisecond from the true time: asked for generously, then looked at one by one."""
+_MANY_DEVICES = 1000
+"""Beyond so many the question names no devices, and the answer is sifted here."""
+
+
+class InfluxSeries:
+    """Series on an InfluxDB; see `interface` for what each method promises.
+
+    Args:
+        settings: of the store; opening asks nothing of the network.
+        engine: the register; None opens the one of the settings.
+    """
+
+    def __init__(self, settings: StoreSettings, engine: Engine | None = None) -> None:
+        self._engine = engine or open_register(settings.register_url)
+        self._owns_engine = engine is None
+        self._state = State(RegisterDatabase(self._engine))
+        self._server = InfluxServer(settings.influx)
+        self._kept = settings.influx.database
+        self._raw = f"{self._kept}_raw"
+        self._raw_days = settings.raw_days
+        hours = InfluxHours(self._server, self._state, self._raw, self._kept)
+        self._housekeeping = Housekeeping(self._state, hours, settings.raw_days)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._server.close()
+        if self._owns_engine:
+            self._engine.dispose()
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def known(self, ids: Iterable[EnvelopeId]) -> set[EnvelopeId]:
+        """Tell which of these envelopes are stored already."""
+        return self._state.known(ids)
+
+    def settle(self, offsets: Sequence[RunOffset]) -> Sequence[RunOffset]:
+        """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
+        return self._state.settle(offsets, time.time())
+
+    def write(
+        self,
+        arrivals: Sequence[Arrival],
+        offsets: Sequence[RunOffset] = (),
+        presence: Sequence[Presence] = (),
+        dead: Sequence[DeadLetter] = (),
+    ) -> None:
+        """Write points, then what follows from them; envelopes that are stored already change nothing.
+
+        Raises:
+            StoreError: nothing was promised; the same may be written again.
+        """
+        self.settle(offsets)
+        fresh = self._state.fresh(arrivals) if arrivals else []
+        if fresh:
+            lines = encode(fresh, raw_from(fresh[-1].received, self._raw_days))
+            self._server.write(self._raw, lines.raw)
+            self._server.write(self._kept, lines.kept)
+        if fresh or presence or dead:
+            with self._state.database.writing() as writing:
+                self._state.keep(writing, fresh, presence, dead)
+
+    def listened(self, times: Iterable[float]) -> None:
+        """Keep that a collector could hear in the minutes of these true times."""
+        self._state.listened(times)
+
+    def maintain(self, now: float) -> bool:
+        """Do one small piece of the housekeeping that is due."""
+        return self._housekeeping.step(now)
+
+    def offset(self, device: str, run: str) -> RunOffset | None:
+        """Give the offset that was learnt for a run, if any."""
+        return self._state.offset(device, run)
+
+    # ---- reading points ----------------------------------------------------------------------------------------------
+
+    def _database(self, measurement: str) -> str:
+        return self._raw if is_raw(measurement_of(measurement)) else self._kept
+
+    def latest(self, measurement: str, devices: Collection[str] | None = None) -> Iterator[Row]:
+        """Give the newest row of each (device, part); one whose time is a guess only where there is no other."""
+        database = self._database(measurement)
+        if devices is not None and not devices:
+            return iter(())
+        where = f" WHERE {self._few(devices)}" if self._few(devices) else ""
+        statement = (
+            f"SELECT {_columns(measurement)} FROM {name(measurement)}{where} "
+            f'GROUP BY "device", "part", {name(GUESSED)} ORDER BY time DESC LIMIT 1'
+        )
+        newest: dict[tuple[str, str], Row] = {}
+        for series in self._server.query(database, statement):
+            for cells in series.rows():
+                row = row_of(measurement, series.tags, cells)
+                before = newest.get((row.device, row.part))
+                if before is None or before.basis is TimeBasis.GUESS:
+                    newest[row.device, row.part] = row
+        return (newest[key] for key in sorted(newest) if devices is None or key[0] in devices)
+
+    def newer(self, measurement: str, since: float) -> set[str]:
+        """Give the devices whose newest row of a measurement is about a time after `since`."""
+        statement = (
+            f"SELECT last({name(SOURCE_SEQ)}) FROM {name(measurement)} "
+            f'WHERE time > {_nanoseconds(since)} GROUP BY "device"'
+        )
+        found = self._server.query(self._database(measurement), statement)
+        return {tag_back(series.tags["device"]) for series in found}
+
+    def range(
+        self,
+        device: str,
+        measurement: str,
+        start: float,
+        end: float,
+        *,
+        part: str | None = None,
+        limit: int = 1000,
+        after: tuple[float, str] | None = None,
+    ) -> Sequence[Row]:
+        """Give rows with start <= at < end in order of (at, part), at most `limit`, beginning behind `after`."""
+        first = max(start, after[0]) if after else start
+        where = (
+            f'"device" = {literal(tag_filter(device))} AND time >= {_nanoseconds(first) - _SLACK_NS} '
+            f"AND time <= {_nanoseconds(end) + _SLACK_NS}"
+        )
+        if part is not None:
+            where += f' AND "part" = {literal(tag_filter(part))}'
+        rows: list[Row] = []
+        margin = limit + 64
+        while True:
+            statement = (
+                f"SELECT {_columns(measurement)} FROM {name(measurement)} WHERE {where} "
+                f'GROUP BY "device", "part" ORDER BY time ASC LIMIT {margin}'
+            )
+            rows, cut = [], False
+            for series in self._server.query(self._database(measurement), statement):
+                cut = cut or len(series.values) >= margin
+                rows += (row_of(measurement, series.tags, cells) for cells in series.rows())
+            rows = [
+                row
+                for row in rows
+                if start <= row.at < end and row.device == device and (after is None or (row.at, row.part) > after)
+            ]
+            if len(rows) >= limit or not cut:
+                break
+            margin *= 4
+        return sorted(rows, key=lambda row: (row.at, row.part))[:limit]
+
+    def hourly(
+        self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None
+    ) -> Sequence[Hourly]:
+        """Give a gauge by the hour, over all parts of all these devices."""
+        quantity_of(measurement, quantity)
+        if devices is not None and not devices:
+            return []
+        first, last = math.floor(start / HOUR_S) * HOUR_S, math.ceil(end / HOUR_S) * HOUR_S
+        oldest = raw_from(time.time(), self._raw_days)
+        changed = {hour for hour, _, _ in self._state.changed_hours(max(first, oldest), last)}
+        found = {
+            hour.hour: hour
+            for hour in self._rolled(measurement, quantity, first, last, devices)
+            if hour.hour not in changed
+        }
+        for hour in changed:
+            counted = self._counted(measurement, quantity, hour, devices)
+            if counted is not None:
+                found[hour] = counted
+        return [found[hour] for hour in sorted(found)]
+
+    def _rolled(
+        self, measurement: str, quantity: str, first: int, last: int, devices: Collection[str] | None
+    ) -> Iterator[Hourly]:
+        samples, low, high, mean = (name(field) for field in hourly_fields(quantity))
+        where = f"time >= {_nanoseconds(first)} AND time < {_nanoseconds(last)}"
+        where += f" AND {among('device', devices)}" if devices is not None else ""
+        source = name(hourly_measurement(measurement))
+        sums, ends = self._server.results(
+            self._kept,
+            f'SELECT sum("total") FROM (SELECT {mean} * {samples} AS "total" FROM {source} WHERE {where}) '
+            f"WHERE time >= {_nanoseconds(first)} AND time < {_nanoseconds(last)} GROUP BY time(1h) fill(none); "
+            f"SELECT sum({samples}) AS samples, min({low}) AS low, max({high}) AS high FROM {source} "
+            f"WHERE {where} GROUP BY time(1h) fill(none)",
+        )
+        totals = {cells["time"]: cells["sum"] for series in sums for cells in series.rows()}
+        for series in ends:
+            for cells in series.rows():
+                count, at = int(cells["samples"]), cells["time"]
+                yield Hourly(at // 10**9, count, float(cells["low"]), float(cells["high"]), totals[at] / count)
+
+    def _counted(self, measurement: str, quantity: str, hour: int, devices: Collection[str] | None) -> Hourly | None:
+        """Count an hour that is not rolled up yet."""
+        field = name(quantity)
+        where = f"time >= {_nanoseconds(hour)} AND time < {_nanoseconds(hour + HOUR_S)} AND {name(GUESSED)} != 'yes'"
+        where += f" AND {among('device', devices)}" if devices is not None else ""
+        statement = (
+            f"SELECT count({field}) AS samples, min({field}) AS low, max({field}) AS high, mean({field}) AS mean "
+            f"FROM {name(measurement)} WHERE {where}"
+        )
+        for series in self._server.query(self._raw, statement):
+            for cells in series.rows():
+                if cells["samples"]:
+                    low, high, mean = float(cells["low"]), float(cells["high"]), float(cells["mean"])
+                    return Hourly(hour, int(cells["samples"]), low, high, mean)
+        return None
+
+    def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
+        """Give the minute masks of every hour that touches [start, end): those of the server and those of the state."""
+        if devices is not None and not devices:
+            return iter(())
+        masks: dict[tuple[str, int], list[int]] = {}
+        where = f"time > {_nanoseconds(start - HOUR_S)} AND time < {_nanoseconds(end)}"
+        where += f" AND {self._few(devices)}" if self._few(devices) else ""
+        statement = f'SELECT "seen", "reachable", "unreachable" FROM {name(MINUTES)} WHERE {where} GROUP BY "device"'
+        for series in self._server.query(self._kept, statement):
+            device = tag_back(series.tags["device"])
+            if devices is None or device in devices:
+                for at, *bits in series.values:
+                    masks[device, at // 10**9] = bits
+        for found in self._state.minutes(start, end, devices):
+            before = masks.get((found.device, found.hour), (0, 0, 0))
+            masks[found.device, found.hour] = [one | two for one, two in zip(before, found[2:], strict=True)]
+        return (Minutes(*key, *masks[key]) for key in sorted(masks))
+
+    def minutes_within(
+        self, wanted: Mapping[int, int], devices: Collection[str] | None = None
+    ) -> Mapping[str, MinuteCounts]:
+        """Count the minutes of each device that lie in wanted ones."""
+        if not wanted:
+            return {}
+        return count_within(self.minutes(min(wanted), max(wanted) + HOUR_S, devices), wanted)
+
+    def _few(self, devices: Collection[str] | None) -> str:
+        return "" if devices is None or len(devices) > _MANY_DEVICES else among("device", devices)
+
+    # ---- reading the state -------------------------------------------------------------------------------------------
+
+    def listening(self, start: float, end: float) -> Mapping[int, int]:
+        """Give the minutes in which a collector could hear."""
+        return self._state.listening(start, end)
+
+    def presence(self, devices: Collection[str] | None = None) -> Iterator[Presence]:
+        """Give the presence of devices that were ever heard of."""
+        return self._state.presence(devices)
+
+    def envelope_count(self, device: str | None = None) -> int:
+        """Count stored envelopes: each identity once."""
+        return self._state.envelope_count(device)
+
+    def dead_letters(self, limit: int = 100, after: int = 0) -> Sequence[DeadLetter]:
+        """Give dead letters with id > after, oldest first."""
+        return self._state.dead_letters(limit, after)
+
+    def unknown_names(self) -> Mapping[str, int]:
+        """Give how often each unknown measurement or quantity name was met."""
+        return self._state.unknown_names()
+
+    def out_of_range_devices(self) -> Mapping[str, float]:
+        """Give when each device last sent a value that is physically impossible."""
+        return self._state.out_of_range_devices()
+
+
+def _columns(measurement: str) -> str:
+    names = [quantity.name for quantity in measurement_of(measurement).quantities]
+    return ", ".join(name(one) for one in (*names, *OWN_FIELDS))
+
+
+def _nanoseconds(at: float) -> int:
+    return round(at * 1e6) * 1000

@@ -1,0 +1,248 @@
+"""An InfluxDB as a server: lines go in, answers to InfluxQL come out, anything else is a StoreError with a remedy.
+
+Lines travel through influxdb-client to /api/v2/write where the server has it, and by plain HTTP to /write where it has
+not (InfluxDB before 1.8). Questions go to /query, the one way of reading that 1.x, 2.x and 3 share. Every request ends
+after store.influx.timeout_s. An error inside an answer with status 200 is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import urllib3
+
+from phongmay_store.errors import StoreError
+from phongmay_store.settings import InfluxSettings
+
+MOST_LINES = 5000
+"""Lines of one request: the batch at which InfluxDB is quickest."""
+_LONG_URL = 4000
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer: its tags, and its rows as mappings from column to value."""
+
+    name: str
+    tags: Mapping[str, str]
+    columns: Sequence[str]
+    values: Sequence[Sequence[Any]]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Give the rows."""
+        for values in self.values:
+            yield dict(zip(self.columns, values, strict=True))
+
+
+class InfluxServer:
+    """One InfluxDB; opening it asks nothing of the network.
+
+    Args:
+        settings: where it is and what it wants to see.
+
+    Raises:
+        StoreError: the address is none, or the file with the secret cannot be used.
+    """
+
+    def __init__(self, settings: InfluxSettings) -> None:
+        self.settings = settings
+        self.url = settings.url.rstrip("/")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise StoreError(f"store.influx.url {settings.url!r} is no address; write http://HOST:PORT or https://...")
+        if parts.username or parts.password:
+            raise StoreError("store.influx.url holds a secret; put it into the file that store.influx.auth names")
+        self._secret = _secret(settings)
+        self._headers = _headers(settings, self._secret)
+        timeout = urllib3.Timeout(connect=min(5.0, settings.timeout_s), read=settings.timeout_s)
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
+        self._lines: Any = None
+        self._has_v2_write: bool | None = None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._pool.clear()
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def write(self, database: str, lines: bytes) -> None:
+        """Write lines with times in nanoseconds; when this returns, the server has them.
+
+        Raises:
+            StoreError: it did not take all of them; writing the same lines again later does no harm.
+        """
+        if not lines:
+            return
+        if self._has_v2_write is None:
+            self._has_v2_write = self.settings.version != "1" or self.version() >= (1, 8)
+        rows = lines.split(b"\n") if lines.count(b"\n") >= MOST_LINES else None
+        if rows is None:
+            self._write(database, lines)
+            return
+        for start in range(0, len(rows), MOST_LINES):
+            self._write(database, b"\n".join(rows[start : start + MOST_LINES]))
+
+    def _write(self, database: str, lines: bytes) -> None:
+        if self._has_v2_write:
+            self._write_v2(database, lines)
+            return
+        path = "/write?" + urlencode({"db": database, "precision": "ns"})
+        answer = self.request("POST", path, lines)
+        if answer.status not in (200, 204):
+            self.complain(answer.status, answer.data, database)
+
+    def _write_v2(self, database: str, lines: bytes) -> None:
+        # Imported here: it costs 140 ms and 17 MB, and only the collector writes.
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+        from influxdb_client.client.write_api import SYNCHRONOUS
+        from influxdb_client.domain.write_precision import WritePrecision
+        from influxdb_client.rest import ApiException
+
+        if self._lines is None:
+            milliseconds = int(self.settings.timeout_s * 1000)
+            self._lines = InfluxDBClient(
+                self.url, token=self._secret or "none", org=self.settings.org, timeout=milliseconds
+            )
+        try:
+            writer = self._lines.write_api(write_options=SYNCHRONOUS)
+            writer.write(database, self.settings.org, lines, write_precision=WritePrecision.NS)
+        except ApiException as error:
+            self.complain(int(error.status or 0), str(error.body or error.reason or "").encode(), database)
+        except urllib3.exceptions.HTTPError as error:
+            self._silent(error)
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def query(self, database: str, statement: str, *, change: bool = False) -> list[Series]:
+        """Ask in InfluxQL; several statements give their series one behind the other.
+
+        Args:
+            database: to be asked.
+            statement: literals in it are made by `influx_words`.
+            change: it is an order (CREATE ...), not a question.
+
+        Raises:
+            StoreError: the server does not answer, or answers with an error.
+        """
+        return [series for result in self.results(database, statement, change=change) for series in result]
+
+    def results(self, database: str, statement: str, *, change: bool = False) -> list[list[Series]]:
+        """Ask several statements at once; gives the series of each."""
+        asked = urlencode({"db": database, "epoch": "ns", "q": statement})
+        if change or len(asked) > _LONG_URL:
+            answer = self.request("POST", "/query", asked.encode(), "application/x-www-form-urlencoded")
+        else:
+            answer = self.request("GET", f"/query?{asked}")
+        if answer.status != 200:
+            self.complain(answer.status, answer.data, database)
+        try:
+            told = msgspec.json.decode(answer.data)
+            error = told.get("error") or next((one["error"] for one in told.get("results", ()) if "error" in one), "")
+            if error:
+                self.complain(200, str(error).encode(), database)
+            return [
+                [
+                    Series(one.get("name", ""), one.get("tags") or {}, one["columns"], one.get("values", ()))
+                    for one in result.get("series", ())
+                ]
+                for result in told["results"]
+            ]
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"InfluxDB {self.url} answers what is no answer to InfluxQL ({error!r})") from error
+
+    def version(self) -> tuple[int, int]:
+        """Ask which release it is."""
+        answer = self.request("GET", "/ping")
+        told = answer.headers.get("X-Influxdb-Version", "")
+        found = _VERSION.match(told)
+        if found is None:
+            raise StoreError(
+                f"store.influx.url {self.url}: GET /ping tells no version (status {answer.status}); is it an InfluxDB?"
+            )
+        return int(found[1]), int(found[2])
+
+    def request(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> urllib3.BaseHTTPResponse:
+        """Send one request.
+
+        Raises:
+            StoreError: no answer came in time.
+        """
+        headers = {**self._headers, "Content-Type": kind} if kind else self._headers
+        try:
+            return self._pool.request(method, self.url + path, body=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            self._silent(error)
+
+    def _silent(self, error: Exception) -> NoReturn:
+        raise StoreError(
+            f"InfluxDB {self.url} does not answer ({type(error).__name__}); see that it runs and that store.influx.url "
+            "is right"
+        ) from error
+
+    def complain(self, status: int, body: bytes, database: str) -> NoReturn:
+        """Turn a refusal into a sentence.
+
+        Raises:
+            StoreError: always.
+        """
+        said = _said(body)
+        where = f"InfluxDB {self.url}"
+        if status in (401, 403):
+            wanted = "user:password" if self.settings.version == "1" else "a token with the right to read and write"
+            raise StoreError(f"{where} refuses us ({status}: {said}); store.influx.auth must name a file with {wanted}")
+        if "database not found" in said or ("bucket" in said and "not found" in said):
+            raise StoreError(f"{where} has no database {database!r}: run 'phongmay store init'")
+        if status == 404:
+            raise StoreError(f"{where} knows no such address ({said}): see that store.influx.version is right")
+        if "type conflict" in said:
+            raise StoreError(
+                f"{where}: a field in database {database!r} has another type than ours ({said}); types never change: "
+                "find who else writes there, or give this store a database of its own (store.influx.database)"
+            )
+        if "retention policy" in said:
+            raise StoreError(
+                f"{where} keeps rounds for a shorter time than store.raw_days ({said}): run 'phongmay store init'"
+            )
+        raise StoreError(f"{where} refuses ({status}: {said})")
+
+
+def _said(body: bytes) -> str:
+    """Give what a body says, in one line."""
+    try:
+        told = msgspec.json.decode(body)
+        text = str(told.get("error") or told.get("message") or told) if isinstance(told, dict) else str(told)
+    except msgspec.DecodeError:
+        text = body.decode("utf-8", "replace")
+    return " ".join(text.split())[:300] or "no reason given"
+
+
+def _secret(settings: InfluxSettings) -> str:
+    if not settings.auth:
+        return ""
+    path = Path(settings.auth)
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"store.influx.auth {path}: the secret cannot be read ({error})") from error
+    if not secret or "\n" in secret:
+        raise StoreError(f"store.influx.auth {path}: must hold the secret in one line")
+    if settings.version == "1" and ":" not in secret:
+        raise StoreError(f"store.influx.auth {path}: for version 1 the line must be user:password")
+    return secret
+
+
+def _headers(settings: InfluxSettings, secret: str) -> dict[str, str]:
+    headers = {"User-Agent": "phongmay", "Accept": "application/json"}
+    if secret and settings.version == "1":
+        return headers | urllib3.make_headers(basic_auth=secret)
+    return headers | {"Authorization": f"Token {secret}"} if secret else headers
