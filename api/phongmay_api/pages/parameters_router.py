@@ -96,9 +96,10 @@ def set_parameter(request: Request, context: Shared, scope: CurrentScope, unit_i
             if declared
             else ("", "")
         )
-        problem = words(
-            f"parameter_problem_{error.code}", **({"low": low, "high": high} if error.code == "bounds" else {})
-        )
+        if error.code == "bounds":
+            problem = words("parameter_problem_bounds", low=low, high=high)
+        else:
+            problem = words.word("parameter_problem", error.code)
     except RightError:
         problem, status = words("parameter_problem_right"), HTTPStatus.FORBIDDEN
     except AdoptionError:
