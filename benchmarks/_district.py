@@ -63,9 +63,9 @@ def series_path(folder: Path) -> Path:
     return folder / "series.db"
 
 
-def fill_register(folder: Path, size: Size, since: datetime) -> None:
-    """Write units, rooms and devices."""
-    engine = open_register(register_url(folder))
+def fill_register(url: str, size: Size, since: datetime) -> None:
+    """Write units, rooms and devices into an empty database."""
+    engine = open_register(url)
     migrate(engine)
     common = {"valid_from": since, "valid_to": None, "recorded_at": since, "superseded_at": None}
     units = [{**common, "id": "district", "parent_id": None, "kind": "district", "name": "District", "level": ""}]
@@ -177,9 +177,10 @@ def _blocks(items: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, st
 SINCE = timedelta(days=31)
 
 
-def lay_out(folder: Path, size: Size, school_days: int = 1) -> datetime:
-    """Fill both stores; give the instant that they are about."""
+def lay_out(folder: Path, registers: Iterable[str], size: Size, school_days: int = 1) -> datetime:
+    """Fill the series store and every register alike; give the instant that they are about."""
     now = datetime.now(UTC).replace(microsecond=0)
-    fill_register(folder, size, now - SINCE)
+    for url in registers:
+        fill_register(url, size, now - SINCE)
     fill_series(folder, size, now.timestamp(), school_days)
     return now

@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from benchmarks._district import register_url, series_path
+from benchmarks._district import series_path
 from phongmay_rules.engine import Engine
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.settings import RulesSettings
@@ -30,10 +30,10 @@ from phongmay_store.series import open_reader
 from phongmay_store.settings import StoreSettings
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, url: str) -> None:
     """Do what the lines say until the input ends."""
     settings = RulesSettings()
-    register = open_register(register_url(folder))
+    register = open_register(url)
     engine = Engine(
         sessionmaker(register), packs_in_force(settings), interval_s=settings.interval_s,
         run_row_s=settings.run_row_s, recount_s=settings.recount_s,
@@ -65,4 +65,4 @@ _FACTS = select(
 ).join(CurrentFact, CurrentFact.fact_id == Fact.id)  # fmt: skip
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

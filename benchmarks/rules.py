@@ -1,7 +1,9 @@
-"""`scripts/bench rules [--quick]`: what it costs to judge a district and a city, stores on disk, commit included.
+"""`scripts/bench rules [--quick] [--postgresql] [--district | --city]`: what judging costs, commit included.
 
-Five thousand PCs in 200 schools and 125,000 in 2,500, all packs in force, one core. Reference: a bare SELECT of the
-present facts through the same library in the same process. `--quick` takes a tenth of the city.
+Stores lie on disk. Five thousand PCs in 200 schools and 125,000 in 2,500, all packs in force, one core. Reference: a
+bare SELECT of the present facts through the same library in the same process. `--quick` takes a tenth of the city;
+`--postgresql` does the same once more with the register in a private PostgreSQL that waits for the disk, and prints
+ratios to SQLite; `--district` or `--city` takes one part only.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks._district import Size, change_one, device_ids, lay_out, next_minute
+from benchmarks._district import Size, change_one, device_ids, lay_out, next_minute, register_url
+from benchmarks._postgres import Cluster, running
 from phongmay_simulate.district import Role
 
 DISTRICT = Size(200, 25)
@@ -26,6 +29,8 @@ SCHOOL_DAYS = 22
 """Of minute masks behind the district's first evaluation: what 30 days hold. The city has the last day only."""
 SINGLE_CHANGES = 20
 MINUTE = 60.0
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+Figures = dict[str, tuple[float, str]]
 
 
 class Ask(Protocol):
@@ -39,44 +44,91 @@ class Ask(Protocol):
 def run(arguments: list[str]) -> None:
     """Measure and print."""
     city = QUICK_CITY if "--quick" in arguments else CITY
-    figures: dict[str, tuple[float, str]] = {}
+    with ExitStack() as stack:
+        cluster = stack.enter_context(running(durable=True)) if "--postgresql" in arguments else None
+        found: dict[str, Figures] = {}
+        parts = [] if "--city" in arguments else [_district(cluster)]
+        parts += [] if "--district" in arguments else [_city(cluster, city)]
+        for part in parts:
+            for engine, figures in part.items():
+                found.setdefault(engine, {}).update(figures)
+    print(f"{'figure':<36}{'value':>12}   reference of the same run")
+    for engine, figures in found.items():
+        for key, (value, reference) in figures.items():
+            against = f"; {value / found[SQLITE][key][0]:.2f} x {SQLITE}" if engine != SQLITE else ""
+            print(f"{_key(engine, key):<36}{value:>12.3f}   {reference}{against}")
+    print(json.dumps({_key(e, key): round(value, 3) for e, of in found.items() for key, (value, _) in of.items()}))
+
+
+def _key(engine: str, figure: str) -> str:
+    return figure if engine == SQLITE else f"{engine}_{figure}"
+
+
+def _registers(folder: Path, cluster: Cluster | None) -> dict[str, str]:
+    """Give the URL of an empty register on each engine."""
+    urls = {SQLITE: register_url(folder)}
+    return urls if cluster is None else urls | {POSTGRESQL: cluster.url(cluster.create())}
+
+
+def _district(cluster: Cluster | None) -> dict[str, Figures]:
+    out: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name:
         folder = Path(name)
-        start = lay_out(folder, DISTRICT, SCHOOL_DAYS).timestamp()
-        with _engine(folder) as ask:
-            first, bare = ask("evaluate", start), ask("select")
-            figures["first_5000_s"] = (first["seconds"], f"{_written(first)}; {_against(first, bare)}")
-            times = _single_changes(folder, ask, start + MINUTE)
-            figures["incremental_ms"] = (
-                1e3 * statistics.median(times), f"median of {len(times)} inventories; slowest {1e3 * max(times):.0f}",
-            )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name:
+        urls = _registers(folder, cluster)
+        start = lay_out(folder, urls.values(), DISTRICT, SCHOOL_DAYS).timestamp()
+        for number, (engine, url) in enumerate(urls.items()):
+            with _engine(folder, url) as ask:
+                first, bare = ask("evaluate", start), ask("select")
+                times = _single_changes(folder, ask, start + MINUTE, 10 + number * SINGLE_CHANGES)
+            note = f"median of {len(times)} inventories; slowest {1e3 * max(times):.0f}"
+            out[engine] = {
+                "first_5000_s": (first["seconds"], f"{_written(first)}; {_against(first, bare)}"),
+                "incremental_ms": (1e3 * statistics.median(times), note),
+            }
+    return out
+
+
+def _city(cluster: Cluster | None, city: Size) -> dict[str, Figures]:
+    """Measure the same minutes on each engine, one engine after the other at each step."""
+    out: dict[str, Figures] = {}
+    with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        start = lay_out(folder, city).timestamp()
-        with _engine(folder) as ask:
-            first = ask("evaluate", start)
-            next_minute(folder, city, start + MINUTE, 2, range(0, city.devices, 100))
-            steady = ask("evaluate", start + MINUTE)
-            next_minute(folder, city, start + 2 * MINUTE, 4)
-            quiet = ask("evaluate", start + 2 * MINUTE)
-            times = _single_changes(folder, ask, start + 3 * MINUTE)
-        with _engine(folder) as ask:
-            bare = ask("select")
-        select_s = bare["seconds"]
+        urls = _registers(folder, cluster)
+        start = lay_out(folder, urls.values(), city).timestamp()
+        asks = {engine: stack.enter_context(_engine(folder, url)) for engine, url in urls.items()}
+        first = {engine: ask("evaluate", start) for engine, ask in asks.items()}
+        next_minute(folder, city, start + MINUTE, 2, range(0, city.devices, 100))
+        steady = {engine: ask("evaluate", start + MINUTE) for engine, ask in asks.items()}
+        next_minute(folder, city, start + 2 * MINUTE, 4)
+        quiet = {engine: ask("evaluate", start + 2 * MINUTE) for engine, ask in asks.items()}
+        times = {
+            engine: _single_changes(folder, ask, start + 3 * MINUTE, 10 + number * SINGLE_CHANGES)
+            for number, (engine, ask) in enumerate(asks.items())
+        }
         note = f"of {city.devices} PCs in {city.schools} schools"
-        figures |= {
-            "first_125000_s": (first["seconds"], f"{note}, {_written(first)}; {_against(first, bare)}"),
-            "steady_125000_1pct_s": (steady["seconds"], f"{_written(steady)}; {_against(steady, bare)}"),
-            "steady_125000_0pct_s": (quiet["seconds"], f"nothing changed but the time; {_against(quiet, bare)}"),
-            "incremental_125000_ms": (1e3 * statistics.median(times), f"slowest {1e3 * max(times):.0f}"),
-            "peak_mib": (quiet["peak"], "resident memory of the engine's process; after the first evaluation "
-                         f"{first['peak']:.0f}"),
-            "select_125000_s": (select_s, f"bare SELECT of {bare['facts']} facts"),
-        }  # fmt: skip
-    print(f"{'figure':<24}{'value':>12}   reference of the same run")
-    for key, (value, reference) in figures.items():
-        print(f"{key:<24}{value:>12.3f}   {reference}")
-    print(json.dumps({key: round(value, 3) for key, (value, _) in figures.items()}))
+        for engine, url in urls.items():
+            with _engine(folder, url) as ask:
+                bare = ask("select")
+            out[engine] = {
+                "first_125000_s": (
+                    first[engine]["seconds"], f"{note}, {_written(first[engine])}; {_against(first[engine], bare)}",
+                ),
+                "steady_125000_1pct_s": (
+                    steady[engine]["seconds"], f"{_written(steady[engine])}; {_against(steady[engine], bare)}",
+                ),
+                "steady_125000_0pct_s": (
+                    quiet[engine]["seconds"], f"nothing changed but the time; {_against(quiet[engine], bare)}",
+                ),
+                "incremental_125000_ms": (
+                    1e3 * statistics.median(times[engine]), f"slowest {1e3 * max(times[engine]):.0f}",
+                ),
+                "peak_mib": (
+                    quiet[engine]["peak"],
+                    f"resident memory of the engine's process; after the first evaluation {first[engine]['peak']:.0f}",
+                ),
+                "select_125000_s": (bare["seconds"], f"bare SELECT of {bare['facts']} facts"),
+            }  # fmt: skip
+    return out
 
 
 def _written(answer: Mapping[str, Any]) -> str:
@@ -89,14 +141,14 @@ def _against(answer: Mapping[str, Any], bare: Mapping[str, Any]) -> str:
     return f"CPU {answer['cpu_s']:.2f} s = {ratio:.2f} x SELECT's {bare['cpu_s']:.2f}"
 
 
-def _single_changes(folder: Path, ask: Ask, at: float) -> list[float]:
+def _single_changes(folder: Path, ask: Ask, at: float, seq: int) -> list[float]:
     """Change one PC's memory again and again, and look at it each time."""
     device = device_ids(DISTRICT)[7]
     times = []
     for number in range(SINGLE_CHANGES):
         role = Role.LOW_MEMORY if number % 2 == 0 else Role.STANDARD
-        change_one(folder, 7, device, at + number, 10 + number, role)
-        answer = ask("follow", at + number, device)
+        change_one(folder, 7, device, at + seq + number, seq + number, role)
+        answer = ask("follow", at + seq + number, device)
         if answer["changed"] == 0:
             raise RuntimeError("a changed device changed no verdict: the benchmark measures nothing")
         times.append(answer["seconds"])
@@ -104,9 +156,9 @@ def _single_changes(folder: Path, ask: Ask, at: float) -> list[float]:
 
 
 @contextmanager
-def _engine(folder: Path) -> Iterator[Ask]:
+def _engine(folder: Path, url: str) -> Iterator[Ask]:
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks._rules_engine", str(folder)],
+        [sys.executable, "-m", "benchmarks._rules_engine", str(folder), url],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What tests share: free ports, a sample school, real brokers and collectors as processes, devices on the wire.
+"""What tests share: free ports, empty registers on both engines, real brokers and collectors as processes, devices.
 
 Long because pytest shares fixtures through this one file. Nothing here is a mock. What needs an outside program is
 skipped with its reason where the program is missing, and fails instead when PHONGMAY_REQUIRE_ALL=1 is set. Only
@@ -24,11 +24,14 @@ from typing import Any, NoReturn
 
 import hypothesis
 import paho.mqtt.client as mqtt
+import psycopg
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from benchmarks._postgres import Cluster, ClusterError
+from benchmarks._postgres import running as running_postgres
 from phongmay.settings import ServerSettings, load
 from phongmay_contract import keys, topics
 from phongmay_contract.envelope import (
@@ -45,6 +48,7 @@ from phongmay_contract.envelope import (
     encode_status,
 )
 from phongmay_contract.topics import Kind
+from phongmay_store.register import metadata
 from phongmay_store.register.base import new_id, utc_now
 from phongmay_store.register.device import Device, DeviceKind
 from phongmay_store.register.engine import migrate, open_register
@@ -102,6 +106,101 @@ def mosquitto() -> str:
     """Path of the real Mosquitto."""
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     return found or missing("mosquitto is not installed: apt install mosquitto")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL of this session; who stops it starts it again."""
+    with contextlib.ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(running_postgres())
+        except ClusterError as error:
+            missing(str(error))
+        yield cluster
+
+
+class PostgresRegisters:
+    """Empty registers in a PostgreSQL; one that was used is emptied and given again: quicker than a new one."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._template = cluster.create()
+        engine = open_register(cluster.url(self._template))
+        migrate(engine)
+        engine.dispose()
+        self._free: list[str] = []
+
+    def take(self) -> str:
+        """Give the name of a database with the present tables and nothing in them."""
+        return self._free.pop() if self._free else self._cluster.create(self._template)
+
+    def give_back(self, database: str) -> None:
+        """Empty a database, whoever is still connected; one that cannot be emptied is taken away."""
+        delete = "; ".join(f'DELETE FROM "{table}"' for table in metadata.tables)
+        count_anew = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+        with self._cluster.connect(database) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            try:
+                connection.execute(f"SET lock_timeout = '5s'; {delete}; {count_anew}".encode())
+            except psycopg.Error:
+                self._cluster.drop(database)
+                return
+        self._free.append(database)
+
+
+@pytest.fixture(scope="session")
+def postgres_registers(postgres: Cluster) -> PostgresRegisters:
+    """Empty registers in PostgreSQL."""
+    return PostgresRegisters(postgres)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the present tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "register.db"
+    engine = open_register(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whatever rests on a register on SQLite and on PostgreSQL, unless its module says that one is enough."""
+    if "register_kind" in metafunc.fixturenames:
+        one = metafunc.definition.get_closest_marker("one_register") is not None
+        kinds = os.environ.get("PHONGMAY_TEST_REGISTERS", "sqlite postgresql").split()
+        metafunc.parametrize("register_kind", kinds[:1] if one else kinds, scope="session")
+
+
+@pytest.fixture
+def new_register(register_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """The function that gives the URL of an empty register with the present tables, a new one at each call."""
+    taken: list[str] = []
+
+    def make() -> str:
+        if register_kind == "sqlite":
+            path = tmp_path / f"register{len(taken) or ''}.db"
+            shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+            taken.append(str(path))
+            return f"sqlite:///{path}"
+        registers: PostgresRegisters = request.getfixturevalue("postgres_registers")
+        taken.append(registers.take())
+        cluster: Cluster = request.getfixturevalue("postgres")
+        return cluster.url(taken[-1])
+
+    yield make
+    if register_kind != "sqlite":
+        for database in taken:
+            request.getfixturevalue("postgres_registers").give_back(database)
+
+
+@pytest.fixture
+def register_url(new_register: Callable[[], str]) -> str:
+    """URL of an empty register with the present tables."""
+    return new_register()
 
 
 @dataclass
@@ -380,13 +479,21 @@ def _add_school(engine: Engine, name: str) -> str:
 
 
 @pytest.fixture
-def house(tmp_path: Path, processes: Processes, request: pytest.FixtureRequest) -> Iterator[House]:
+def house_register_url(tmp_path: Path) -> str:
+    """Where a house keeps its register; a test overrides it to have another one."""
+    return f"sqlite:///{tmp_path}/register.db"
+
+
+@pytest.fixture
+def house(
+    tmp_path: Path, processes: Processes, house_register_url: str, request: pytest.FixtureRequest
+) -> Iterator[House]:
     """A server of its own; nothing runs yet. Parametrize indirectly with extra lines for phongmay.toml by table."""
     extra: dict[str, str] = getattr(request, "param", {})
     config = tmp_path / "phongmay.toml"
     config.write_text(
         f"""[store]
-register_url = "sqlite:///{tmp_path}/register.db"
+register_url = "{house_register_url}"
 series_path = "{tmp_path}/series.db"
 [broker]
 port = {new_port()}
@@ -394,6 +501,8 @@ directory = "{tmp_path}/broker"
 {extra.get("broker", "")}
 [collector]
 {extra.get("collector", "")}
+[rules]
+{extra.get("rules", "")}
 """,
         "utf-8",
     )

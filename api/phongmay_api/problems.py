@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from phongmay_api.headers import HEADERS
-from phongmay_store.errors import StoreError
+from phongmay_store.errors import StoreError, UnstorableTextError
+from phongmay_store.register.failures import sentence
 
 log = logging.getLogger(__name__)
 _FOR_PROGRAMS = ("/health", "/ready")
@@ -137,7 +138,10 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _from_store(error: Exception) -> Problem:
-    log.error("store unavailable: %s", str(error).splitlines()[0])
+    if isinstance(error, UnstorableTextError):
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_value", str(error))
+    said = sentence(error) if isinstance(error, SQLAlchemyError) else str(error).splitlines()[0]
+    log.error("store unavailable: %s", said)
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "store_unavailable",

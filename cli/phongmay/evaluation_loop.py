@@ -19,6 +19,7 @@ from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Engine
 from phongmay_rules.model import Pack
 from phongmay_store.errors import StoreError
+from phongmay_store.register.failures import sentence
 from phongmay_store.series import readers
 
 _log = logging.getLogger("phongmay.rules")
@@ -99,6 +100,7 @@ class EvaluationLoop:
                 signed = sign_all(session, read_key(rules.key_file))
             add_lines(rules.heads_file, signed)
         except (ChainError, SQLAlchemyError) as error:
-            _log.warning('event=heads_not_signed detail="%s"', error)
+            detail = sentence(error) if isinstance(error, SQLAlchemyError) else error
+            _log.warning('event=heads_not_signed detail="%s"', detail)
         else:
             _log.info("event=heads_signed units=%d", len(signed))

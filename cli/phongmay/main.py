@@ -71,7 +71,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not _reader_is_gone():
             raise
         return READER_GONE
+    except Exception as error:
+        said = _of_the_database(error)
+        if said:
+            print(f"phongmay: register: {said}", file=sys.stderr)
+            return 2
+        raise
     return code
+
+
+def _of_the_database(error: Exception) -> str:
+    """Say what a database's error means; "" when it is none. Verbs without a register never load SQLAlchemy."""
+    if "sqlalchemy" not in sys.modules:
+        return ""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from phongmay_store.register.failures import sentence
+
+    return sentence(error) if isinstance(error, SQLAlchemyError) else ""
 
 
 def _reader_is_gone() -> bool:

@@ -28,6 +28,7 @@ from phongmay_contract.topics import LIVE_KINDS, ROOT, Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.register.device import Credential
 from phongmay_store.register.enrolment import broker_hash, broker_hash_matches
+from phongmay_store.register.failures import sentence
 
 LIVE_USER, PAST_USER = "collector", "collector-backfill"
 """The collector's two sessions need two users: `use_username_as_clientid` makes the user name the client id."""
@@ -163,7 +164,7 @@ def password_lines(engine: Engine) -> list[str]:
         with engine.connect() as connection:
             rows = connection.execute(query.order_by(Credential.device_id)).all()
     except SQLAlchemyError as error:
-        raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"register cannot be read: {sentence(error)}") from error
     return [f"{row.device_id}:{row.broker_hash}" for row in rows if row.device_id not in USERS]
 
 
@@ -215,7 +216,7 @@ class PasswordRefresh:
             with self._engine.connect() as connection:
                 return tuple(connection.execute(query).one())
         except SQLAlchemyError as error:
-            raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error
+            raise StoreError(f"register cannot be read: {sentence(error)}") from error
 
 
 def hang_up(pid_file: Path) -> bool:

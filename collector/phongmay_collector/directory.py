@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from phongmay_store.errors import StoreError
 from phongmay_store.register.device import Device, DeviceKind
+from phongmay_store.register.failures import sentence
 
 
 class Entry(NamedTuple):
@@ -67,4 +68,4 @@ class Directory:
             with self._engine.connect() as connection:
                 return {row.id: Entry(row.kind, row.school_id) for row in connection.execute(query)}
         except SQLAlchemyError as error:
-            raise StoreError(f"register cannot be read: {str(error).splitlines()[0]}") from error
+            raise StoreError(f"register cannot be read: {sentence(error)}") from error

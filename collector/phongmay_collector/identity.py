@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from phongmay_collector.log import event
 from phongmay_store.errors import StoreError
 from phongmay_store.register.device import IdentityConflict
+from phongmay_store.register.failures import sentence
 
 _REMEMBERED = 16
 
@@ -78,4 +79,4 @@ def open_conflicts(engine: Engine, found: dict[str, str]) -> None:
                 event("identity_conflict", device=device, detail=detail)
             session.commit()
     except SQLAlchemyError as error:
-        raise StoreError(f"register cannot be written: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"register cannot be written: {sentence(error)}") from error

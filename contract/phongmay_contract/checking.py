@@ -103,7 +103,7 @@ def _check_values(
 
 def _possible(quantity: Quantity, value: Value) -> bool:
     if isinstance(value, str):
-        return len(value) <= MAX_TEXT
+        return len(value) <= MAX_TEXT and "\0" not in value  # which PostgreSQL cannot keep
     if isinstance(value, bool):
         return True
     low, high = quantity.low, quantity.high

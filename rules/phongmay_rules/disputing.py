@@ -19,6 +19,7 @@ from phongmay_rules.engine import evaluate
 from phongmay_rules.model import Pack
 from phongmay_store.errors import StoreError
 from phongmay_store.register.decisions import Dispute
+from phongmay_store.register.failures import sentence
 from phongmay_store.series.interface import SeriesReader
 
 
@@ -70,5 +71,5 @@ def open_and_recheck(
             found = deciding.recheck(session, opened.number)
             session.commit()
     except (StoreError, SQLAlchemyError, DecisionError) as error:
-        return Opened(opened, None, str(error).splitlines()[0])
+        return Opened(opened, None, sentence(error) if isinstance(error, SQLAlchemyError) else str(error))
     return Opened(opened, found)

@@ -33,6 +33,8 @@ from phongmay_rules.verdicts import Moment, Ruling
 from phongmay_store.errors import StoreError
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import SubjectKind
+from phongmay_store.register.engine import hold_one_state
+from phongmay_store.register.failures import sentence
 from phongmay_store.series.interface import SeriesReader
 
 BLOCK = 25
@@ -123,7 +125,7 @@ class Engine:
         run_row_s: float = 0.0,
         recount_s: float = 0.0,
     ) -> None:
-        self._open, self._pack = open_session, pack
+        self._open_session, self._pack = open_session, pack
         self._present_s, self._run_row_s = RUN_HOLDS * interval_s, run_row_s
         self._memory, self._book = Memory(), Book(recount_s)
 
@@ -181,6 +183,10 @@ class Engine:
             session.commit()
             return report
 
+    def _open(self) -> Session:
+        """Open a session whose transaction may only be committed if nobody else changed what it rests on."""
+        return hold_one_state(self._open_session())
+
     @contextmanager
     def _careful(self) -> Iterator[None]:
         """Forget everything when something fails half-way: a transaction that was rolled back was not written."""
@@ -188,7 +194,7 @@ class Engine:
             yield
         except SQLAlchemyError as error:
             self._memory = Memory()
-            raise StoreError(f"register: evaluation stopped: {str(error).splitlines()[0]}") from error
+            raise StoreError(f"register: evaluation stopped: {sentence(error)}") from error
         except BaseException:
             self._memory = Memory()
             raise

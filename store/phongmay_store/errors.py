@@ -5,3 +5,7 @@ from phongmay_contract.errors import OperatorError
 
 class StoreError(OperatorError):
     """A store cannot be opened, read or written; the message names file or key and what to do."""
+
+
+class UnstorableTextError(StoreError):
+    """A text holds a character that not every store can keep; whoever gave it must give another."""

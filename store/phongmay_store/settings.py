@@ -34,7 +34,8 @@ class StoreSettings:
     """Where series and register lie."""
 
     register_url: str = setting(
-        "sqlite:////var/lib/phongmay/register.db", about="SQLAlchemy URL of the register (SQLite or PostgreSQL)."
+        "sqlite:////var/lib/phongmay/register.db",
+        about="SQLAlchemy URL of the register: sqlite:///FILE or postgresql+psycopg://ROLE:PASSWORD@HOST/DATABASE.",
     )
     series: str = setting(SQLITE, about="Engine of the series.", choices=(SQLITE, INFLUX))
     series_path: Path = setting(

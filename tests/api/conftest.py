@@ -32,7 +32,7 @@ from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
-from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.register.engine import open_register
 from phongmay_store.register.organisation import ExternalId, Unit
 from phongmay_store.register.place import Room, Seat
 from phongmay_store.series import open_writer, readers
@@ -146,10 +146,9 @@ def pack() -> Pack:
 
 
 @pytest.fixture
-def register(tmp_path: Path, pack: Pack) -> Iterator[Engine]:
+def register(register_url: str, pack: Pack) -> Iterator[Engine]:
     """A migrated register with the four places."""
-    engine = open_register(f"sqlite:///{tmp_path}/register.db")
-    migrate(engine)
+    engine = open_register(register_url)
     with Session(engine) as session:
         _fill_place(session, "parent", None, "district", pack)
         _fill_place(session, "own", f"unit-{mark('parent')}", "school", pack)

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from phongmay_store.register.access import Role
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
 
+pytestmark = pytest.mark.one_register
+
 OWN = "/api/v1/organisation-units/unit-zz-own-zz/calendar"
 FRIDAY, SATURDAY, MONDAY = date(2026, 10, 2), date(2026, 10, 3), date(2026, 10, 5)
 

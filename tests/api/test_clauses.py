@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session
 from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
 from phongmay_store.register.decisions import Attestation
+
+pytestmark = pytest.mark.one_register
 
 OWN, PARENT = "unit-zz-own-zz", "unit-zz-parent-zz"
 CLAUSE = "KH-I.2.a-1"

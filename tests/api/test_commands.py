@@ -14,6 +14,8 @@ from phongmay.main import main
 from phongmay_api.access.passwords import password_matches
 from phongmay_store.register.access import Account, ApiKey
 
+pytestmark = pytest.mark.one_register
+
 UNIT = "unit-zz-own-zz"
 
 
@@ -21,7 +23,11 @@ UNIT = "unit-zz-own-zz"
 def config(tmp_path: Path, register: Engine, series_path: Path) -> Path:
     """A settings file for this test's register and series."""
     path = tmp_path / "phongmay.toml"
-    path.write_text(f'[store]\nregister_url = "{register.url}"\nseries_path = "{series_path}"\n', "utf-8")
+    url = register.url.render_as_string(hide_password=False)
+    path.write_text(
+        f'[store]\nregister_url = "{url}"\nseries_path = "{series_path}"\n',
+        "utf-8",
+    )
     return path
 
 

@@ -22,6 +22,8 @@ from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.enrolment import token_hash
 
+pytestmark = pytest.mark.one_register
+
 PARENT, OWN, SIBLING = "unit-zz-parent-zz", "unit-zz-own-zz", "unit-zz-sibling-zz"
 PC = "pc-zz-own-zz"
 MINUTES = b"%PDF-1.4\nbien ban\n%%EOF\n"
@@ -80,7 +82,8 @@ def test_waiver_from_signature_to_withdrawal(officer: TestClient) -> None:
 @pytest.mark.parametrize(
     ("changed", "status"),
     [({"rule_id": "ZZ-01"}, 422), ({"valid_to": "2001-01-01T00:00:00Z"}, 422), ({"reason": ""}, 422),
-     ({"reason": "  "}, 422), ({"subject_id": "nowhere"}, 404), ({"valid_to": "2099-01-01T00:00:00"}, 422)],
+     ({"reason": "  "}, 422), ({"reason": "a\0b"}, 422), ({"subject_id": "nowhere"}, 404),
+     ({"valid_to": "2099-01-01T00:00:00"}, 422)],
 )  # fmt: skip
 def test_a_waiver_that_cannot_be(officer: TestClient, changed: dict[str, Any], status: int) -> None:
     """A rule, time, reason or subject that is none is refused with a problem document, and nothing is stored."""

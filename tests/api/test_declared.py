@@ -18,6 +18,8 @@ from phongmay_store.register.compliance import CurrentFact, Fact
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 OWN, SIBLING = "zz-own-zz", "zz-sibling-zz"
 GIB = 2**30
 DEVICE = f"/api/v1/declared/device/pc-{OWN}"

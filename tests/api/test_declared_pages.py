@@ -25,6 +25,8 @@ from phongmay_store.register.enrolment import token_hash
 from phongmay_store.register.importing_columns import BASELINE, DECLARED, LINES, ROOMS
 from phongmay_store.register.importing_school import preview_school_file
 
+pytestmark = pytest.mark.one_register
+
 OWN, SIBLING = "zz-own-zz", "zz-sibling-zz"
 PAGE = f"/schools/unit-{OWN}/declared"
 PICTURE = (Path(__file__).parents[1] / "unit" / "store" / "pictures" / "two-colours.jpg").read_bytes()

@@ -31,6 +31,8 @@ from phongmay_store.register.compliance import CurrentVerdict, Verdict
 from phongmay_store.register.decisions import Dispute, Waiver
 from phongmay_store.register.enrolment import token_hash
 
+pytestmark = pytest.mark.one_register
+
 PLACES = ("parent", "own", "child", "sibling")
 INSIDE = ("own", "child")
 FREE = {

@@ -14,6 +14,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+pytestmark = pytest.mark.one_register
+
 GOLDEN = Path(__file__).with_name("openapi.json")
 
 

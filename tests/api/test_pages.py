@@ -24,6 +24,8 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Seat
 
+pytestmark = pytest.mark.one_register
+
 OWN, CHILD, PARENT = "zz-own-zz", "zz-child-zz", "zz-parent-zz"
 TEMPLATES = Path(phongmay_api.pages.__file__).parent / "templates"
 

@@ -50,7 +50,7 @@ def values_of(quantity: Quantity) -> st.SearchStrategy[Value]:
     if quantity.type is Type.BOOL:
         return st.booleans()
     if quantity.type is Type.TEXT:
-        return st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_TEXT)
+        return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=MAX_TEXT)
     assert quantity.low is not None
     assert quantity.high is not None
     if quantity.type is Type.INT:

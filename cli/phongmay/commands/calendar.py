@@ -33,6 +33,7 @@ from phongmay_store.register.calendar import (
 from phongmay_store.register.calendar_hours import Calendar, DayPlan, Purpose
 from phongmay_store.register.calendar_reading import read_calendar
 from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.register.failures import sentence
 from phongmay_store.register.ics.importing import import_ics
 from phongmay_store.register.ics.reading import Window, read_ics
 from phongmay_store.register.ics.writing import write_ics
@@ -126,7 +127,7 @@ def _register(args: argparse.Namespace) -> Iterator[Session]:
         with Session(engine) as session:
             yield session
     except SQLAlchemyError as error:
-        raise StoreError(f"register: the database refused: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"register: the database refused: {sentence(error)}") from error
     finally:
         engine.dispose()
 

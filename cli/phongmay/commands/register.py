@@ -20,6 +20,7 @@ from phongmay_contract.errors import OperatorError
 from phongmay_store.errors import StoreError
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import migrate, open_register, require_current
+from phongmay_store.register.failures import sentence
 from phongmay_store.register.importing import Action, ImportResult, import_files
 from phongmay_store.register.importing_columns import SHEETS, moment
 from phongmay_store.register.importing_template import write_csv_templates, write_xlsx_template
@@ -75,9 +76,7 @@ def _import(args: argparse.Namespace) -> int:
             if not args.dry_run and not result.errors:
                 session.commit()
     except SQLAlchemyError as error:
-        raise StoreError(
-            f"register: nothing was imported, the database refused: {str(error).splitlines()[0]}"
-        ) from error
+        raise StoreError(f"register: nothing was imported, the database refused: {sentence(error)}") from error
     if result.errors:
         for fault in result.errors:
             print(fault, file=sys.stderr)

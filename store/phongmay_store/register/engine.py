@@ -12,14 +12,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from phongmay_store.errors import StoreError
+from phongmay_store.errors import StoreError, UnstorableTextError
+from phongmay_store.register.failures import place, sentence, without_password
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK_S = 15
+"""How long a writer waits for another one."""
 
 
 def open_register(url: str) -> Engine:
@@ -32,19 +35,74 @@ def open_register(url: str) -> Engine:
         StoreError: the URL is malformed, or its directory does not exist.
     """
     try:
-        parsed = make_url(url)
+        parsed = _known(make_url(url))
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             folder = Path(parsed.database).parent
             if not folder.is_dir():
-                raise StoreError(f"register: directory {folder} does not exist; create it or change register.url")
+                raise StoreError(f"register: directory {folder} does not exist; create it or change store.register_url")
         engine = create_engine(
-            parsed, pool_pre_ping=True, json_serializer=_json_text, json_deserializer=msgspec.json.decode
+            parsed,
+            pool_pre_ping=True,
+            json_serializer=_json_text,
+            json_deserializer=msgspec.json.decode,
+            connect_args=_postgresql_arguments(parsed) if parsed.get_backend_name() == "postgresql" else {},
         )
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"store.register_url {without_password(url)!r} needs the package {error.name!r}, which is not installed: "
+            "pip install 'phongmay[server,postgresql]'"
+        ) from error
     except (ArgumentError, ImportError) as error:
-        raise StoreError(f"register.url {url!r} cannot be used: {error}") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _sqlite_settings)
+        raise StoreError(f"store.register_url {without_password(url)!r} cannot be used: {error}") from error
+    settle = _sqlite_settings if engine.dialect.name == "sqlite" else _require_utf8
+    event.listen(engine, "connect", settle, insert=True)  # before SQLAlchemy asks anything
+    event.listen(engine, "before_cursor_execute", _refuse_nul)
     return engine
+
+
+def _known(url: URL) -> URL:
+    """Take the databases that the register is tested on, and the one driver."""
+    if url.drivername == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise ArgumentError(f"{url.drivername} is neither sqlite nor postgresql+psycopg")
+    return url
+
+
+def _postgresql_arguments(url: URL) -> dict[str, Any]:
+    """Give what a connection needs so that a server that went away is noticed in seconds; the URL may say otherwise."""
+    wanted: dict[str, Any] = {
+        "application_name": "phongmay",
+        "connect_timeout": 5,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "options": f"-c lock_timeout={_LOCK_S}s",
+    }
+    return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def _require_utf8(connection: Any, _record: object) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"register: database {connection.info.dbname!r} has the encoding {encoding}, which cannot keep Vietnamese; "
+            "create it anew with ENCODING 'UTF8' (docs/postgresql.md)"
+        )
+
+
+def _refuse_nul(
+    _connection: object, _cursor: object, _statement: str, parameters: Any, _context: object, _executemany: bool
+) -> None:
+    """Refuse U+0000 before any database does: PostgreSQL cannot keep it, and both engines shall take the same texts."""
+    for row in parameters if isinstance(parameters, list) else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row or ():
+            if type(value) is str and "\0" in value:
+                shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
+                raise UnstorableTextError(
+                    f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
+                )
 
 
 def _json_text(value: object) -> str:
@@ -56,7 +114,7 @@ def _sqlite_settings(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=15000")
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_S * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
@@ -77,8 +135,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     try:
         command.upgrade(_alembic(engine), revision)
     except SQLAlchemyError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"register {where} cannot be opened for writing: {_first_line(error)}") from error
+        raise StoreError(f"register {place(engine.url)} cannot be opened for writing: {sentence(error)}") from error
     except Exception as error:
         if type(error).__module__.startswith("alembic"):
             raise StoreError(
@@ -97,8 +154,7 @@ def require_current(engine: Engine) -> None:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"register {where} cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"register {place(engine.url)} cannot be read: {sentence(error)}") from error
     newest = ScriptDirectory.from_config(_alembic(engine)).get_current_head()
     if current != newest:
         raise StoreError(
@@ -109,12 +165,19 @@ def require_current(engine: Engine) -> None:
 @contextmanager
 def reading_one_state(engine: Engine) -> Iterator[Session]:
     """Give a session whose reads all see one state of the register, whatever others write meanwhile."""
-    is_sqlite = engine.dialect.name == "sqlite"
-    with Session(engine if is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")) as session:
-        if is_sqlite:  # its driver would begin a transaction at the first write only
+    with Session(engine) as session:
+        hold_one_state(session)
+        if engine.dialect.name == "sqlite":  # its driver would begin a transaction at the first write only
             session.connection().exec_driver_sql("BEGIN")
         yield session
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def hold_one_state(session: Session) -> Session:
+    """Let the transaction that begins now see one state of the register to its end.
+
+    On PostgreSQL a write to a row that another program changed since is refused then, instead of being made upon what
+    is not so any more. SQLite has one writer at a time; this changes nothing there.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    return session

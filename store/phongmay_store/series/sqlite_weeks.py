@@ -1,6 +1,6 @@
 """Minute masks of past weeks: 168 hours in one value, so that a month of 5,000 PCs is read in a twentieth of the time.
 
-In: masks of single hours in `series_minutes`, some days old. Out: the same masks in `minutes_week`, and counts of those
+In: masks of single hours in `series_minutes`, an hour old. Out: the same masks in `minutes_week`, and counts of those
 that lie in wanted minutes. A value has 168 places of 64 bits; `seen` stands as it is, `not_reached` is what `reachable`
 lacks of it, and what is all zero is NULL: mostly one value is kept of three. What SQLite refuses is a StoreError.
 """
@@ -13,22 +13,25 @@ from typing import Any
 
 from phongmay_store.series.database import Database
 from phongmay_store.series.interface import MinuteCounts, Minutes
-from phongmay_store.series.state import DAY_S, HOUR_S, State, count_within
+from phongmay_store.series.state import DAY_S, HOUR_S, State
 
 WEEK_S = 7 * DAY_S
 HOURS = 168
-_ROWS_A_PIECE = 2000
+RECENT_S = HOUR_S
+"""The present hour and the one before it stay in rows, since every round adds to them."""
+_ROWS_A_PIECE = 1000
 _BYTES = 8 * HOURS
 _PLACES = struct.Struct(f"<{HOURS}Q")
 _NONE = (0,) * HOURS
+_NO_MINUTES = MinuteCounts(0, 0, 0)
 _PUT = """INSERT INTO minutes_week (week, device, seen, not_reached, unreachable) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (week, device) DO UPDATE SET seen = excluded.seen, not_reached = excluded.not_reached,
 unreachable = excluded.unreachable"""
 
 
 def fold(main: Database, now: float) -> bool:
-    """Take some masks of past days into their weeks; True when there may be more."""
-    before = (int(now // DAY_S) - 1) * DAY_S
+    """Take some masks of past hours into their weeks; True when there may be more."""
+    before = int(now // HOUR_S) * HOUR_S - RECENT_S
     sql = "SELECT device, hour, seen, reachable, unreachable FROM series_minutes WHERE hour < ? ORDER BY device LIMIT ?"
     with main.writing() as writing:
         rows = writing.rows(sql, (before, _ROWS_A_PIECE))
@@ -48,8 +51,9 @@ def fold(main: Database, now: float) -> bool:
 
 
 def _numbers(seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> list[int]:
-    whole, lacks, lost = (int.from_bytes(value or b"", "little") for value in (seen, not_reached, unreachable))
-    return [whole, whole ^ lacks, lost]
+    whole = int.from_bytes(seen, "little")
+    reached = whole ^ int.from_bytes(not_reached, "little") if not_reached else whole
+    return [whole, reached, int.from_bytes(unreachable, "little") if unreachable else 0]
 
 
 def _values(seen: int, reachable: int, unreachable: int) -> tuple[bytes, bytes | None, bytes | None]:
@@ -107,29 +111,37 @@ def minutes_within(
     if not wanted:
         return {}
     first, last = min(wanted), max(wanted)
-    recent = list(state.minutes(first, last + HOUR_S, devices))
-    late = {(row.device, row.hour // WEEK_S) for row in recent}
-    masks: dict[int, int] = {}
+    inside: dict[int, int] = {}
     for hour, mask in wanted.items():
-        masks[hour // WEEK_S] = masks.get(hour // WEEK_S, 0) | mask << 64 * (hour % WEEK_S // HOUR_S)
-    counts: dict[str, tuple[int, int, int]] = {}
-    number = int.from_bytes
+        inside[hour // WEEK_S] = inside.get(hour // WEEK_S, 0) | mask << 64 * (hour % WEEK_S // HOUR_S)
+    recent: dict[tuple[int, str], list[int]] = {}
+    for device, hour, *masks in state.minutes(first, last + HOUR_S, devices):
+        place = 64 * (hour % WEEK_S // HOUR_S)
+        mine = recent.setdefault((hour // WEEK_S, device), [0, 0, 0])
+        for number, mask in enumerate(masks):
+            mine[number] |= mask << place
+    whole: dict[str, int] = {}  # the usual week: all that was seen reached the Internet, and nothing is to be joined
+    other: dict[str, list[int]] = {}
+    from_bytes, get = int.from_bytes, whole.get
     rows = _rows(main, "week, device, seen, not_reached, unreachable", first, last, devices)
     for week, device, seen, not_reached, unreachable in rows:
-        if (device, week) in late:
+        if not_reached is None and unreachable is None and (week, device) not in recent:
+            whole[device] = get(device, 0) + (from_bytes(seen, "little") & inside.get(week, 0)).bit_count()
             continue
-        inside = masks.get(week, 0)
-        was = counts.get(device, (0, 0, 0))
-        there = number(seen, "little")
-        count = reached = (there & inside).bit_count()
-        if not_reached:
-            reached = ((there ^ number(not_reached, "little")) & inside).bit_count()
-        lost = (number(unreachable, "little") & inside).bit_count() if unreachable else 0
-        counts[device] = (was[0] + count, was[1] + reached, was[2] + lost)
-    # A week of which masks lie in both tables is counted hour by hour: a minute that stands in both counts once.
-    both = {device for device, _ in late}
-    weeks = (row for row in minutes(main, first, last + HOUR_S, both) if (row.device, row.hour // WEEK_S) in late)
-    for device, more in count_within(joined(weeks, recent), wanted).items():
-        was = counts.get(device, (0, 0, 0))
-        counts[device] = (was[0] + more[0], was[1] + more[1], was[2] + more[2])
-    return {device: MinuteCounts(*sums) for device, sums in counts.items()}
+        numbers = _numbers(seen, not_reached, unreachable)
+        more = recent.pop((week, device), _NO_MINUTES)  # a minute that stands in both counts once
+        _add(other, device, [one | two for one, two in zip(numbers, more, strict=True)], inside.get(week, 0))
+    for (week, device), numbers in recent.items():
+        _add(other, device, numbers, inside.get(week, 0))
+    counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
+    for device, sums in other.items():
+        number = whole.get(device, 0)
+        counts[device] = MinuteCounts(number + sums[0], number + sums[1], sums[2])
+    return counts
+
+
+def _add(sums: dict[str, list[int]], device: str, numbers: Iterable[int], inside: int) -> None:
+    mine = sums.setdefault(device, [0, 0, 0])
+    for place, number in enumerate(numbers):
+        if number:
+            mine[place] += (number & inside).bit_count()

@@ -1,4 +1,4 @@
-"""What every engine must do alike: one set of tests, run on SQLite and on a real InfluxDB 1.6.
+"""What every engine must do alike: one set of tests, run on SQLite and on a real InfluxDB 1.6. Long because it is a list.
 
 Times of points count by the millisecond: an engine may move a row within it, to tell apart rows of one instant.
 """

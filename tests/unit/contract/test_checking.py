@@ -70,6 +70,13 @@ def test_the_impossible_is_left_out_and_named(measurement: str, name: str, value
     assert checked.envelope.body[0].values == {"swap_used_bytes": 0}
 
 
+def test_a_text_with_nul_is_left_out_and_named() -> None:
+    """PostgreSQL cannot keep U+0000: one PC that sends it must not stop the evaluation of all."""
+    checked = check(envelope(Group("hardware", {"os_id": "debian", "machine_model": "X\0Y"})))
+    assert checked.out_of_range == ("hardware.machine_model",)
+    assert checked.envelope.body[0].values == {"os_id": "debian"}
+
+
 def test_limits_themselves_are_possible() -> None:
     """Ranges are closed: exactly 0 and exactly 1 are shares."""
     for value in (0, 1):

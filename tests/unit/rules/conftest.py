@@ -22,7 +22,7 @@ from phongmay_simulate.district import Role
 from phongmay_simulate.machine import Machine
 from phongmay_store.register.compliance import CurrentVerdict, Verdict
 from phongmay_store.register.device import Device
-from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.register.engine import open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
 from phongmay_store.series import open_writer
@@ -136,10 +136,9 @@ class House:
         return row.state, row.reason
 
 
-def _empty(folder: Path) -> House:
+def _empty(folder: Path, register: str) -> House:
     folder.mkdir(exist_ok=True)
-    engine = open_register(f"sqlite:///{folder / 'register.db'}")
-    migrate(engine)
+    engine = open_register(register)
     series = open_writer(StoreSettings(series_path=folder / "series.db"))
     house = House(engine, series, load_packs(RulesSettings().packs))
     house.unit("quan", "district")
@@ -159,9 +158,9 @@ def _furnish(house: House) -> House:
 
 
 @pytest.fixture
-def empty_house(tmp_path: Path) -> Iterator[House]:
+def empty_house(tmp_path: Path, register_url: str) -> Iterator[House]:
     """A district without schools."""
-    house = _empty(tmp_path)
+    house = _empty(tmp_path, register_url)
     yield house
     house.close()
 
@@ -173,13 +172,13 @@ def house(empty_house: House) -> House:
 
 
 @pytest.fixture
-def make_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
+def make_house(tmp_path: Path, new_register: Callable[[], str]) -> Iterator[Callable[[], House]]:
     """Make such a district anew each time."""
     made: list[House] = []
     numbers = count()
 
     def make() -> House:
-        made.append(_furnish(_empty(tmp_path / str(next(numbers)))))
+        made.append(_furnish(_empty(tmp_path / str(next(numbers)), new_register())))
         return made[-1]
 
     yield make

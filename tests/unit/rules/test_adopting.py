@@ -16,6 +16,8 @@ from phongmay_rules.replaying import replay
 from phongmay_store.register.access import Account, Grant
 from phongmay_store.register.compliance import Fact, Parameter, Verdict
 
+pytestmark = pytest.mark.one_register
+
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to-new-decision.md"
 REASON = "QĐ 000 có hiệu lực từ 01/11/2026"
 
@@ -32,7 +34,11 @@ def annex(tmp_path: Path) -> Path:
 
 def _config(house: Any, folder: Path) -> str:
     path = folder / "phongmay.toml"
-    path.write_text(f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n', "utf-8")
+    url = house.engine.url.render_as_string(hide_password=False)
+    path.write_text(
+        f'[store]\nregister_url = "{url}"\nseries_path = "{folder / "series.db"}"\n',
+        "utf-8",
+    )
     return str(path)
 
 

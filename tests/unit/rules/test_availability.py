@@ -24,6 +24,8 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, parse
 from phongmay_store.series.interface import Minutes
 
+pytestmark = pytest.mark.one_register
+
 NOW = datetime.fromisoformat("2026-11-26T10:00:00+07:00")
 """A Thursday; the window has four Mondays."""
 MONDAY = date(2026, 11, 23)

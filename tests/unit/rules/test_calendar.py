@@ -19,6 +19,8 @@ from phongmay_simulate.district import Role
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put, remove
 
+pytestmark = pytest.mark.one_register
+
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 MONDAY = date(2026, 11, 23)
 FRIDAY_AT_ELEVEN = NOW - timedelta(days=3) + timedelta(hours=1)

@@ -6,7 +6,6 @@ Long because every kind of tampering stands beside the others.
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import JSON, Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from benchmarks._postgres import Cluster
 from phongmay_rules.chain import links
 from phongmay_rules.chain.links import Entry, Head, heads
 from phongmay_rules.chain.verifying import Report, Tampering, units_with_chain, verify
@@ -27,6 +27,8 @@ from phongmay_rules.engine import evaluate
 from phongmay_rules.loader import load_pack
 from phongmay_rules.model import Pack
 from phongmay_store.errors import StoreError
+from phongmay_store.register import metadata
+from phongmay_store.register.base import UtcDateTime
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Parameter
 from phongmay_store.register.device import Device
@@ -46,22 +48,21 @@ PACK = load_pack("tanbinh-2023")
 class Chained:
     """A copy of a register with a chain that one may tamper with."""
 
-    path: Path
+    engine: Engine
     series: SeriesWriter
 
     def sql(self, statement: str, *values: object) -> None:
         """Do what somebody with the database, but without the key, can do."""
-        connection = sqlite3.connect(self.path)
-        with connection:
-            connection.execute(statement, values)
-        connection.close()
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(self._by_place(statement), values)
 
     def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """Read directly."""
-        connection = sqlite3.connect(self.path)
-        rows = connection.execute(statement, values).fetchall()
-        connection.close()
-        return rows
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(self._by_place(statement), values)]
+
+    def _by_place(self, statement: str) -> str:
+        return statement if self.engine.dialect.name == "sqlite" else statement.replace("?", "%s")
 
     def verify(self, unit: str = "cs", signed: tuple[Head, ...] = (), pack: Pack | None = PACK) -> Report:
         """Verify one unit."""
@@ -70,7 +71,7 @@ class Chained:
 
     def session(self) -> Session:
         """Open a session."""
-        return Session(open_register(f"sqlite:///{self.path}"))
+        return Session(self.engine)
 
     def heads(self, *units: str) -> tuple[Head, ...]:
         """Give the heads as they are."""
@@ -90,10 +91,22 @@ class Chained:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A school with a room and two PCs, judged three times: at first, with a new limit, and after a PC left."""
+def original(
+    register_kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> tuple[str, Path]:
+    """A school with a room and two PCs, judged three times: at first, with a new limit, and after a PC left.
+
+    Returns:
+        Register (file or database) and the folder of the series store.
+    """
     folder = tmp_path_factory.mktemp("chain")
-    engine = open_register(f"sqlite:///{folder / 'register.db'}")
+    if register_kind == "sqlite":
+        where = str(folder / "register.db")
+        engine = open_register(f"sqlite:///{where}")
+    else:
+        cluster: Cluster = request.getfixturevalue("postgres")
+        where = cluster.create()
+        engine = open_register(cluster.url(where))
     migrate(engine)
     rows = [
         Unit(id="quan", parent_id=None, kind="district", name="Quận", level="", is_sample=True),
@@ -110,7 +123,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         session.add_all(rows)
         session.commit()
     series = open_writer(StoreSettings(series_path=folder / "series.db"))
-    chained = Chained(folder / "register.db", series)
+    chained = Chained(engine, series)
     chained.evaluate(AT)
     with Session(engine) as session:
         session.add(
@@ -126,20 +139,31 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chained.evaluate(AT + timedelta(seconds=150))
     series.close()
     engine.dispose()
-    connection = sqlite3.connect(folder / "register.db")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return folder
+    return where, folder
 
 
 @pytest.fixture
-def chained(original: Path, tmp_path: Path) -> Iterator[Chained]:
+def chained(
+    register_kind: str, original: tuple[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Chained]:
     """A fresh copy."""
-    for name in ("register.db", "series.db"):
-        shutil.copy(original / name, tmp_path / name)
+    where, folder = original
+    shutil.copy(folder / "series.db", tmp_path / "series.db")
     series = open_writer(StoreSettings(series_path=tmp_path / "series.db"))
-    yield Chained(tmp_path / "register.db", series)
+    cluster: Cluster | None = None
+    if register_kind == "sqlite":
+        shutil.copy(where, tmp_path / "register.db")
+        engine = open_register(f"sqlite:///{tmp_path / 'register.db'}")
+    else:
+        cluster = request.getfixturevalue("postgres")
+        assert cluster is not None
+        copy = cluster.create(where)
+        engine = open_register(cluster.url(copy))
+    yield Chained(engine, series)
+    engine.dispose()
     series.close()
+    if cluster is not None:
+        cluster.drop(copy)
 
 
 PLACES = ("first", "middle", "last")
@@ -231,7 +255,7 @@ def _cut(chained: Chained, keep: int) -> None:
     chained.sql("DELETE FROM current_verdict WHERE unit_id = 'cs'")
     chained.sql(
         "INSERT INTO current_verdict SELECT subject_kind, subject_id, rule_id, unit_id, max(id) "
-        "FROM verdict WHERE unit_id = 'cs' GROUP BY 1, 2, 3"
+        "FROM verdict WHERE unit_id = 'cs' GROUP BY 1, 2, 3, 4"
     )
     chained.sql(
         "DELETE FROM current_verdict WHERE verdict_id IN (SELECT id FROM verdict WHERE reason = 'gone')"
@@ -259,8 +283,7 @@ def test_a_cut_tail_is_found_by_a_signed_head(chained: Chained, cut: int | str) 
 
 def _rewrite(chained: Chained, start: int) -> None:
     """Make all hashes from a link on fit the rows again."""
-    connection = open_register(f"sqlite:///{chained.path}")
-    with Session(connection) as session:
+    with chained.session() as session:
         rows = session.scalars(select(ChainLink).where(ChainLink.unit_id == "cs").order_by(ChainLink.sequence)).all()
         before = links.genesis("cs")
         for link in rows:
@@ -296,8 +319,8 @@ def test_a_rewritten_chain_is_found_by_a_signed_head(chained: Chained, place: st
 def test_a_row_put_in_by_hand_is_found(chained: Chained) -> None:
     """A verdict that the engine did not write is in no link."""
     columns = ", ".join(
-        str(row[1]) for row in chained.ask("PRAGMA table_info(verdict)") if row[1] not in ("id", "state")
-    )  # fmt: skip
+        column.name for column in metadata.tables["verdict"].columns if column.name not in ("id", "state")
+    )
     chained.sql(
         f"INSERT INTO verdict (state, {columns}) SELECT 'pass', {columns} FROM verdict WHERE unit_id = 'cs' LIMIT 1"
     )
@@ -369,11 +392,13 @@ def test_a_new_version_of_a_pack_is_no_tampering(chained: Chained, tmp_path: Pat
 def test_any_change_of_any_cell_is_found(chained: Chained, data: st.DataObject) -> None:
     """Whatever cell of a verdict, run or link is changed to whatever else: the unit is not sound any more."""
     table = data.draw(st.sampled_from(["verdict", "evaluation_run", "chain_link"]))
-    columns = [str(row[1]) for row in chained.ask(f"PRAGMA table_info({table})")]
-    column = data.draw(st.sampled_from([name for name in columns if name != "unit_id"]))
-    rowids = [row[0] for row in chained.ask(f"SELECT rowid FROM {table} WHERE unit_id = 'cs' ORDER BY rowid")]
-    rowid = data.draw(st.sampled_from(rowids))
-    ((before,),) = chained.ask(f"SELECT {column} FROM {table} WHERE rowid = ?", rowid)
+    columns = metadata.tables[table].columns
+    column = data.draw(st.sampled_from([one.name for one in columns if one.name != "unit_id"]))
+    key = "sequence" if table == "chain_link" else "id"
+    rows = [row[0] for row in chained.ask(f"SELECT {key} FROM {table} WHERE unit_id = 'cs' ORDER BY 1")]
+    row = data.draw(st.sampled_from(rows))
+    as_stored = f"CAST({column} AS TEXT)" if isinstance(columns[column].type, JSON | UtcDateTime) else column
+    ((before,),) = chained.ask(f"SELECT {as_stored} FROM {table} WHERE unit_id = 'cs' AND {key} = ?", row)
     if isinstance(before, bytes):
         after: object = bytes([before[0] ^ 1]) + before[1:]
     elif isinstance(before, str) and before[:1] in "[{":
@@ -385,15 +410,14 @@ def test_any_change_of_any_cell_is_found(chained: Chained, data: st.DataObject) 
     else:
         after = 1_000_000 + data.draw(st.integers(0, 1000))
     try:
-        chained.sql(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", after, rowid)
-    except sqlite3.IntegrityError:
+        chained.sql(f"UPDATE {table} SET {column} = ? WHERE unit_id = 'cs' AND {key} = ?", after, row)
+    except IntegrityError:
         return  # the database itself refuses it
     try:
-        assert not chained.verify().is_sound, (table, column, rowid)
+        assert not chained.verify().is_sound, (table, column, row)
     finally:
-        key = "id" if table != "chain_link" and column == "id" else "rowid"
-        where = after if key == "id" else rowid
-        chained.sql(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", before, where)
+        where = after if key == column else row
+        chained.sql(f"UPDATE {table} SET {column} = ? WHERE unit_id = 'cs' AND {key} = ?", before, where)
     assert chained.verify().is_sound
 
 
@@ -436,7 +460,7 @@ def test_two_engines_at_once_leave_one_chain(chained: Chained) -> None:
         thread.start()
     seen = 0
     while any(thread.is_alive() for thread in threads) or not seen:
-        with reading_one_state(open_register(f"sqlite:///{chained.path}")) as session:
+        with reading_one_state(chained.engine) as session:
             assert verify(session, "cs", (), PACK).breaks == ()  # also in the midst of their writing
         seen += 1
     for thread in threads:

@@ -14,6 +14,8 @@ from phongmay_rules.summary import Shares, Summary
 from phongmay_store.register.compliance import State
 from phongmay_store.register.decisions import Attestation
 
+pytestmark = pytest.mark.one_register
+
 NOW = datetime(2026, 11, 28, 8, tzinfo=UTC)
 PARTIAL, MANUAL = "KH-I.1-2", "KH-I.2.a-1"
 

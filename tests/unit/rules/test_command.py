@@ -16,6 +16,8 @@ from phongmay.main import main
 from phongmay_rules.chain.heads import make_key, read_lines
 from phongmay_rules.loader import PACKS
 
+pytestmark = pytest.mark.one_register
+
 
 def test_pack_verbs_need_no_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """check, test, list and show work on a fresh checkout."""
@@ -65,8 +67,9 @@ def test_rules_test_lists_every_case_that_comes_out_differently(
 
 def _settings(house: Any, folder: Path) -> Path:
     path = folder / "phongmay.toml"
+    url = house.engine.url.render_as_string(hide_password=False)
     path.write_text(
-        f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{folder / "series.db"}"\n'
+        f'[store]\nregister_url = "{url}"\nseries_path = "{folder / "series.db"}"\n'
         f'[rules]\ninterval_s = 1\nkey_file = "{folder / "key"}"\nheads_file = "{folder / "heads"}"\n',
         "utf-8",
     )

@@ -210,8 +210,9 @@ def test_dispute_recheck_answer(signers: Any) -> None:
 def command(signers: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     """`phongmay verdicts` on the house; gives exit code and output."""
     config = tmp_path / "phongmay.toml"
+    url = signers.engine.url.render_as_string(hide_password=False)
     config.write_text(
-        f'[store]\nregister_url = "{signers.engine.url}"\nseries_path = "{tmp_path / "series.db"}"\n'
+        f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n'
         f'[rules]\nkey_file = "{tmp_path / "key"}"\nheads_file = "{tmp_path / "heads"}"\n',
         "utf-8",
     )

@@ -50,6 +50,8 @@ def _explain(rule: str, judgement: VerdictLike, language: str, evidence: list[An
 _SYLLABLE = re.compile(
     r"(b|ch?|d|đ|gh?|gi|h|kh?|l|m|n|ngh?|nh|ph?|qu?|r|s|th?|tr|v|x)?[aeiouy]{1,3}(ch?|m|n|ng|nh|p|t)?", re.IGNORECASE
 )
+
+pytestmark = pytest.mark.one_register
 _NAMES = {"internet", "wi", "fi", "bit", "mbit", "gbit", "giga", "m²"}
 """Words that are written the same in Vietnamese papers."""
 

@@ -21,6 +21,8 @@ from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 PRICES = read_prices()
 PRICE = {item.id: item.price_vnd for item in PRICES.item}

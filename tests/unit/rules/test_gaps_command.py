@@ -19,6 +19,8 @@ from phongmay_simulate.district import Role
 from phongmay_store.register.device import Device
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 CORE = [word for rule in ("TB-01", "TB-07", "PH-01", "PH-02", "TR-01", "TR-15") for word in ("--rule", rule)]
 
 
@@ -30,8 +32,10 @@ def config(house: Any, tmp_path: Path) -> str:
         house.speak(name, role)
     house.evaluate()
     path = tmp_path / "phongmay.toml"
+    url = house.engine.url.render_as_string(hide_password=False)
     path.write_text(
-        f'[store]\nregister_url = "{house.engine.url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8"
+        f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n',
+        "utf-8",
     )
     return str(path)
 

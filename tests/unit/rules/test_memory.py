@@ -31,6 +31,8 @@ from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.engine import open_register
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 MONDAY_10 = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from phongmay_rules.quality import DEFINITIONS, Score, Share, quality, total
 from phongmay_simulate.district import Role
 from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.series.interface import DeadLetter
+
+pytestmark = pytest.mark.one_register
 
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 DAY = timedelta(days=1)

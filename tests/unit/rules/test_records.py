@@ -1,4 +1,4 @@
-"""Fact rows on a register in memory: what is appended, what the pointers show, and which rows each reading gives."""
+"""Fact rows on a register: what is appended, what the pointers show, and which rows each reading gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing
 from phongmay_rules.facts.records import Facts, FactValue, read_current, read_known, read_past, read_some, write
 from phongmay_rules.facts.schools import Subject
 from phongmay_rules.reasons import Reason
-from phongmay_store.register.base import Base
 from phongmay_store.register.compliance import CurrentFact, Fact
 from phongmay_store.register.engine import open_register
 
@@ -28,10 +27,9 @@ MONTH, WEEK = 30 * 86400.0, 7 * 86400.0
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session(register_url: str) -> Iterator[Session]:
     """Give an open transaction of an empty register."""
-    engine = open_register("sqlite://")
-    Base.metadata.create_all(engine, [Base.metadata.tables[model.__tablename__] for model in (Fact, CurrentFact)])
+    engine = open_register(register_url)
     with Session(engine) as opened:
         yield opened
     engine.dispose()
@@ -347,6 +345,17 @@ def test_known_about_an_instant_is_the_newest_truth_not_the_newest_row(session: 
     put(session, Found(RAM, 3.0, AT + 100))
     assert values(read_known(session, "th", moment, moment)) == {PC: {RAM: 3.0}}
     assert values(read_past(session, "th", 99)) == values(read_current(session, ["th"])) == {PC: {RAM: 3.0}}
+
+
+def test_of_one_instant_the_row_of_the_higher_number_holds(session: Session) -> None:
+    """In whatever order rows lie in the table: what was written last about one instant is what was known."""
+    moment = datetime.fromtimestamp(AT, UTC)
+    common = {"unit_id": "th", "subject_kind": PC[0], "subject_id": PC[1], "name": RAM, "unit": "B", "source": "x",
+              "sources": [], "detail": {}, "valid_at": moment, "recorded_at": moment}  # fmt: skip
+    for number in (9, 3, 7, 1, 8):
+        session.add(Fact(id=number, number=float(number), **common))
+        session.flush()
+    assert values(read_known(session, "th", moment, moment)) == {PC: {RAM: 9.0}}
 
 
 def test_times_are_kept_in_whole_microseconds() -> None:

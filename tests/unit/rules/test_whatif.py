@@ -14,6 +14,8 @@ from phongmay_rules.standing import read_standing
 from phongmay_rules.whatif import read_values, what_if
 from phongmay_store.register.compliance import Fact, Parameter, Verdict
 
+pytestmark = pytest.mark.one_register
+
 PACK = load_pack("tanbinh-2023")
 
 

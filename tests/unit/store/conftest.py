@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from phongmay_store.register.engine import migrate, open_register
+from phongmay_store.register.engine import open_register
 
 
 @pytest.fixture
-def register_engine(tmp_path: Path) -> Iterator[Engine]:
+def register_engine(register_url: str) -> Iterator[Engine]:
     """An empty register with the present tables."""
-    engine = open_register(f"sqlite:///{tmp_path / 'register.db'}")
-    migrate(engine)
+    engine = open_register(register_url)
     yield engine
     engine.dispose()
 

@@ -19,6 +19,8 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.organisation import ExternalId, Unit
 from phongmay_store.register.place import Room
 
+pytestmark = pytest.mark.one_register
+
 Run = Callable[..., tuple[int, str]]
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -34,7 +36,8 @@ def run(tmp_path: Path, register_engine: Engine, capsys: pytest.CaptureFixture[s
         session.add(Room(id="r", school_id="th", name="1", kind="computer_room", timetable=week, valid_from=LONG_AGO))
         session.commit()
     config = tmp_path / "phongmay.toml"
-    config.write_text(f'[store]\nregister_url = "{register_engine.url}"\n')
+    url = register_engine.url.render_as_string(hide_password=False)
+    config.write_text(f'[store]\nregister_url = "{url}"\n')
     parser = argparse.ArgumentParser()
     verbs = parser.add_subparsers()
     calendar.add(verbs)

@@ -27,6 +27,8 @@ from phongmay_store.register.importing_school import (
 from phongmay_store.register.organisation import find_external
 from phongmay_store.register.place import Line, Room
 
+pytestmark = pytest.mark.one_register
+
 START, SINCE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
 FILES = {
     "units": "external_id,name,level\nmoet:1,Trường A,tieu_hoc\nmoet:2,Trường B,thcs\n",
