@@ -43,7 +43,8 @@ def told(house: Any) -> Any:
 def config(told: Any, tmp_path: Path) -> Path:
     """Settings that point to the house."""
     path = tmp_path / "phongmay.toml"
-    path.write_text(f'[store]\nregister_url = "{told.engine.url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8")
+    url = told.engine.url.render_as_string(hide_password=False)
+    path.write_text(f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8")
     return path
 
 
