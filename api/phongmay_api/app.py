@@ -20,6 +20,7 @@ from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
 from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
+from phongmay_api.calendar.router import router as calendars
 from phongmay_api.campaigns.router import router as campaigns
 from phongmay_api.clauses.router import router as clauses
 from phongmay_api.compliance.router import router as compliance
@@ -33,14 +34,19 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.pages.calendar_router import router as calendar_pages
 from phongmay_api.pages.campaigns_router import router as campaign_pages
 from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
+from phongmay_api.pages.parameters_router import router as parameter_pages
+from phongmay_api.pages.past_router import router as past_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
 from phongmay_api.pages.verdict_router import router as verdict_pages
+from phongmay_api.parameters.router import router as parameters
+from phongmay_api.past.router import router as past
 from phongmay_api.problems import ProblemDocument
 from phongmay_api.quality.router import router as quality
 from phongmay_api.rules.router import router as rules
@@ -55,10 +61,13 @@ _ROUTERS = (
     system,
     organisation,
     calendar,
+    calendars,
     devices,
     measurements,
     rules,
     verdicts,
+    past,
+    parameters,
     compliance,
     enrolment,
     decisions,
@@ -75,6 +84,9 @@ _ROUTERS = (
     clause_pages,
     gap_pages,
     campaign_pages,
+    past_pages,
+    parameter_pages,
+    calendar_pages,
 )
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.

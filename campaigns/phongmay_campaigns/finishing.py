@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from phongmay_bandwidth.analysis import analyse
-
 from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
+from phongmay_bandwidth.analysis import analyse
 from phongmay_bandwidth.order import RunKind
 from phongmay_bandwidth.planning import RunPlan
 from phongmay_bandwidth.records import RecordError

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.deciding import link, require_officer
+from phongmay_rules.deciding import MAX_TEXT, link, require_officer
 from phongmay_rules.facts.records import read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, Sitting, sit
@@ -125,7 +125,13 @@ def read_annex(path: Path, pack: Pack) -> Annex:
 
 
 def effect(
-    session: Session, pack: Pack, wanted: Mapping[str, float], unit_id: str, at: datetime | None = None
+    session: Session,
+    pack: Pack,
+    wanted: Mapping[str, float],
+    unit_id: str,
+    at: datetime | None = None,
+    *,
+    within: str | None = None,
 ) -> Effect:
     """Judge everything twice from the current fact rows, without and with the figures; nothing is written.
 
@@ -136,13 +142,14 @@ def effect(
         unit_id: the unit that would adopt them; they hold for it and what is below it, except where a unit below has
             set its own.
         at: instant of judging (default: now).
+        within: judge only this unit and what is below it (default: everything, units above too).
     """
     now = at or utc_now()
     before = sit(session, pack, now, utc_now())
     own = before.overrides.get(unit_id, {})
     after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **wanted}})
     present = {name: _in_force(before, unit_id, name) for name in wanted}
-    old, new = _judge_all(session, before), _judge_all(session, after)
+    old, new = _judge_all(session, before, within), _judge_all(session, after, within)
     return Effect(
         {name: (present[name], value) for name, value in wanted.items() if present[name] != value},
         tuple(Change(key, old[key], new[key]) for key in sorted(old) if old[key].state is not new[key].state),
@@ -181,6 +188,8 @@ def publish(
     require_officer(session, signed_by, unit_id)
     if not reason.strip():
         raise AdoptionError("the reason is empty; say why, so that an inspector can follow it")
+    if len(reason) > MAX_TEXT:
+        raise AdoptionError(f"the reason has {len(reason)} characters; at most {MAX_TEXT} are recorded")
     for name, (_, value) in found.values.items():
         source = f" [{sources[name]}]" if sources and name in sources else ""
         row = Parameter(
@@ -198,13 +207,16 @@ def _in_force(sitting: Sitting, unit_id: str, name: str) -> float:
     return sitting.pack.standard.parameters[name].value
 
 
-def _judge_all(session: Session, sitting: Sitting) -> dict[Key, Judgement]:
+def _judge_all(session: Session, sitting: Sitting, within: str | None) -> dict[Key, Judgement]:
     out: dict[Key, Judgement] = {}
     states = {}
-    for school in sitting.organisation.schools.values():
-        judged = sitting.school(school, read_current(session, [school.id]))
-        states[school.id] = sitting.judge.states(judged)
-        out |= judged
-    for place in sitting.organisation.units.values():
-        out |= sitting.unit(place, read_current(session, [place.id]), states)
+    organisation = sitting.organisation
+    for school in organisation.schools.values():
+        if within is None or within in organisation.ancestry(school.id):
+            judged = sitting.school(school, read_current(session, [school.id]))
+            states[school.id] = sitting.judge.states(judged)
+            out |= judged
+    for place in organisation.units.values():
+        if within is None or within in organisation.ancestry(place.id):
+            out |= sitting.unit(place, read_current(session, [place.id]), states)
     return out

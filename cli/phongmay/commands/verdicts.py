@@ -1,4 +1,4 @@
-"""`phongmay verdicts`: verify the hash chains, sign and export their heads, judge the past again, record decisions.
+"""`phongmay verdicts`: show the past, verify the hash chains, sign their heads, judge the past again, record decisions.
 
 Exit code 1 when something is broken or comes out differently; a sentence for each. Times without a zone are those of
 Ho Chi Minh City.
@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
 from phongmay.deciding import add_decisions, instant
+from phongmay.naming import unit_named
+from phongmay.past import add_show
 from phongmay.settings import ServerSettings, load
 from phongmay_rules.chain.archive import changed_files
 from phongmay_rules.chain.heads import (
@@ -38,8 +40,9 @@ from phongmay_store.series import open_reader
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    parser = commands.add_parser("verdicts", help="verdicts: verify, replay, waive, attest, dispute")
+    parser = commands.add_parser("verdicts", help="verdicts: show, verify, replay, waive, attest, dispute")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    add_show(verbs)
 
     verb = verbs.add_parser("verify", help="look for verdicts, runs, decisions or packs that were tampered with")
     verb.add_argument("--unit", metavar="ID", help="one organisation unit only (default: all)")
@@ -69,7 +72,7 @@ def add(commands: Commands) -> None:
 
 
 def _add_past(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--unit", metavar="ID", required=True, help="organisation unit")
+    verb.add_argument("--unit", metavar="UNIT", required=True, help="organisation unit: its id or issuer:value")
     verb.add_argument("--at", metavar="TIME", type=instant, help="last run at or before this time (default: now)")
 
 
@@ -147,7 +150,7 @@ def _key(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     with _register(load(args.config)) as session:
-        result = replay(session, args.unit, args.at or utc_now(), args.known_at)
+        result = replay(session, unit_named(session, args.unit).id, args.at or utc_now(), args.known_at)
         for found in result.differences:
             print(found.sentence())
         run = f"run {result.run.id} of {result.run.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
@@ -159,7 +162,7 @@ def _replay(args: argparse.Namespace) -> int:
 def _recompute(args: argparse.Namespace) -> int:
     settings = load(args.config)
     with _register(settings) as session, closing(open_reader(settings.store)) as series:
-        found = recompute(session, series, args.unit, args.at or utc_now())
+        found = recompute(session, series, unit_named(session, args.unit).id, args.at or utc_now())
     for item in found:
         print(item.sentence())
     print(f"{len(found)} facts differ; nothing was written")

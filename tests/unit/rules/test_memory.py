@@ -172,9 +172,11 @@ def test_a_quiet_unit_is_confirmed_and_seldom_gets_a_row(house: Any) -> None:
         rows = session.scalar(select(func.count()).select_from(EvaluationRun).where(EvaluationRun.unit_id == "mn"))
         current = session.get_one(CurrentRun, "mn")
         assert (rows, current.confirmed_at) == (2, MONDAY_10 + timedelta(minutes=11))
-        assert {found.run_id is None for found in as_of(session, "mn", MONDAY_10 + timedelta(minutes=9))} == {False}
+        assert {found.run_id is None for found in as_of(session, "mn", MONDAY_10 + timedelta(minutes=9)).verdicts} == {
+            False
+        }
         later = MONDAY_10 + timedelta(minutes=10, seconds=600 + 3 * 60 + 1)
-        assert {found.reason for found in as_of(session, "mn", later)} == {"engine_stopped"}
+        assert {found.reason for found in as_of(session, "mn", later).verdicts} == {"engine_stopped"}
 
 
 def test_another_engine_is_noticed(house: Any) -> None:
