@@ -1,7 +1,8 @@
 """Every route as every role for own, child, parent and sibling organisation, generated from the application's routes.
 
 Expectations are computed from the two tables of permissions and from where the key's unit stands, and from nothing
-else: a route that is new in the application is called here without anybody adding it.
+else: a route that is new in the application is called here without anybody adding it. Long because it holds one body a
+route that takes one.
 """
 
 from __future__ import annotations
