@@ -22,6 +22,7 @@ from phongmay_rules.facts.records import read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, Sitting, sit
 from phongmay_rules.model import Pack
+from phongmay_rules.parameters import Override
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import Parameter
@@ -132,6 +133,7 @@ def effect(
     at: datetime | None = None,
     *,
     within: str | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> Effect:
     """Judge everything twice from the current fact rows, without and with the figures; nothing is written.
 
@@ -143,16 +145,18 @@ def effect(
             set its own.
         at: instant of judging (default: now).
         within: judge only this unit and what is below it (default: everything, units above too).
+        sources: parameter -> document and place that the figure is taken from.
     """
     now = at or utc_now()
     before = sit(session, pack, now, utc_now())
     own = before.overrides.get(unit_id, {})
-    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **wanted}})
+    new = {name: Override(value, (sources or {}).get(name, "")) for name, value in wanted.items()}
+    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **new}})
     present = {name: _in_force(before, unit_id, name) for name in wanted}
-    old, new = _judge_all(session, before, within), _judge_all(session, after, within)
+    old, now_so = _judge_all(session, before, within), _judge_all(session, after, within)
     return Effect(
         {name: (present[name], value) for name, value in wanted.items() if present[name] != value},
-        tuple(Change(key, old[key], new[key]) for key in sorted(old) if old[key].state is not new[key].state),
+        tuple(Change(key, old[key], now_so[key]) for key in sorted(old) if old[key].state is not now_so[key].state),
         len(old),
     )
 
@@ -176,7 +180,7 @@ def publish(
         unit_id: the unit that adopts them.
         signed_by: login of an officer or administrator of the unit or above.
         reason: why, printed with the parameter's history.
-        sources: parameter -> document and place, added to the reason.
+        sources: parameter -> document and place that the figure is taken from; verdicts name it.
 
     Returns:
         How many parameters were recorded.
@@ -191,10 +195,9 @@ def publish(
     if len(reason) > MAX_TEXT:
         raise AdoptionError(f"the reason has {len(reason)} characters; at most {MAX_TEXT} are recorded")
     for name, (_, value) in found.values.items():
-        source = f" [{sources[name]}]" if sources and name in sources else ""
         row = Parameter(
             unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
-            reason=reason.strip() + source,
+            reason=reason.strip(), source=(sources or {}).get(name),
         )  # fmt: skip
         link(session, LinkKind.PARAMETER, unit_id, row)
     return len(found.values)
@@ -203,7 +206,7 @@ def publish(
 def _in_force(sitting: Sitting, unit_id: str, name: str) -> float:
     for unit in sitting.organisation.ancestry(unit_id):
         if name in sitting.overrides.get(unit, {}):
-            return sitting.overrides[unit][name]
+            return sitting.overrides[unit][name].value
     return sitting.pack.standard.parameters[name].value
 
 

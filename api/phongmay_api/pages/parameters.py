@@ -132,7 +132,13 @@ def _line(
 
     def said(row: Parameter) -> SetLine:
         unit = names.get(row.unit_id) or words("parameter_above")
-        return SetLine(show(row.value), row.set_by, unit, row.recorded_at, row.reason)
+        return SetLine(
+            show(row.value),
+            row.set_by,
+            unit,
+            row.recorded_at,
+            f"{row.reason} [{row.source}]" if row.source else row.reason,
+        )
 
     past = past_values(scope.session, pack, found.name, scope.visible.intersection(above)) if above else []
     return Line(

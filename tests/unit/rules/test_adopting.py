@@ -15,6 +15,7 @@ from phongmay.main import main
 from phongmay.settings import load as load_settings
 from phongmay_rules.adopting import AdoptionError, effect, publish, read_annex
 from phongmay_rules.errors import PackError
+from phongmay_rules.explain import sentence
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.replaying import replay
 from phongmay_store.register.access import Account, Grant
@@ -84,12 +85,15 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
     with house.sessions() as session:
         row = session.scalars(select(Parameter).where(Parameter.name == "ram_min")).one()
         assert (row.unit_id, row.pack_id, row.value, row.set_by) == ("quan", "tanbinh-2023", 16 * 2**30, "quan1")
-        assert REASON in row.reason
-        assert "Phụ lục I, dòng 3" in row.reason
+        assert row.reason == REASON
+        assert row.source == "000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3"
 
     house.evaluate(at=now + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("fail", "below")
-    assert house.verdict("cs-0", "TB-01").required["set_by"] == "quan"
+    verdict = house.verdict("cs-0", "TB-01")
+    assert verdict.required["set_by"] == "quan"
+    told = sentence(verdict, house.pack.rules["TB-01"], "vi")
+    assert "mức do quận đặt theo 000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3" in told, "the document is named"
     with house.sessions() as session:
         past = replay(session, "cs", now)
         assert past.differences == ()
