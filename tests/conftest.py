@@ -428,14 +428,16 @@ class House:
 
         wait_until(listens, "the broker listens")
 
-    def start_collector(self) -> subprocess.Popen[bytes]:
-        """Start a collector, and wait until its two sessions stand."""
-        before = self.log("collector").count(" connected user=")
-        process = self.processes.start("collector", ["phongmay", "--config", str(self.config), "collector", "run"])
+    def start_collector(self, number: int = 1) -> subprocess.Popen[bytes]:
+        """Start a collector (one of several by its number), and wait until its two sessions stand."""
+        name = "collector" if number == 1 else f"collector-{number}"
+        before = self.log(name).count(" connected user=")
+        command = ["phongmay", "--config", str(self.config), "collector", "run", "--number", str(number)]
+        process = self.processes.start(name, command)
 
         def stands() -> bool:
-            assert process.poll() is None, self.log("collector")
-            return self.log("collector").count(" connected user=") >= before + 2
+            assert process.poll() is None, self.log(name)
+            return self.log(name).count(" connected user=") >= before + 2
 
         wait_until(stands, "the collector is connected")
         self.collector = process
@@ -500,9 +502,13 @@ port = {new_port()}
 directory = "{tmp_path}/broker"
 {extra.get("broker", "")}
 [collector]
+metrics_port = {new_port()}
 {extra.get("collector", "")}
 [rules]
+metrics_port = {new_port()}
 {extra.get("rules", "")}
+[api]
+metrics_port = {new_port()}
 """,
         "utf-8",
     )

@@ -20,3 +20,6 @@ class ApiSettings:
     trusted_proxies: str = setting(
         "", about="Addresses of reverse proxies, with commas: their X-Forwarded-For is believed; empty = none."
     )
+    metrics_port: int = setting(
+        9482, about="Port on 127.0.0.1 for /metrics, /health and /ready of the API; 0 = none.", low=0, high=65535
+    )

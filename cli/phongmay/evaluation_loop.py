@@ -14,6 +14,8 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay.monitoring import serve
+from phongmay.reports import EvaluationFigures, rules_report
 from phongmay.settings import ServerSettings
 from phongmay_rules.chain.heads import ChainError, add_lines, read_key, sign_all
 from phongmay_rules.engine import Engine
@@ -41,12 +43,15 @@ class EvaluationLoop:
         self._readers = readers(settings.store)
         self._away = False
         self._signing_due = time.monotonic()
+        self.figures = EvaluationFigures(turned_at=time.monotonic())
 
     def run(self) -> None:
         """Evaluate every interval; in between, look for new inventories."""
         rules = self._settings.rules
         _log.info("event=started pack=%s hash=%s interval_s=%g", self._pack.id, self._pack.hash[:12], rules.interval_s)
+        serve(rules.metrics_port, lambda: rules_report(self.figures, rules.interval_s))
         while not self._stop.is_set():
+            self.figures.turned_at = time.monotonic()
             due = time.monotonic() + rules.interval_s
             self._carefully(self._evaluate)
             while (left := due - time.monotonic()) > 0 and not self._stop.is_set():
@@ -65,17 +70,23 @@ class EvaluationLoop:
                     'event=store_away detail="%s" next_try_s=%g', error, self._settings.rules.interval_s
                 )  # fmt: skip
             self._away = True
+            self.figures.away = str(error)
 
     def _is_back(self) -> None:
         if self._away:
             _log.info("event=store_back")
         self._away = False
+        self.figures.away = ""
 
     def _evaluate(self) -> None:
         began = time.monotonic()
         with self._readers() as series:
             result = self._engine.evaluate(series)
         self._is_back()
+        figures = self.figures
+        figures.took_s, figures.evaluated_at = time.monotonic() - began, time.time()
+        figures.facts, figures.evaluations = result.facts, figures.evaluations + 1
+        figures.verdicts += result.changed
         _log.info(
             "event=evaluated units=%d facts=%d verdicts=%d took_s=%.2f",
             len(result.units), result.facts, result.changed, time.monotonic() - began,

@@ -21,7 +21,7 @@ more than a minute; basis WALL), else the time of receipt (basis GUESS). Neither
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from phongmay_contract.envelope import Instant
 from phongmay_store.series.interface import RunOffset, TimeBasis
@@ -55,30 +55,39 @@ class Clocks:
             elif (stored := self._look_up(*key)) is not None:
                 self._remember(key, stored.offset)
 
-    def observe(self, device: str, run: str, sent: Instant, received: float) -> None:
-        """Take a prompt live message into account; the least delay wins until `settle`."""
-        if (device, run) not in self._settled:
-            estimate = received - sent.mono
-            self._open[device, run] = min(estimate, self._open.get((device, run), estimate))
+    def know(self, runs: set[tuple[str, str]]) -> bool:
+        """Tell whether the offsets of all these runs are settled."""
+        return runs <= self._settled.keys()
 
-    def settle(self) -> list[RunOffset]:
-        """Fix the offsets of the runs that were observed since the last call; the caller stores them with the batch."""
+    def observe(self, key: tuple[str, str], sent_mono: float, received: float) -> None:
+        """Take a prompt live message of (device, run) into account; the least delay wins until `settle`."""
+        if key not in self._settled:
+            estimate = received - sent_mono
+            self._open[key] = min(estimate, self._open.get(key, estimate))
+
+    def settle(self, keep: Callable[[Sequence[RunOffset]], Sequence[RunOffset]]) -> None:
+        """Fix the offsets of the runs that were observed since the last call.
+
+        Args:
+            keep: stores them and gives those that hold: another collector may have been first. When it raises, what was
+                learnt is forgotten, and the same messages teach it again.
+        """
+        if not self._open:
+            return
         learnt = [RunOffset(device, run, offset, TimeBasis.LIVE) for (device, run), offset in self._open.items()]
-        for key, offset in self._open.items():
-            self._remember(key, offset)
         self._open.clear()
-        return learnt
+        for held in keep(learnt):
+            self._remember((held.device, held.run), held.offset)
 
-    def time_of(self, device: str, run: str, instant: Instant, received: float) -> tuple[float, TimeBasis]:
+    def time_of(self, key: tuple[str, str], instant: Instant, received: float) -> tuple[float, TimeBasis]:
         """Give the true time of an instant on a device's clocks.
 
         Args:
-            device: whose clock.
-            run: which run of its agent.
+            key: device and run of its agent.
             instant: what the clocks showed.
             received: when the collector got it.
         """
-        offset = self._settled.get((device, run))
+        offset = self._settled.get(key)
         if offset is not None:
             at = offset + instant.mono
             if received - OLDEST_S <= at <= received + BELIEVABLE_FUTURE_S:

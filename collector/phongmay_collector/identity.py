@@ -34,11 +34,11 @@ class IdentityWatch:
 
     def __init__(self) -> None:
         self._holders: dict[str, _Holders] = {}
+        self._newest: dict[str, str] = {}
 
-    def newest(self, device: str) -> list[str]:
-        """Give the newest run of a device; empty when none was heard since the collector started."""
-        holders = self._holders.get(device)
-        return [holders.runs[-1]] if holders is not None and holders.runs else []
+    def newest(self, device: str) -> str | None:
+        """Give the newest run of a device; None when none was heard since the collector started."""
+        return self._newest.get(device)
 
     def born(self, device: str, run: str, session: str) -> str | None:
         """Note a birth; gives a sentence when the run is one that another run had followed."""
@@ -46,13 +46,15 @@ class IdentityWatch:
         if session in holders.sessions:
             return None
         holders.sessions.append(session)
-        return self._speaks(holders, run, "connected")
+        return self._speaks(holders, device, run, "connected")
 
     def spoke(self, device: str, run: str) -> str | None:
         """Note a live envelope that is not stored yet; gives a sentence when the run had been followed by another."""
-        return self._speaks(self._holders.setdefault(device, _Holders()), run, "sent")
+        if self._newest.get(device) == run:
+            return None
+        return self._speaks(self._holders.setdefault(device, _Holders()), device, run, "sent")
 
-    def _speaks(self, holders: _Holders, run: str, what: str) -> str | None:
+    def _speaks(self, holders: _Holders, device: str, run: str, what: str) -> str | None:
         if holders.runs and holders.runs[-1] == run:
             return None
         newest = holders.runs[-1] if holders.runs else ""
@@ -60,6 +62,7 @@ class IdentityWatch:
         if again:
             holders.runs.remove(run)
         holders.runs.append(run)
+        self._newest[device] = run
         return f"run {run} {what} again after run {newest} was born" if again else None
 
 

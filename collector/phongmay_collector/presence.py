@@ -10,7 +10,6 @@ session is an old one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from phongmay_contract.envelope import ONLINE, Status
 from phongmay_store.series.interface import Presence, TimeBasis
@@ -22,10 +21,12 @@ class PresenceBook:
     def __init__(self, known: Iterable[Presence] = ()) -> None:
         self._by_device = {presence.device: presence for presence in known}
         self._changed: set[str] = set()
+        self._seen: dict[str, float] = {}  # signs of life since the last call of take_changes: one a message, so cheap
 
     def get(self, device: str) -> Presence | None:
         """Give the presence of a device, if it was ever heard of."""
-        return self._by_device.get(device)
+        found, seen = self._by_device.get(device), self._seen.get(device)
+        return found if found is None or seen is None else found._replace(last_seen=seen)
 
     def status(self, status: Status, at: float, basis: TimeBasis, *, retained: bool, received: float) -> None:
         """Take a birth, goodbye or last will into account.
@@ -37,7 +38,7 @@ class PresenceBook:
             retained: the broker gave it out of its memory, not because it was just sent.
             received: when the collector got it.
         """
-        current = self._by_device.get(status.sender)
+        current = self.get(status.sender)
         if status.state == ONLINE:
             if current is not None and (
                 current.session == status.session  # born already, and perhaps gone since
@@ -52,7 +53,7 @@ class PresenceBook:
             if current.state == ONLINE:
                 # A will carries the time of its connect; that the session ended is known only by its arrival, and of
                 # a retained one not even that: then the last sign of life stands for it.
-                self._set(replace(current, state=status.state, since=current.last_seen if retained else received))
+                self._set(current._replace(state=status.state, since=current.last_seen if retained else received))
         elif basis is not TimeBasis.GUESS and at > current.since:
             # A session whose birth never reached us, begun after the one we know: so both have ended.
             last_seen = max(at, current.last_seen)
@@ -63,11 +64,15 @@ class PresenceBook:
         current = self._by_device.get(device)
         if current is None:  # its birth was lost or refused; the envelope proves as much
             self._set(Presence(device, ONLINE, session, run, at, at, agent))
-        elif at > current.last_seen:
-            self._set(replace(current, last_seen=at))
+        elif at > self._seen.get(device, current.last_seen):
+            self._seen[device] = at
 
     def take_changes(self) -> list[Presence]:
         """Give what changed since the last call."""
+        for device, at in self._seen.items():
+            self._by_device[device] = self._by_device[device]._replace(last_seen=at)
+        self._changed.update(self._seen)
+        self._seen.clear()
         changes = [self._by_device[device] for device in sorted(self._changed)]
         self._changed.clear()
         return changes
@@ -75,3 +80,4 @@ class PresenceBook:
     def _set(self, presence: Presence) -> None:
         self._by_device[presence.device] = presence
         self._changed.add(presence.device)
+        self._seen.pop(presence.device, None)

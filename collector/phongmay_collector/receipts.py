@@ -9,8 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_store.series.interface import EnvelopeId
+
+_ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","at":%.3f,"runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
+"""A receipt of one run with one range, which nearly all are; a test compares it with what the contract encodes."""
 
 
 def coalesce(stored: Iterable[EnvelopeId], refused: Iterable[tuple[EnvelopeId, str]]) -> dict[str, bytes]:
@@ -18,20 +22,34 @@ def coalesce(stored: Iterable[EnvelopeId], refused: Iterable[tuple[EnvelopeId, s
     seqs: dict[str, dict[str, set[int]]] = {}
     reasons: dict[str, dict[str, dict[int, str]]] = {}
     for sender, run, seq in stored:
-        seqs.setdefault(sender, {}).setdefault(run, set()).add(seq)
+        runs = seqs.get(sender)
+        if runs is None:
+            seqs[sender] = {run: {seq}}
+        elif run in runs:
+            runs[run].add(seq)
+        else:
+            runs[run] = {seq}
     for (sender, run, seq), reason in refused:
         reasons.setdefault(sender, {}).setdefault(run, {})[seq] = reason
-    out = {}
-    for sender in seqs.keys() | reasons.keys():
-        here, there = seqs.get(sender, {}), reasons.get(sender, {})
-        out[sender] = encode_receipt(
-            [
-                Receipt(run, tuple(ranges(here.get(run, ()))), tuple(sorted(there.get(run, {}).items())))
-                for run in sorted(here.keys() | there.keys())
-            ],
-            at=time.time(),
-        )
-    return out
+    now = time.time()
+    return {
+        sender: _encode(seqs.get(sender, {}), reasons.get(sender, {}), now) for sender in seqs.keys() | reasons.keys()
+    }
+
+
+def _encode(stored: dict[str, set[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
+    if not refused and len(stored) == 1:
+        ((run, numbers),) = stored.items()
+        first, last = min(numbers), max(numbers)
+        if last - first + 1 == len(numbers):
+            return (_ONE % (now, run, first, last)).encode()
+    return encode_receipt(
+        [
+            Receipt(run, tuple(ranges(stored.get(run, ()))), tuple(sorted(refused.get(run, {}).items())))
+            for run in sorted(stored.keys() | refused.keys())
+        ],
+        at=now,
+    )
 
 
 def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -1,48 +1,59 @@
-"""The collector itself: two sessions at the broker, one store, one loop, no threads.
+"""The collector itself: two sessions at the broker, one loop that reads, one thread that writes.
 
 In: settings, an open store and register. Out: rows, acknowledgements and receipts, until `stop` is set. The order is
-the promise: commit, then acknowledge to the broker, then the receipt. Live messages are always taken first; the past
-fills what room a batch has left. A store that does not answer stops all acknowledging, and the same batch is tried
-again; a broker that goes away is tried again, and what it then delivers again is known already.
+the promise: kept (in the store, or synced in the queue on disk), then acknowledged to the broker, then receipted. Live
+messages are always taken first; the past fills what room a batch has left. A register or disk that does not answer
+stops all acknowledging, and the same messages are tried again; a broker that goes away is tried again, and what it then
+delivers again is known already.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import logging
+import os
 import secrets
-import selectors
+import select
 import threading
 import time
 from collections import Counter, deque
+from pathlib import Path
 
-import paho.mqtt.client as mqtt
 from sqlalchemy import Engine
 
-from phongmay_collector import receipts
-from phongmay_collector.batch import Batch, Batcher
-from phongmay_collector.broker_files import LIVE_USER, MARKER, PAST_USER, BrokerFiles, PasswordRefresh
+from phongmay_collector.batch import Batch, Taken
+from phongmay_collector.broker_files import BrokerFiles, PasswordRefresh
 from phongmay_collector.directory import Directory
+from phongmay_collector.disk_queue import DiskQueue
 from phongmay_collector.identity import open_conflicts
+from phongmay_collector.intake import Intake
 from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
+from phongmay_collector.members import Member, live_filters, past_filters
 from phongmay_collector.outbox import Outbox
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
+from phongmay_collector.standing import Standing
+from phongmay_collector.throttle import Throttle
+from phongmay_collector.writer import Done, Writer
 from phongmay_contract import topics
 from phongmay_contract.envelope import MAX_BACKFILL
 from phongmay_contract.errors import OperatorError
-from phongmay_contract.topics import LIVE_KINDS, Kind
+from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import SeriesWriter
 
 TICK_S = 1.0
-"""Between markers, looks at the register's credentials, and tries of a store that is away."""
-_MARKER_BACK_S = 3 * TICK_S
-"""A marker that is not older than this shows that the broker delivers to us now."""
+"""Between markers, looks at the register's credentials, and tries of a register that is away."""
 _DIRECTORY_S = 30.0
 _SUMMARY_S = 60.0
-_PAST_IN_FLIGHT = 20
+_PAST_IN_FLIGHT = 100
 """Backfill messages that wait in our memory at most; each holds up to 60 envelopes."""
 _NAMES_SAID = 1000
 """Unknown names that are logged, each once; the store counts them all."""
+_STOP_S = 20.0
+_BROKER_FIGURES = "$SYS/broker/"
+_DROPPED = "publish/messages/dropped"
 _NEVER = float("-inf")
 
 
@@ -51,14 +62,18 @@ class Collector:
 
     Args:
         broker: where the broker is, and its generated files.
-        settings: size and age of a batch.
-        series: the store, opened for writing.
+        settings: size and age of a batch, the queue, which of several collectors this is.
+        series: the store, opened for writing; from now on only the collector's own thread uses it.
         engine: the register.
         outbox: sends the commands that stand in the register; None sends none.
 
+    Attributes:
+        counts: what was done since the start.
+        broker_figures: what the broker says of itself ($SYS), by the rest of the topic.
+
     Raises:
         OperatorError: the batch exceeds the broker's limit, or the collector's passwords are missing.
-        StoreError: the register does not answer at the start.
+        StoreError: register, store or queue do not answer at the start.
     """
 
     def __init__(
@@ -70,110 +85,190 @@ class Collector:
         outbox: Outbox | None = None,
     ) -> None:
         check_batch(broker, settings)
+        self.member = Member(settings.number)
         self.counts: Counter[str] = Counter()
+        self.broker_figures: dict[str, str] = {}
+        self._dropped_at: float | None = None
         self._settings = settings
-        self._series = series
         self._engine = engine
         self._outbox = outbox
         self._directory = Directory(engine)
         self._directory.load()
-        self._batcher = Batcher(series, self._directory)
         self._passwords = PasswordRefresh(broker, engine)
         files = BrokerFiles(broker.directory)
-        live_filters = [*(topics.subscription(kind) for kind in LIVE_KINDS), MARKER]
-        self._live = self._link(broker, files, LIVE_USER, live_filters, broker.max_inflight_messages)
-        self._past = self._link(broker, files, PAST_USER, [topics.subscription(Kind.BACKFILL)], _PAST_IN_FLIGHT)
-        self._queues: dict[str, deque[Inbound]] = {LIVE_USER: deque(), PAST_USER: deque()}
-        self._stuck: Batch | None = None
+        member = self.member
+        in_flight = broker.max_inflight_messages
+        filters = live_filters(member, settings.share)
+        self._live = self._link(broker, files, member.live_user, filters, in_flight)
+        self._past = self._link(broker, files, member.past_user, past_filters(settings.share), _PAST_IN_FLIGHT)
+        self._queues: dict[str, deque[Inbound]] = {member.live_user: deque(), member.past_user: deque()}
+        self._most_waiting = {member.live_user: in_flight, member.past_user: _PAST_IN_FLIGHT}
+        self._throttle = Throttle(settings.device_messages_per_minute)
+        self._intake = Intake(self._directory)
+        queue_path = Path(settings.queue_path or broker.directory / "queue.db")
+        queue_path = queue_path.with_stem(queue_path.stem + member.suffix)
+        self._disk_queue = DiskQueue(queue_path, settings.queue_mib * 1024 * 1024)
+        self._done: deque[Done] = deque()
+        self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._writer = Writer(series, self._intake, self._disk_queue, settings.batch_size, self._hear_writer)
+        self._ready: list[Taken] = []
+        self._ready_envelopes = 0
         self._conflicts: dict[str, str] = {}
         self._named: set[str] = set()
-        self._listened_minute = -1
-        self._store = Availability("store")
         self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
-        self._marked_client: mqtt.Client | None = None
-        self._marker_client: mqtt.Client | None = None
+        self._marked = self._marker_connection = 0
         self._marker_at = _NEVER
         self._retry_at = self._tick_at = self._directory_at = 0.0
         self._summary_at = time.monotonic() + _SUMMARY_S
+        self._turned_at = time.monotonic()
 
     def _link(self, broker: BrokerSettings, files: BrokerFiles, user: str, filters: list[str], maximum: int) -> Link:
         password = files.read_own_password(user)
         remedy = (
             f"it does not know the password in {files.own_password(user)}; run 'phongmay broker files' and restart it"
         )
-        return Link(user, password, (broker.host, broker.port), filters, maximum, self._take, remedy)
+        expiry = self._settings.share_expiry_s if self._settings.share else self._settings.session_expiry_s
+        return Link(user, password, (broker.host, broker.port), filters, maximum, expiry, remedy)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, then commit what is in hand and end the sessions.
+        """Work until `stop` is set, then keep what is in hand and end the sessions.
 
         Raises:
             OperatorError: the broker refuses the collector's password.
         """
-        event("collector_started", batch_size=self._settings.batch_size, batch_age_s=self._settings.batch_age_s)
+        settings = self._settings
+        event("collector_started", batch_size=settings.batch_size, batch_age_s=settings.batch_age_s,
+              waiting=self._disk_queue.count)  # fmt: skip
+        gc.freeze()
+        gc.disable()  # thousands of objects a batch, no rings among them: the search for rings was a third of the time
+        self._writer.start()
         try:
             while not stop.is_set():
-                self._exchange(self._wait_s(time.monotonic()))
+                now = self._turned_at = time.monotonic()
+                self._exchange(self._wait_s(now))
                 self._maintain(time.monotonic())
-                self._commit_if_due(time.monotonic())
-            if self._stuck is None and any(self._queues.values()):
-                self._commit(self._next_messages(), time.monotonic())
+                self._settle()
+                self._read_on(time.monotonic())
+                self._hand_over(time.monotonic())
+                if self._writer.failure is not None:
+                    raise self._writer.failure
+            self._finish()
         finally:
             self._live.close()
             self._past.close()
+            gc.enable()
             event("collector_stopped", **self.counts)
+
+    def _finish(self) -> None:
+        """Keep what has been read, and tell of it as long as the sessions stand."""
+        end = time.monotonic() + _STOP_S / 2
+        self._read_on(time.monotonic())
+        while self._ready and not self._writer.free and time.monotonic() < end:
+            time.sleep(0.01)
+        if self._ready and self._writer.free:
+            self._writer.put(self._ready)
+        self._writer.stop(_STOP_S)
+        self._settle()
+
+    def standing(self) -> Standing:
+        """Tell how it stands; any thread may ask."""
+        now, figures = time.monotonic(), self._writer.figures
+        dropped = self._dropped_at
+        return Standing(
+            turned_ago_s=now - self._turned_at,
+            connected={link.user: link.connected for link in (self._live, self._past)},
+            in_memory=sum(map(len, self._queues.values())) + len(self._ready) + self._writer.in_hand,
+            on_disk=self._disk_queue.count,
+            on_disk_bytes=self._disk_queue.bytes,
+            held=figures.held,
+            lag_s=figures.lag_s,
+            lag_max_s=figures.lag_max_s,
+            write_s=figures.write_s,
+            written_at=figures.written_at,
+            store_away=figures.away,
+            register_away=self._register.is_away,
+            loud=self._throttle.loud(now),
+            unread=self._throttle.unread,
+            counts=dict(self.counts),
+            broker=dict(self.broker_figures),
+            broker_dropped_ago_s=None if dropped is None else now - dropped,
+        )
 
     # ---- network -----------------------------------------------------------------------------------------------------
 
     def _exchange(self, wait_s: float) -> None:
-        """Wait for the sockets, and read and write what they are ready for."""
-        with selectors.DefaultSelector() as selector:
-            for link in (self._live, self._past):
-                sock = link.socket()
-                if sock is not None and sock.fileno() >= 0:
-                    events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write() else 0)
-                    selector.register(sock, events, link)
-            if not selector.get_map():
-                time.sleep(min(wait_s, 0.1))
-                return
-            for key, events in selector.select(wait_s):
-                link = key.data
-                if events & selectors.EVENT_WRITE:
-                    link.writable()
-                if events & selectors.EVENT_READ:
-                    link.readable()
+        """Wait for the sockets and the writer, and read and write what they are ready for."""
+        poll, links = select.poll(), {}  # made anew each time: it costs less than to keep track of sockets
+        poll.register(self._woken, select.POLLIN)
+        for link in (self._live, self._past):
+            sock = link.socket()
+            if sock is not None and sock.fileno() >= 0:
+                full = len(self._queues[link.user]) > 2 * self._most_waiting[link.user]  # of QoS 0, without limit
+                events = 0 if full else select.POLLIN
+                poll.register(sock, events | (select.POLLOUT if link.wants_write() else 0))
+                links[sock.fileno()] = link
+        for number, events in poll.poll(wait_s * 1000):
+            if number == self._woken:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._woken, 4096)
+                continue
+            link = links[number]
+            if events & select.POLLOUT:
+                link.writable()
+            if events & ~select.POLLOUT:
+                self._receive(link, link.readable(self._waited))
 
-    def _take(self, link: Link, message: mqtt.MQTTMessage) -> None:
-        """Take a message in; it is acknowledged only after its batch is committed."""
-        client, now = link.client, time.monotonic()
-        if client is None:
+    def _waited(self, connection: int, now: float) -> float:
+        """Give the bound on how long a message that is read now can have waited in the broker."""
+        return now - self._marker_at if connection == self._marker_connection else float("inf")
+
+    def _receive(self, link: Link, messages: list[Inbound]) -> None:
+        """Queue messages; those of whoever is too loud are acknowledged unread, and our own marker is noted."""
+        if not messages:
             return
-        waited = now - self._marker_at if client is self._marker_client else float("inf")
-        inbound = Inbound(
-            client,
-            message.mid,
-            message.qos,
-            message.topic,
-            bytes(message.payload),
-            message.retain,
-            time.time(),
-            now,
-            waited,
-        )
-        if inbound.topic == MARKER:
-            token, _, sent_at = inbound.payload.decode("ascii", "replace").partition(" ")
-            if token == self._marker_token:
-                self._marker_client, self._marker_at = client, float(sent_at)
-            link.acknowledge(inbound)
-            return
-        self._queues[link.user].append(inbound)
+        waiting, allows, now = self._queues[link.user], self._throttle.allows, messages[0].arrived
+        if link is self._past:
+            for message in messages:  # the living only bring markers; the past has waited anyhow
+                message.waited = float("inf")
+        unread = []
+        for message in messages:
+            topic = message.topic
+            if topic == self.member.marker:
+                self._hear_marker(message)
+                unread.append(message)
+            elif topic[0] == "$":
+                self._hear_broker(topic.removeprefix(_BROKER_FIGURES), message.payload.decode("ascii", "replace"))
+                unread.append(message)
+            elif allows(topic, now):
+                waiting.append(message)
+            else:
+                unread.append(message)
+        if unread:
+            link.acknowledge(unread)
+
+    def _hear_broker(self, name: str, value: str) -> None:
+        """Note what the broker says of itself; that it drops messages is told at once."""
+        before = self.broker_figures.get(name)
+        self.broker_figures[name] = value
+        if name == _DROPPED and before is not None and value.isdecimal() and before.isdecimal():
+            more = int(value) - int(before)
+            if more > 0:
+                self._dropped_at = time.monotonic()
+                event("broker_dropped", level=logging.WARNING, messages=more, since_its_start=value)
+
+    def _hear_marker(self, message: Inbound) -> None:
+        token, _, sent_at = message.payload.decode("ascii", "replace").partition(" ")
+        if token == self._marker_token:
+            self._marker_connection, self._marker_at = message.connection, float(sent_at)
+            self._writer.heard_at = self._marker_at
 
     def _maintain(self, now: float) -> None:
         for link in (self._live, self._past):
             link.tick(now)
-        if self._live.connected and (now >= self._tick_at or self._live.client is not self._marked_client):
-            self._marked_client = self._live.client
-            self._live.publish(MARKER, f"{self._marker_token} {now!r}".encode())
+        if self._live.connected and (now >= self._tick_at or self._live.connection != self._marked):
+            self._marked = self._live.connection
+            self._live.publish(self.member.marker, f"{self._marker_token} {now!r}".encode())
         if now < self._tick_at:
             return
         self._tick_at = now + TICK_S
@@ -190,58 +285,57 @@ class Collector:
             self._register.back(now)
         except OperatorError as error:
             self._register.away(now, str(error))
-        self._note_listening(now)
         if now >= self._summary_at:
             self._summary_at = now + _SUMMARY_S
-            event("collector", **self.counts)
-
-    def _note_listening(self, now: float) -> None:
-        """Keep once a minute that the whole way worked: our own marker came back and the store takes what comes.
-
-        Without it nobody could tell a PC that was off from a broker that was.
-        """
-        minute = int(time.time() // 60)
-        heard_itself = now - self._marker_at <= _MARKER_BACK_S
-        if minute == self._listened_minute or self._stuck is not None or now < self._retry_at or not heard_itself:
-            return
-        try:
-            self._series.listened([60.0 * minute])
-        except StoreError as error:
-            self._store.away(now, str(error))
-            return
-        self._listened_minute = minute
+            gc.collect()
+            event("collector", **self.counts, waiting=self._disk_queue.count, unread=self._throttle.unread)
 
     # ---- batches -----------------------------------------------------------------------------------------------------
 
     def _wait_s(self, now: float) -> float:
         due = [self._tick_at - now]
-        if now < self._retry_at:
+        if self._ready and self._writer.idle:
+            due.append(self._ready[0].message.arrived + self._settings.batch_age_s - now)
+        elif not self._ready and any(self._queues.values()):
             due.append(self._retry_at - now)
-        else:
-            age = self._settings.batch_age_s
-            due += [queue[0].arrived + age - now for queue in self._queues.values() if queue]
         return min(max(min(due), 0.0), TICK_S)
 
-    def _commit_if_due(self, now: float) -> None:
-        if now < self._retry_at:
+    def _read_on(self, now: float) -> None:
+        """Read what has come, as far as a batch has room: also while the writer waits for the store."""
+        room = self._settings.batch_size - self._ready_envelopes
+        if room <= 0 or now < self._retry_at or not any(self._queues.values()):
             return
-        if self._stuck is not None:
-            self._write(self._stuck, now)
+        messages = self._next_messages(room)
+        read = self._intake.read
+        try:
+            taken = [Taken(message, read(message.topic, message.payload)) for message in messages]
+        except StoreError as error:
+            self._register.away(now, str(error))
+            self._retry_at = now + TICK_S
+            for message in reversed(messages):
+                self._queues[message.user].appendleft(message)
             return
-        waiting = [queue for queue in self._queues.values() if queue]
-        full = sum(map(len, waiting)) >= self._settings.batch_size
-        if full or any(now - queue[0].arrived >= self._settings.batch_age_s for queue in waiting):
-            self._commit(self._next_messages(), now)
+        self._ready += taken
+        self._ready_envelopes += sum(map(len, (one.outcomes for one in taken)))
 
-    def _next_messages(self) -> list[Inbound]:
+    def _hand_over(self, now: float) -> None:
+        """Give the writer what has been read: a full batch ahead of time, a smaller one when it has nothing to do."""
+        if not self._ready:
+            return
+        full = self._ready_envelopes >= self._settings.batch_size
+        old = now - self._ready[0].message.arrived >= self._settings.batch_age_s
+        if self._writer.free if full else old and self._writer.idle:
+            self._writer.put(self._ready)
+            self._ready, self._ready_envelopes = [], 0
+
+    def _next_messages(self, room: int) -> list[Inbound]:
         """Take the living first; a backfill counts as many envelopes as it can hold.
 
         What an earlier connection brought is left out: it cannot be acknowledged, and the broker delivers it again.
         """
-        room = self._settings.batch_size
-        live, past = self._queues[LIVE_USER], self._queues[PAST_USER]
+        live, past = self._queues[self._live.user], self._queues[self._past.user]
         for link, queue in ((self._live, live), (self._past, past)):
-            while queue and queue[0].client is not link.client:
+            while queue and queue[0].connection != link.connection:
                 queue.popleft()
         messages = [live.popleft() for _ in range(min(room, len(live)))]
         room -= len(messages)
@@ -250,48 +344,43 @@ class Collector:
             room -= MAX_BACKFILL
         return messages
 
-    def _commit(self, messages: list[Inbound], now: float) -> None:
-        if not messages:
-            return
-        try:
-            batch = self._batcher.make(messages)
-        except StoreError as error:
-            self._store.away(now, str(error))
-            self._retry_at = now + TICK_S
-            for message in reversed(messages):
-                self._queues[self._user_of(message)].appendleft(message)
-            return
-        self._write(batch, now)
+    def _hear_writer(self, done: Done) -> None:
+        """Take what is settled; called by the writer's thread."""
+        self._done.append(done)
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups
+            os.write(self._waker, b"x")
 
-    def _write(self, batch: Batch, now: float) -> None:
-        try:
-            self._series.write(batch.arrivals, batch.offsets, batch.presence, batch.dead)
-        except StoreError as error:
-            self._store.away(now, str(error))
-            self._stuck, self._retry_at = batch, now + TICK_S
-            return
-        self._store.back(now)
-        self._stuck = None
-        for message in batch.messages:
-            (self._live if self._user_of(message) == LIVE_USER else self._past).acknowledge(message)
-        stored = [arrival.id for arrival in batch.arrivals]
-        for device, payload in receipts.coalesce(stored, batch.refused).items():
-            self._live.publish(topics.build(device, Kind.RECEIPT), payload)
-        self._conflicts |= batch.conflicts
-        self._count(batch)
-
-    @staticmethod
-    def _user_of(message: Inbound) -> str:
-        return PAST_USER if message.topic.endswith(f"/{Kind.BACKFILL}") else LIVE_USER
+    def _settle(self) -> None:
+        """Acknowledge, give receipts and count what the writer has settled."""
+        while self._done:
+            done = self._done.popleft()
+            for link in (self._live, self._past):
+                mine = [message for message in done.acknowledge if message.user == link.user]
+                if mine:
+                    link.acknowledge(mine)
+            self._live.tell((topics.build(device, Kind.RECEIPT), text) for device, text in done.receipts.items())
+            self.counts["messages"] += len(done.acknowledge)
+            if done.batch is not None:
+                self._conflicts |= done.batch.conflicts
+                self._count(done.batch)
+        for link in (self._live, self._past):
+            if link.wants_write():
+                link.writable()
 
     def _count(self, batch: Batch) -> None:
-        self.counts.update(
-            batches=1, messages=len(batch.messages), envelopes=len(batch.arrivals), dead_letters=len(batch.dead)
-        )
+        self.counts["batches"] += 1
+        self.counts["envelopes"] += len(batch.arrivals)
+        self.counts["dead_letters"] += len(batch.dead)
         for letter in batch.dead:
             event("dead_letter", reason=letter.reason, topic=letter.topic, detail=letter.detail)
         for arrival in batch.arrivals:
-            for name in set(arrival.unknown) - self._named:
-                if len(self._named) < _NAMES_SAID:
-                    self._named.add(name)
-                    event("unknown_name", name=name, device=arrival.envelope.sender)
+            if arrival.out_of_range:
+                self.counts["out_of_range"] += len(arrival.out_of_range)
+            if arrival.unknown:
+                self._name(arrival.envelope.sender, arrival.unknown)
+
+    def _name(self, device: str, unknown: tuple[str, ...]) -> None:
+        for name in set(unknown) - self._named:
+            if len(self._named) < _NAMES_SAID:
+                self._named.add(name)
+                event("unknown_name", name=name, device=device)

@@ -8,7 +8,7 @@ one broken sensor hides nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from phongmay_contract.catalogue import (
     MAX_PARTS,
@@ -66,8 +66,8 @@ def check(envelope: Envelope) -> Checked:
         seen.add(group.part)
         if len(seen) > MAX_PARTS:
             raise ContractError(Reason.TOO_MANY_PARTS, f"{group.measurement} has more than {MAX_PARTS} parts")
-        groups.append(replace(group, values=_check_values(measurement, group.values, unknown, impossible)))
-    return Checked(replace(envelope, body=tuple(groups)), tuple(unknown), tuple(impossible))
+        groups.append(group._replace(values=_check_values(measurement, group.values, unknown, impossible)))
+    return Checked(envelope._replace(body=tuple(groups)), tuple(unknown), tuple(impossible))
 
 
 def _check_part(measurement: Measurement, group: Group) -> None:

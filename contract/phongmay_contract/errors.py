@@ -20,6 +20,10 @@ class Reason(StrEnum):
     WRONG_SENDER = "wrong_sender"
     FOREIGN_SUBJECT = "foreign_subject"
     UNKNOWN_DEVICE = "unknown_device"
+    READER_FAILED = "reader_failed"
+    """Nothing is known to be wrong with it: a fault of the collector's own."""
+    STORE_REFUSED = "store_refused"
+    """Good by the contract, but the series store will not have it while it takes others."""
 
 
 class ContractError(ValueError):

@@ -46,3 +46,6 @@ class RulesSettings:
     heads_interval_s: float = setting(
         21600, about="Seconds after which 'phongmay rules run' signs the heads again.", low=60, high=604800
     )
+    metrics_port: int = setting(
+        9481, about="Port on 127.0.0.1 for /metrics, /health and /ready of the engine; 0 = none.", low=0, high=65535
+    )

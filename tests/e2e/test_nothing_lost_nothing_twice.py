@@ -252,13 +252,13 @@ def test_without_the_acl_a_foreign_topic_ends_among_the_dead_letters(
 
 
 def test_a_full_disk_stops_receipts_and_loses_nothing(house: Any, mosquitto: str, wait_until: Any) -> None:
-    """While the store cannot write there is no acknowledgement and no receipt; afterwards all is there once."""
+    """While neither the store nor the queue can write, there is no receipt; afterwards all is there once."""
     sender_identity = house.enrol()
     house.start_broker()
     collector = house.start_collector()
     sender = house.sender(sender_identity).connect()
     sender.wait_for_receipts(sender.send())
-    wal = house.settings.store.series_path.with_name("series.db-wal")
+    wal = house.settings.broker.directory / "queue.db-wal"
     limit = (wal.stat().st_size, resource.RLIM_INFINITY)
     resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, limit)  # the file cannot grow: as good as a full disk
     envelopes = [sender.send() for _ in range(300)]

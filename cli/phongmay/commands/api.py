@@ -15,6 +15,8 @@ from contextlib import closing
 import uvicorn
 
 from phongmay.commands import Commands
+from phongmay.monitoring import serve
+from phongmay.reports import api_report
 from phongmay.settings import ServerSettings, load
 from phongmay_api.app import create_app
 from phongmay_api.settings import ApiSettings
@@ -39,6 +41,8 @@ def _run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     server = make_server(settings)
     with closing(listen(settings.api)) as listener:
+        engine, opener = open_register(settings.store.register_url), readers(settings.store)
+        serve(settings.api.metrics_port, lambda: api_report(engine, opener))
         print(f"pages and API on http://{settings.api.host}:{settings.api.port}", flush=True)
         server.run(sockets=[listener])
     return 0

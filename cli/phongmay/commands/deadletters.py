@@ -8,11 +8,15 @@ from contextlib import closing
 from datetime import datetime
 
 from phongmay.commands import Commands
+from phongmay.replaying import replay
 from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
+from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
-from phongmay_store.series import open_reader
+from phongmay_store.series import open_reader, open_writer
 from phongmay_store.series.interface import DeadLetter
+
+_MOST = 100_000
 
 
 def add(commands: Commands) -> None:
@@ -26,6 +30,13 @@ def add(commands: Commands) -> None:
     showing = verbs.add_parser("show", help="one message whole")
     showing.add_argument("id", type=int, metavar="ID", help="number in the list")
     showing.set_defaults(run=_show)
+    again = verbs.add_parser(
+        "replay", help="send messages through the intake again: after an upgrade or a registration"
+    )
+    again.add_argument("ids", type=int, nargs="*", metavar="ID", help="numbers in the list")
+    again.add_argument("--reason", default="", help="all that were refused for this reason, e.g. unknown_device")
+    again.add_argument("--all", action="store_true", help="all that are kept")
+    again.set_defaults(run=_replay)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -48,6 +59,32 @@ def _show(args: argparse.Namespace) -> int:
     print(f"reason   {letter.reason}: {_plain(letter.detail)}\nbytes    {len(letter.payload)}\n")
     print(_payload(letter.payload))
     return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    if not (args.ids or args.reason or args.all):
+        raise OperatorError("which dead letters? give numbers of 'phongmay deadletters list', --reason or --all")
+    settings = load(args.config)
+    engine = open_register(settings.store.register_url)
+    require_current(engine)
+    with closing(open_writer(settings.store)) as series:
+        letters = [
+            one
+            for one in series.dead_letters(limit=_MOST)
+            if args.all or one.id in args.ids or (args.reason and one.reason == args.reason)
+        ]
+        missing = set(args.ids) - {one.id for one in letters}
+        if missing:
+            raise OperatorError(
+                f"there is no dead letter {min(missing)}; 'phongmay deadletters list' shows those that are kept"
+            )
+        stored = refused = 0
+        for found in replay(letters, series, engine):
+            stored, refused = stored + found.stored, refused + bool(found.refused)
+            said = f"stored {found.stored}, known already {found.known}"
+            print(f"{found.letter.id:>6}  {said}" + (f", refused {_plain(found.refused)}" if found.refused else ""))
+    print(f"{len(letters)} sent again: {stored} envelopes stored, {refused} letters still refused")
+    return 1 if refused else 0
 
 
 def _when(letter: DeadLetter) -> str:

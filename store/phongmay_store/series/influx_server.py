@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import urllib3
 
-from phongmay_store.errors import StoreError
+from phongmay_store.errors import StoreError, StoreRefused
 from phongmay_store.settings import InfluxSettings
 
 MOST_LINES = 5000
@@ -213,7 +213,8 @@ class InfluxServer:
             raise StoreError(
                 f"{where} keeps rounds for a shorter time than store.raw_days ({said}): run 'phongmay store init'"
             )
-        raise StoreError(f"{where} refuses ({status}: {said})")
+        # A 400 is about these lines and no others; everything else may be otherwise in a moment.
+        raise (StoreRefused if status == 400 else StoreError)(f"{where} refuses ({status}: {said})")
 
 
 def _said(body: bytes) -> str:

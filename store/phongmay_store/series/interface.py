@@ -38,8 +38,7 @@ class EnvelopeId(NamedTuple):
         return f"{self.sender}/{self.run}/{self.seq}"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A checked envelope with the time that the collector gives it."""
 
     envelope: Envelope
@@ -125,8 +124,7 @@ class RunOffset:
     basis: TimeBasis
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """Whether a device is connected, by its MQTT sessions.
 
     Attributes:

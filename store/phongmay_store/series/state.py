@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from phongmay_contract.topics import Kind
@@ -58,7 +57,8 @@ _HOUR = """INSERT INTO series_hour (hour, changed, rolled, touched) VALUES (?, 1
 ON CONFLICT (hour) DO UPDATE SET changed = series_hour.changed + 1, touched = excluded.touched"""
 _PRESENCE = """INSERT INTO series_presence (device, state, session, run, since, last_seen, agent)
 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET state = excluded.state, session = excluded.session,
-run = excluded.run, since = excluded.since, last_seen = excluded.last_seen, agent = excluded.agent"""
+run = excluded.run, since = excluded.since, agent = excluded.agent, last_seen = CASE WHEN excluded.last_seen >
+series_presence.last_seen THEN excluded.last_seen ELSE series_presence.last_seen END"""
 _IMPOSSIBLE = """INSERT INTO series_out_of_range (device, last_at, count) VALUES (?, ?, ?)
 ON CONFLICT (device) DO UPDATE SET count = series_out_of_range.count + excluded.count,
 last_at = CASE WHEN excluded.last_at > series_out_of_range.last_at THEN excluded.last_at
@@ -94,7 +94,7 @@ class State:
         # Claim, read claims, then ask what is stored: another collector that has the same envelope drops its claim with
         # the very commit that stores it, so whoever finds no claim finds the envelope stored.
         for identity, (at, basis) in self._claims(fresh).items():
-            fresh[identity] = replace(fresh[identity], at=at, basis=basis)
+            fresh[identity] = fresh[identity]._replace(at=at, basis=basis)
         stored = self.known(fresh)
         for identity in stored:
             del fresh[identity]

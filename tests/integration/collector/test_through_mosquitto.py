@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from phongmay_collector.broker_files import MARKER
+from phongmay_collector.members import MARKER
 from phongmay_contract import topics
 from phongmay_contract.envelope import GOODBYE, LOST, Group, Transit, encode_live
 from phongmay_contract.topics import Kind

@@ -176,8 +176,8 @@ def test_presence_is_replaced_a_device(series: SeriesWriter, make: SimpleNamespa
     """Each device has one presence: the newest one that the collector wrote."""
     first = Presence(make.DEVICE, ONLINE, "s1" * 8, make.RUN, make.HOUR, make.HOUR + 1, "0.1")
     series.write([], presence=[first])
-    series.write([], presence=[replace(first, state="lost"), replace(first, device="pc-two")])
-    assert list(series.presence()) == [replace(first, state="lost"), replace(first, device="pc-two")]
+    series.write([], presence=[first._replace(state="lost"), first._replace(device="pc-two")])
+    assert list(series.presence()) == [first._replace(state="lost"), first._replace(device="pc-two")]
     assert [presence.device for presence in series.presence(["pc-two"])] == ["pc-two"]
 
 

@@ -11,15 +11,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from phongmay_collector.broker_files import (
-    LIVE_USER,
-    MARKER,
-    PAST_USER,
     BrokerFiles,
     PasswordRefresh,
     hang_up,
     write_all,
 )
 from phongmay_collector.broker_rights import Rights, parse_acl
+from phongmay_collector.members import LIVE_USER, MARKER, PAST_USER
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_contract.errors import ContractError, OperatorError
 from phongmay_contract.topics import ROOT, parse

@@ -35,7 +35,7 @@ def test_the_same_birth_again_is_no_birth() -> None:
     watch.born(DEVICE, "a", "1")
     watch.born(DEVICE, "b", "2")
     assert watch.born(DEVICE, "a", "1") is None
-    assert watch.newest(DEVICE) == ["b"]
+    assert watch.newest(DEVICE) == "b"
 
 
 def test_one_reconnecting_run_is_no_clone() -> None:
