@@ -111,7 +111,7 @@ def test_the_stop_button_ends_a_run_everywhere(school: Lab) -> None:
     states = {one["status"] for one in run["participants"]}
     assert "aborted" in states
     assert "ok" not in states
-    assert {one["reason"] for one in run["participants"] if one["status"] == "aborted"} == {"ordered"}
+    assert {one["reason"] for one in run["participants"] if one["status"] == "aborted"} >= {"ordered"}
 
 
 def test_a_test_costs_a_pc_at_most_8_mib(school: Lab) -> None:

@@ -54,6 +54,10 @@ REASONS: Mapping[str, Pair] = {
     ),
     "starts_too_far_apart": ("các máy bắt đầu không cùng lúc", "the PCs did not start together"),
     "too_few_took_part": ("dưới 80% số máy tham gia", "fewer than 80 % of the PCs took part"),
+    "line_was_not_fully_loaded": (
+        "các máy còn lại chưa tải đủ đường truyền",
+        "the PCs that were left did not load the line fully",
+    ),
     "cross_traffic": ("có tải khác quá 10% đường truyền", "other traffic took more than 10 % of the line"),
     "aborted": ("lượt đo bị dừng giữa chừng", "the test was aborted"),
     "not_finished": ("lượt đo chưa kết thúc ở máy chủ", "the run had not finished at the server"),

@@ -245,7 +245,9 @@ def test_a_revoked_device_is_thrown_out_and_a_new_one_let_in(running: Any, wait_
     wait_until(lambda: sender.reason is not None and sender.reason.is_failure, "the broker refuses it")
 
 
-@pytest.mark.parametrize("house", [{"broker": "max_inflight_messages = 2000", "collector": "batch_size = 3000"}], indirect=True)
+@pytest.mark.parametrize(
+    "house", [{"broker": "max_inflight_messages = 2000", "collector": "batch_size = 3000"}], indirect=True
+)
 def test_a_batch_above_the_broker_s_limit_is_refused_at_the_start(house: Any) -> None:
     """The broker would stop sending before a batch is full; the sentence names both keys."""
     for arguments in (["collector", "run"], ["collector", "check-config"], ["broker", "files"]):
