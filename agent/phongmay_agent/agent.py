@@ -2,8 +2,9 @@
 
 One select waits for the broker, the wish to stop and the next moment at which anything is due. Each interval gives one
 `round` envelope; the hardware is read at the start and then now and then, and sent as `inventory` when it changed and
-once a day. Every envelope is on the disk before it is sent. A spool that fails in mid-run is logged and measuring goes
-on; nothing of the network ever ends the agent.
+once a day. A bandwidth test that the server orders runs in a thread beside it and gives a `campaign` envelope. Every
+envelope is on the disk before it is sent. A spool that fails in mid-run is logged and measuring goes on; nothing of the
+network ever ends the agent.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import logging
 import math
 import secrets
 import select
+from collections import Counter
 from collections.abc import Sequence
 
 from phongmay_agent import __version__
 from phongmay_agent.assembly import build_probes
 from phongmay_agent.clock import Clock, SystemClock
+from phongmay_agent.commands import Commands
 from phongmay_agent.delivery import Delivery
 from phongmay_agent.identity import Identity
+from phongmay_agent.machine import SystemMachine
 from phongmay_agent.probes.base import Probe, run_probe
 from phongmay_agent.probes.state import SpoolFill
 from phongmay_agent.publisher import Publisher
@@ -26,6 +30,7 @@ from phongmay_agent.schedule import DAY_S, Schedule
 from phongmay_agent.settings import AgentSettings
 from phongmay_agent.spool import Spool, SpoolError
 from phongmay_agent.stopping import Stopper
+from phongmay_contract import keys
 from phongmay_contract.catalogue import Cadence, Value
 from phongmay_contract.envelope import Envelope, Group, Instant
 from phongmay_contract.topics import Kind
@@ -59,7 +64,16 @@ class Agent:
         self._identity = identity
         self._spool = Spool(settings.spool_file, settings.spool_max_bytes)
         self._delivery = Delivery(self._spool, self.run_id, max(10.0, 3 * settings.interval_s))
-        self._publisher = Publisher(identity, self.run_id, self._delivery, self._clock)
+        self._commands = Commands(
+            keys.command_key(identity.secret),
+            identity.device_id,
+            self._clock,
+            SystemMachine(),
+            takes_part=settings.campaigns,
+        )
+        self._publisher = Publisher(
+            identity, self.run_id, self._delivery, self._clock, self._commands.received, self._commands.heard_time
+        )
         self._probes = build_probes(settings, identity, self._clock, self._fill)
         now = self._clock.now()
         self._schedule = Schedule(settings.interval_s, settings.inventory_check_s, now.mono)
@@ -72,6 +86,7 @@ class Agent:
         self._set_aside = 0
         self._spool_fails = False
         self._told_memory = False
+        self._told_refused: Counter[str] = Counter()
 
     def run(self, stop: Stopper) -> None:
         """Run until told to stop; then say goodbye and close."""
@@ -79,6 +94,7 @@ class Agent:
         try:
             while not self._wait(stop):
                 self._publisher.tick()
+                self._take_results()
                 now = self._clock.mono()
                 if not self._publisher.connected and now < self._first_contact_until:
                     continue
@@ -103,7 +119,7 @@ class Agent:
     def _select(self, stop: Stopper | None, wait_s: float) -> bool:
         sock = self._publisher.socket()
         sockets = [sock] if sock is not None else []
-        readers = [*sockets, *([stop.reader] if stop is not None else [])]
+        readers = [*sockets, *([stop.reader, self._commands.reader] if stop is not None else [])]
         writers = sockets if self._publisher.wants_write() else []
         if not readers:
             return False
@@ -115,6 +131,8 @@ class Agent:
         return stop is not None and stop.reader in readable
 
     def _end(self, stop: Stopper) -> None:
+        self._commands.close()
+        self._take_results()
         self._publisher.say_goodbye()
         end = self._clock.mono() + GOODBYE_S
         while not self._publisher.has_said_goodbye() and (left := end - self._clock.mono()) > 0:
@@ -129,6 +147,11 @@ class Agent:
         at = self._clock.now()
         self._tell_events(at)
         self._hand_over(Kind.ROUND, at, measure(self._probes, Cadence.ROUND))
+
+    def _take_results(self) -> None:
+        """Send what a bandwidth test has given."""
+        for result in self._commands.results():
+            self._hand_over(Kind.CAMPAIGN, self._clock.now(), result.to_groups())
 
     def _take_inventory(self) -> None:
         """Read the hardware; send it if it is not what was sent last, or that was a day ago."""
@@ -157,6 +180,10 @@ class Agent:
         if self._publisher.connected and self._spool.dropped > self._dropped:
             self._tell(at, "spool_dropped", self._spool.dropped - self._dropped)
             self._dropped = self._spool.dropped
+        for refusal, count in self._commands.gate.refused.items():
+            if count > self._told_refused[refusal]:
+                self._tell(at, f"command_{refusal}", count - self._told_refused[refusal])
+                self._told_refused[refusal] = count
 
     def _tell(self, at: Instant, code: str, count: int) -> None:
         values: dict[str, Value] = {"code": code, "count": count}

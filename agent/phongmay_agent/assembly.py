@@ -37,7 +37,7 @@ def build_probes(
     makers: dict[str, Callable[[], Probe]] = {
         "hardware": lambda: HardwareProbe(roots),
         "usage": lambda: UsageProbe(roots),
-        "link": lambda: LinkProbe(roots),
+        "link": lambda: LinkProbe(roots, tells_address=settings.wakeable),
         "traffic": lambda: TrafficProbe(roots),
         "reach": lambda: ReachProbe(lambda: targets(settings.reach, server, roots), settings.reach.timeout_s),
         "state": lambda: StateProbe(clock, settings.interval_s, spool),

@@ -1,4 +1,4 @@
-"""The MQTT side: envelopes go out, receipts come in, sessions open and break. It never raises on a bad network.
+"""The MQTT side: envelopes go out, receipts and commands come in, sessions break. A bad network raises nothing.
 
 MQTT 3.1.1, QoS 1, clean session; user name = client id = device id. paho does the protocol, but its loop is driven by
 the agent's own select (`socket`, `wants_write`, `readable`, `writable`, `tick`), so that nothing wakes up for nothing.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -34,6 +35,7 @@ from phongmay_contract.envelope import (
     encode_backfill,
     encode_live,
     encode_status,
+    read_receipt_time,
 )
 from phongmay_contract.errors import ContractError
 from phongmay_contract.topics import Kind
@@ -53,8 +55,28 @@ class Publisher:
         connected: the broker has accepted the session.
     """
 
-    def __init__(self, identity: Identity, run: str, delivery: Delivery, clock: Clock) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        run: str,
+        delivery: Delivery,
+        clock: Clock,
+        on_command: Callable[[bytes], None],
+        on_time: Callable[[float], None],
+    ) -> None:
+        """Prepare; nothing is opened.
+
+        Args:
+            identity: who and where.
+            run: this run of the agent.
+            delivery: what is sent when.
+            clock: the machine's.
+            on_command: gets each message of the command topic.
+            on_time: gets the server's time when a receipt tells it.
+        """
         self.connected = False
+        self._on_command = on_command
+        self._on_time = on_time
         self._identity = identity
         self._run = run
         self._delivery = delivery
@@ -146,7 +168,7 @@ class Publisher:
             self._refusal = f"it refuses this device: {reason}"
             return  # the broker closes; _notice_loss does the rest
         self.connected = True
-        client.subscribe(self._topic(Kind.RECEIPT), qos=1)
+        client.subscribe([(self._topic(Kind.RECEIPT), 1), (self._topic(Kind.COMMAND), 1)])
         self._publish(Kind.STATUS, self._status(ONLINE), retain=True)
         self._delivery.opened()
         if self._away:
@@ -156,8 +178,10 @@ class Publisher:
         self._away = False
 
     def _on_subscribe(self, _client: mqtt.Client, _user: Any, _mid: int, reasons: Any, _properties: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
+        if reasons and reasons[0].is_failure:
             _log.error("the broker does not let this device read its receipts; the spool will fill up")
+        if any(reason.is_failure for reason in reasons[1:]):
+            _log.error("the broker does not let this device read its commands; it takes part in no bandwidth test")
 
     def _notice_loss(self) -> None:
         if self._client is not None and self._client.socket() is None:
@@ -201,14 +225,21 @@ class Publisher:
             self._notice_loss()
 
     def _on_message(self, _client: mqtt.Client, _user: Any, message: mqtt.MQTTMessage) -> None:
+        if message.topic == self._topic(Kind.COMMAND):
+            if not message.retain:  # an order of the past is none
+                self._on_command(bytes(message.payload))
+            return
         try:
             receipts = decode_receipt(bytes(message.payload))
+            at = read_receipt_time(bytes(message.payload))
         except ContractError as error:
             _log.warning("a receipt that cannot be read: %s", error)
             return
         for receipt in receipts:
             for seq, reason in receipt.refused:
                 _log.error("the server refused envelope %d of run %s: %s", seq, receipt.run, reason)
+        if at is not None:
+            self._on_time(at)
         self._delivery.received(receipts)
 
     def say_goodbye(self) -> None:

@@ -66,6 +66,10 @@ class AgentSettings:
         high=86400,
     )
     probes: list[str] = setting(list(NAMES), about="Which probes run.")
+    campaigns: bool = setting(True, about="Take part in the concurrent bandwidth tests that the server orders.")
+    wakeable: bool = setting(
+        False, about="Tell the address of the wired card, so that the room's other PCs can wake this one for a test."
+    )
     log_level: str = setting("info", about="What is logged to stderr.", choices=("debug", "info", "warning", "error"))
     reach: ReachSettings = section(ReachSettings, about="Targets of the reach probe.")
 

@@ -20,6 +20,8 @@ from phongmay_api.access.permissions import ROUTES
 from phongmay_api.access.scope import MAX_FIELD_BYTES, authorize
 from phongmay_api.attachments.router import router as attachments_router
 from phongmay_api.bodies import FORM_BYTES, BodyLimit
+from phongmay_api.calendar.router import router as calendars
+from phongmay_api.campaigns.router import router as campaigns
 from phongmay_api.clauses.router import router as clauses
 from phongmay_api.compliance.router import router as compliance
 from phongmay_api.context import Context, SeriesOpener
@@ -32,13 +34,19 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.pages.calendar_router import router as calendar_pages
+from phongmay_api.pages.campaigns_router import router as campaign_pages
 from phongmay_api.pages.clauses_router import router as clause_pages
 from phongmay_api.pages.decisions_router import router as decision_pages
 from phongmay_api.pages.declared_router import router as declared_pages
 from phongmay_api.pages.gaps_router import router as gap_pages
+from phongmay_api.pages.parameters_router import router as parameter_pages
+from phongmay_api.pages.past_router import router as past_pages
 from phongmay_api.pages.rendering import error_page
 from phongmay_api.pages.router import router as pages
 from phongmay_api.pages.verdict_router import router as verdict_pages
+from phongmay_api.parameters.router import router as parameters
+from phongmay_api.past.router import router as past
 from phongmay_api.problems import ProblemDocument
 from phongmay_api.quality.router import router as quality
 from phongmay_api.rules.router import router as rules
@@ -47,15 +55,19 @@ from phongmay_api.system.router import router as system
 from phongmay_api.verdicts.router import router as verdicts
 from phongmay_rules.model import Pack
 from phongmay_store.attachments import AttachmentFolder
+from phongmay_store.register.sealing import Seal
 
 _ROUTERS = (
     system,
     organisation,
     calendar,
+    calendars,
     devices,
     measurements,
     rules,
     verdicts,
+    past,
+    parameters,
     compliance,
     enrolment,
     decisions,
@@ -64,12 +76,17 @@ _ROUTERS = (
     quality,
     clauses,
     gaps,
+    campaigns,
     pages,
     verdict_pages,
     declared_pages,
     decision_pages,
     clause_pages,
     gap_pages,
+    campaign_pages,
+    past_pages,
+    parameter_pages,
+    calendar_pages,
 )
 _TITLE = "Phòng Máy"
 _ABOUT = """What schools have, what is measured, and how it is judged - with evidence.
@@ -85,6 +102,7 @@ def create_app(
     pack: Pack,
     attachments: AttachmentFolder,
     interval_s: float = 60.0,
+    seal: Seal | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -95,13 +113,14 @@ def create_app(
         pack: the rule pack in force, for the texts of rules and clauses.
         attachments: folder of papers and photographs.
         interval_s: seconds between evaluations of the engine.
+        seal: seals command keys at enrolment; without one what enrols can be given no commands.
 
     Raises:
         RuntimeError: a route has no permission in the table or no guard.
     """
     app = FastAPI(title=_TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(
-        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s
+        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s, seal
     )
     for router in _ROUTERS:
         app.router.routes.extend(router.routes)

@@ -16,6 +16,7 @@ from phongmay_api.settings import ApiSettings
 from phongmay_api.throttle import Throttle
 from phongmay_rules.model import Pack
 from phongmay_store.attachments import AttachmentFolder
+from phongmay_store.register.sealing import Seal
 from phongmay_store.series.interface import SeriesReader
 
 SeriesOpener = Callable[[], AbstractContextManager[SeriesReader]]
@@ -30,6 +31,7 @@ class Context:
     Attributes:
         quality: the scores of the data, of the last minute.
         interval_s: seconds between evaluations of the engine, for an evaluation out of turn.
+        seal: seals command keys at enrolment.
         sign_in_by_login_and_address: few attempts, so that guessing one password is slow.
         sign_in_by_login: more attempts, so that many addresses together cannot guess it either.
         sign_in_by_address: for one address that tries many logins.
@@ -43,6 +45,7 @@ class Context:
     pack: Pack
     attachments: AttachmentFolder
     interval_s: float
+    seal: Seal | None = None
     quality: QualityCache = field(default_factory=QualityCache)
     sign_in_by_login_and_address: Throttle = field(default_factory=lambda: Throttle(5, _QUARTER_HOUR))
     sign_in_by_login: Throttle = field(default_factory=lambda: Throttle(50, _QUARTER_HOUR))

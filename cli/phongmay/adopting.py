@@ -24,6 +24,7 @@ from phongmay_rules.explain import format_value
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.model import Pack
 from phongmay_rules.places import read_organisation
+from phongmay_rules.setting import in_force_for
 from phongmay_rules.whatif import read_values
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import Parameter
@@ -77,7 +78,7 @@ def _publish(
     register = open_register(settings.store.register_url)
     require_current(register)
     with Session(register) as session:
-        unit = _unit(session, args.unit)
+        unit = adopting_unit(session, args.unit)
         found = adopting.effect(session, pack, wanted, unit)
         for line in _lines(session, pack, wanted, sources, found):
             print(line)
@@ -98,10 +99,10 @@ def _parameters(args: argparse.Namespace) -> int:
     register = open_register(settings.store.register_url)
     require_current(register)
     with Session(register) as session:
-        unit = _unit(session, args.unit)
+        unit = adopting_unit(session, args.unit)
         names = {row.id: row.name for row in session.scalars(Unit.at())}
         rows = session.scalars(select(Parameter).order_by(Parameter.number)).all()
-        organisation = read_organisation(session, utc_now(), only=())
+        found = in_force_for(session, pack, read_organisation(session, utc_now(), only=()).ancestry(unit))
     known = pack.standard.parameters
     if args.history:
         for row in rows:
@@ -109,21 +110,23 @@ def _parameters(args: argparse.Namespace) -> int:
             print(f"{row.recorded_at:%Y-%m-%d %H:%MZ}  {names.get(row.unit_id, row.unit_id)}  {row.name} = {value}  "
                   f"{row.set_by}: {row.reason}")  # fmt: skip
         return 0
-    newest = {(row.unit_id, row.name): row for row in rows if row.pack_id == pack.parameter_owners.get(row.name)}
-    lineage = list(organisation.ancestry(unit))
-    for name in sorted(known):
-        parameter = known[name]
-        low, high = (format_value(bound, parameter.unit, "en") for bound in (parameter.low, parameter.high))
-        by = next((newest[above, name] for above in lineage if (above, name) in newest), None)
-        shown = format_value(parameter.value if by is None else by.value, parameter.unit, "en")
-        whose = f"default ({parameter.number_from})"
+    for name, parameter in found.items():
+        declared, by = parameter.declared, parameter.row
+        low, high = (format_value(bound, declared.unit, "en") for bound in (declared.low, declared.high))
+        shown = format_value(parameter.value, declared.unit, "en")
+        whose = f"default ({declared.number_from})"
         if by is not None:
             whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {by.recorded_at:%Y-%m-%d}: {by.reason}"
         print(f"{name:<28}{shown:<14}[{low} .. {high}]  {whose}")
     return 0
 
 
-def _unit(session: Session, name: str | None) -> str:
+def adopting_unit(session: Session, name: str | None) -> str:
+    """Give the id of a unit that holds now, or of the only one without one above.
+
+    Raises:
+        OperatorError: there is none, or the top is not one.
+    """
     if name is None:
         tops = list(session.scalars(select(Unit.id).where(Unit.holds(), Unit.parent_id.is_(None))))
         if len(tops) != 1:

@@ -1,10 +1,15 @@
-"""Entry of the command `phongmay`: arguments in, exit code out (0 well, 1 a finding, 2 something to mend first)."""
+"""Entry of the command `phongmay`: arguments in, exit code out (0 well, 1 a finding, 2 something to mend first).
+
+Whoever reads the output may stop reading (`| head`): that ends the command quietly with 141, as a shell expects.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +17,9 @@ from pathlib import Path
 from phongmay import commands
 from phongmay.settings import DEFAULT_PATH
 from phongmay_contract.errors import OperatorError
+
+READER_GONE = 141
+"""128 + SIGPIPE."""
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
@@ -25,13 +33,13 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     names = verb_names()
     for name in [only] if only in names else names:
-        importlib.import_module(f"{commands.__name__}.{name}").add(verbs)
+        importlib.import_module(f"{commands.__name__}.{name.replace('-', '_')}").add(verbs)
     return parser
 
 
 def verb_names() -> list[str]:
-    """Give every verb: the modules of `commands`."""
-    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    """Give every verb: the modules of `commands`, with - for _."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 
 
 def named_verb(argv: Sequence[str]) -> str:
@@ -53,11 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(named_verb(arguments)).parse_args(arguments)
     try:
         code: int = args.run(args)
+        sys.stdout.flush()  # what is still in the buffer would otherwise fail when nobody can catch it
     except OperatorError as error:
         print(f"phongmay: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        return READER_GONE
     except Exception as error:
         said = _of_the_database(error)
         if said:
@@ -76,6 +89,19 @@ def _of_the_database(error: Exception) -> str:
     from phongmay_store.register.failures import sentence
 
     return sentence(error) if isinstance(error, SQLAlchemyError) else ""
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether standard output is the broken pipe; if so what is left is thrown away, so that exit stays quiet."""
+    out = sys.stdout.fileno()
+    ends = select.poll()
+    ends.register(out, 0)
+    if not any(events & select.POLLERR for _, events in ends.poll(0)):
+        return False  # it was another pipe or connection that broke
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out)
+    os.close(nowhere)
+    return True
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phongmay_api.settings import ApiSettings
+from phongmay_bandwidth.settings import BandwidthSettings
+from phongmay_campaigns.settings import CampaignSettings
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.settings import read_settings, section
 from phongmay_rules.settings import RulesSettings
@@ -21,6 +23,12 @@ class ServerSettings:
     store: StoreSettings = section(StoreSettings, about="Where series and register lie.")
     broker: BrokerSettings = section(BrokerSettings, about="The MQTT broker.")
     collector: CollectorSettings = section(CollectorSettings, about="The collector.")
+    bandwidth: BandwidthSettings = section(
+        BandwidthSettings, about="The bandwidth server, against which rooms load their line."
+    )
+    campaigns: CampaignSettings = section(
+        CampaignSettings, about="The coordinator of bandwidth campaigns (phongmay campaigns run)."
+    )
     rules: RulesSettings = section(RulesSettings, about="The rules engine.")
     api: ApiSettings = section(ApiSettings, about="The API and the pages.")
 

@@ -1,17 +1,19 @@
 """Receipts: what was committed or finally refused, gathered for each device into one message.
 
-In: identities. Out: for each device the payload for its receipt topic, with closed ranges of sequence numbers.
+In: identities. Out: for each device the payload for its receipt topic, with closed ranges of sequence numbers and the
+server's time, from which a device learns when a command has expired.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_store.series.interface import EnvelopeId
 
-_ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
+_ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","at":%.3f,"runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
 """A receipt of one run with one range, which nearly all are; a test compares it with what the contract encodes."""
 
 
@@ -29,20 +31,24 @@ def coalesce(stored: Iterable[EnvelopeId], refused: Iterable[tuple[EnvelopeId, s
             runs[run] = {seq}
     for (sender, run, seq), reason in refused:
         reasons.setdefault(sender, {}).setdefault(run, {})[seq] = reason
-    return {sender: _encode(seqs.get(sender, {}), reasons.get(sender, {})) for sender in seqs.keys() | reasons.keys()}
+    now = time.time()
+    return {
+        sender: _encode(seqs.get(sender, {}), reasons.get(sender, {}), now) for sender in seqs.keys() | reasons.keys()
+    }
 
 
-def _encode(stored: dict[str, set[int]], refused: dict[str, dict[int, str]]) -> bytes:
+def _encode(stored: dict[str, set[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
     if not refused and len(stored) == 1:
         ((run, numbers),) = stored.items()
         first, last = min(numbers), max(numbers)
         if last - first + 1 == len(numbers):
-            return (_ONE % (run, first, last)).encode()
+            return (_ONE % (now, run, first, last)).encode()
     return encode_receipt(
         [
             Receipt(run, tuple(ranges(stored.get(run, ()))), tuple(sorted(refused.get(run, {}).items())))
             for run in sorted(stored.keys() | refused.keys())
-        ]
+        ],
+        at=now,
     )
 
 

@@ -31,6 +31,7 @@ from phongmay_collector.intake import Intake
 from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
 from phongmay_collector.members import Member, live_filters, past_filters
+from phongmay_collector.outbox import Outbox
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_collector.standing import Standing
 from phongmay_collector.throttle import Throttle
@@ -64,6 +65,7 @@ class Collector:
         settings: size and age of a batch, the queue, which of several collectors this is.
         series: the store, opened for writing; from now on only the collector's own thread uses it.
         engine: the register.
+        outbox: sends the commands that stand in the register; None sends none.
 
     Attributes:
         counts: what was done since the start.
@@ -75,7 +77,12 @@ class Collector:
     """
 
     def __init__(
-        self, broker: BrokerSettings, settings: CollectorSettings, series: SeriesWriter, engine: Engine
+        self,
+        broker: BrokerSettings,
+        settings: CollectorSettings,
+        series: SeriesWriter,
+        engine: Engine,
+        outbox: Outbox | None = None,
     ) -> None:
         check_batch(broker, settings)
         self.member = Member(settings.number)
@@ -84,6 +91,7 @@ class Collector:
         self._dropped_at: float | None = None
         self._settings = settings
         self._engine = engine
+        self._outbox = outbox
         self._directory = Directory(engine)
         self._directory.load()
         self._passwords = PasswordRefresh(broker, engine)
@@ -269,6 +277,8 @@ class Collector:
                 self._directory.load()
                 self._directory_at = now + _DIRECTORY_S
             self._passwords.refresh(now)
+            if self._outbox is not None:
+                self._outbox.send(self._live.publish)
             if self._conflicts:
                 open_conflicts(self._engine, self._conflicts)
                 self._conflicts = {}

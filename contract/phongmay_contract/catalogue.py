@@ -46,6 +46,8 @@ class PartKind(StrEnum):
     INTERFACE = "interface"
     TARGET = "target"
     PROBE = "probe"
+    SPAN = "span"
+    """down-0, down-1, ..., up-0, ...: direction and 2 s of a series."""
 
 
 class Cadence(StrEnum):
@@ -214,6 +216,7 @@ LINK = Measurement(
         _text("duplex", "full, half or unknown."),
         _text("medium", "wired, wireless or unknown."),
         _flag("is_default_route", "The way to the Internet leads through this interface."),
+        _text("hardware_address", "Address of a wired card, for Wake-on-LAN; only where the agent may tell it."),
     ),
     PartKind.INTERFACE,
 )
@@ -311,7 +314,33 @@ CAMPAIGN = Measurement(
         _count("interface_sent_bytes", "Growth of the interface's counter.", _PB, unit=Unit.BYTE),
         _gauge("foreign_bps", Unit.BIT_PER_SECOND, "Traffic of this PC that was not the test.", 0, _TBIT),
         _gauge("cpu_busy_max_ratio", Unit.RATIO, "Highest processor use during the test.", 0, 1),
+        _count("down_bytes", "Payload received in the whole downward direction.", _PB, unit=Unit.BYTE),
+        _count("up_bytes", "Payload that the other side has, of the whole upward direction.", _PB, unit=Unit.BYTE),
+        _flag("up_is_written", "The system tells no acknowledgements: upward figures are what was written."),
+        _gauge("loaded_up_rtt_p50_s", Unit.SECOND, "Median latency under upward load.", 0, 3600),
+        _gauge("loaded_up_rtt_p95_s", Unit.SECOND, "95th percentile of latency under upward load.", 0, 3600),
+        _count("retransmitted_bytes", "Payload that this PC sent again.", _PB, unit=Unit.BYTE),
+        _text("link_medium", "wired, wireless or unknown, of the interface to the Internet."),
+        _count("link_speed_bps", "Negotiated speed of that interface.", _TBIT, unit=Unit.BIT_PER_SECOND, low=1),
+        _flag("input_was_watched", "This system tells when a person last used the PC."),
+        _flag("is_emulated", "The pace was scaled for absent PCs."),
+        _count("bins", "Bins of each series that follow as campaign_bins.", 1000),
     ),
+)
+
+BINS_PER_PART = 20
+"""Bins of 0.1 s in one part of `campaign_bins`."""
+
+CAMPAIGN_BINS = Measurement(
+    "campaign_bins",
+    "A participant's own series of a concurrent bandwidth test: payload bytes in each 0.1 s from the ordered start on, "
+    "2 s in each part. A bin that was not measured is left out.",
+    Cadence.CAMPAIGN,
+    tuple(
+        _count(f"b{index:02}_bytes", f"Bytes of bin {index} of these 2 s.", _PB, unit=Unit.BYTE)
+        for index in range(BINS_PER_PART)
+    ),
+    PartKind.SPAN,
 )
 
 EVENT = Measurement(
@@ -337,6 +366,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         PROBE,
         ROUTER,
         CAMPAIGN,
+        CAMPAIGN_BINS,
         EVENT,
     )
 }

@@ -181,12 +181,13 @@ def encode_status(status: Status) -> bytes:
     )
 
 
-def encode_receipt(receipts: Sequence[Receipt]) -> bytes:
-    """Encode the receipts of one device (one entry a run)."""
+def encode_receipt(receipts: Sequence[Receipt], at: float | None = None) -> bytes:
+    """Encode the receipts of one device (one entry a run), and the server's wall clock, from which devices learn it."""
     return _dump(
         {
             "v": SCHEMA_VERSION,
             "kind": Kind.RECEIPT.value,
+            **({"at": round(at, 3)} if at is not None else {}),
             "runs": [
                 {
                     "run": receipt.run,
@@ -363,6 +364,12 @@ def decode_receipt(payload: bytes) -> list[Receipt]:
         refused = tuple(_pair(pair, str, "refused") for pair in raw.get("refused", []))
         receipts.append(Receipt(_token(raw, "run"), stored, refused))
     return receipts
+
+
+def read_receipt_time(payload: bytes) -> float | None:
+    """Read the server's wall clock out of a receipt message; None where it has none."""
+    at = load(payload).get("at")
+    return float(at) if isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < 1e11 else None
 
 
 def _pair(raw: object, second: type, key: str) -> tuple[int, Any]:

@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
-from phongmay_rules.deciding import require_officer
+from phongmay_rules.deciding import MAX_TEXT, link, require_officer
 from phongmay_rules.facts.records import read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, Sitting, sit
 from phongmay_rules.model import Pack
+from phongmay_rules.parameters import Override
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import Parameter
 
 
@@ -124,7 +126,14 @@ def read_annex(path: Path, pack: Pack) -> Annex:
 
 
 def effect(
-    session: Session, pack: Pack, wanted: Mapping[str, float], unit_id: str, at: datetime | None = None
+    session: Session,
+    pack: Pack,
+    wanted: Mapping[str, float],
+    unit_id: str,
+    at: datetime | None = None,
+    *,
+    within: str | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> Effect:
     """Judge everything twice from the current fact rows, without and with the figures; nothing is written.
 
@@ -135,16 +144,19 @@ def effect(
         unit_id: the unit that would adopt them; they hold for it and what is below it, except where a unit below has
             set its own.
         at: instant of judging (default: now).
+        within: judge only this unit and what is below it (default: everything, units above too).
+        sources: parameter -> document and place that the figure is taken from.
     """
     now = at or utc_now()
     before = sit(session, pack, now, utc_now())
     own = before.overrides.get(unit_id, {})
-    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **wanted}})
+    new = {name: Override(value, (sources or {}).get(name, "")) for name, value in wanted.items()}
+    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **new}})
     present = {name: _in_force(before, unit_id, name) for name in wanted}
-    old, new = _judge_all(session, before), _judge_all(session, after)
+    old, now_so = _judge_all(session, before, within), _judge_all(session, after, within)
     return Effect(
         {name: (present[name], value) for name, value in wanted.items() if present[name] != value},
-        tuple(Change(key, old[key], new[key]) for key in sorted(old) if old[key].state is not new[key].state),
+        tuple(Change(key, old[key], now_so[key]) for key in sorted(old) if old[key].state is not now_so[key].state),
         len(old),
     )
 
@@ -159,7 +171,7 @@ def publish(
     reason: str,
     sources: Mapping[str, str] | None = None,
 ) -> int:
-    """Record figures for a unit; the caller commits. The next evaluation judges by them.
+    """Record figures for a unit as links of its chain; the caller commits. The next evaluation judges by them.
 
     Args:
         session: the register.
@@ -168,43 +180,46 @@ def publish(
         unit_id: the unit that adopts them.
         signed_by: login of an officer or administrator of the unit or above.
         reason: why, printed with the parameter's history.
-        sources: parameter -> document and place, added to the reason.
+        sources: parameter -> document and place that the figure is taken from; verdicts name it.
 
     Returns:
         How many parameters were recorded.
 
     Raises:
         AdoptionError: no reason.
-        DecisionError: the login may not sign this.
+        DecisionError: the login may not sign this, or the engine wrote at the same moment.
     """
     require_officer(session, signed_by, unit_id)
     if not reason.strip():
         raise AdoptionError("the reason is empty; say why, so that an inspector can follow it")
+    if len(reason) > MAX_TEXT:
+        raise AdoptionError(f"the reason has {len(reason)} characters; at most {MAX_TEXT} are recorded")
     for name, (_, value) in found.values.items():
-        source = f" [{sources[name]}]" if sources and name in sources else ""
-        session.add(
-            Parameter(
-                unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
-                reason=reason.strip() + source,
-            )
+        row = Parameter(
+            unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
+            reason=reason.strip(), source=(sources or {}).get(name),
         )  # fmt: skip
+        link(session, LinkKind.PARAMETER, unit_id, row)
     return len(found.values)
 
 
 def _in_force(sitting: Sitting, unit_id: str, name: str) -> float:
     for unit in sitting.organisation.ancestry(unit_id):
         if name in sitting.overrides.get(unit, {}):
-            return sitting.overrides[unit][name]
+            return sitting.overrides[unit][name].value
     return sitting.pack.standard.parameters[name].value
 
 
-def _judge_all(session: Session, sitting: Sitting) -> dict[Key, Judgement]:
+def _judge_all(session: Session, sitting: Sitting, within: str | None) -> dict[Key, Judgement]:
     out: dict[Key, Judgement] = {}
     states = {}
-    for school in sitting.organisation.schools.values():
-        judged = sitting.school(school, read_current(session, [school.id]))
-        states[school.id] = sitting.judge.states(judged)
-        out |= judged
-    for place in sitting.organisation.units.values():
-        out |= sitting.unit(place, read_current(session, [place.id]), states)
+    organisation = sitting.organisation
+    for school in organisation.schools.values():
+        if within is None or within in organisation.ancestry(school.id):
+            judged = sitting.school(school, read_current(session, [school.id]))
+            states[school.id] = sitting.judge.states(judged)
+            out |= judged
+    for place in organisation.units.values():
+        if within is None or within in organisation.ancestry(place.id):
+            out |= sitting.unit(place, read_current(session, [place.id]), states)
     return out

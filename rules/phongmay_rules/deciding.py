@@ -85,7 +85,7 @@ def waive(
         unit_id=unit_id, subject_id=subject_id, rule_id=rule_id, reason=reason, signed_by=signed_by,
         valid_from=start, valid_to=valid_to,
     )  # fmt: skip
-    return _link(session, LinkKind.WAIVER, unit_id, waiver)
+    return link(session, LinkKind.WAIVER, unit_id, waiver)
 
 
 def withdraw(session: Session, number: int, *, reason: str, signed_by: str) -> Waiver:
@@ -105,7 +105,7 @@ def withdraw(session: Session, number: int, *, reason: str, signed_by: str) -> W
         unit_id=old.unit_id, subject_id=old.subject_id, rule_id=old.rule_id, reason=reason, signed_by=signed_by,
         valid_from=min(old.valid_from, now), valid_to=now, replaces=number,
     )  # fmt: skip
-    return _link(session, LinkKind.WAIVER, old.unit_id, end)
+    return link(session, LinkKind.WAIVER, old.unit_id, end)
 
 
 def attest(
@@ -147,7 +147,7 @@ def attest(
         unit_id=unit_id, pack_id=pack.id, clause_id=clause_id, met=met, statement=statement, signed_by=signed_by,
         attachment_name=attachment[0], attachment_hash=attachment[1], valid_from=now, valid_to=valid_to,
     )  # fmt: skip
-    return _link(session, LinkKind.ATTESTATION, unit_id, row)
+    return link(session, LinkKind.ATTESTATION, unit_id, row)
 
 
 def attested(session: Session, unit_id: str, at: datetime, known_at: datetime | None = None) -> dict[str, Attestation]:
@@ -180,7 +180,7 @@ def open_dispute(session: Session, verdict_id: int, *, text: str, signed_by: str
     row = Dispute(
         step=DisputeStep.OPENED.value, unit_id=verdict.unit_id, verdict_id=verdict_id, text=text, signed_by=signed_by
     )  # fmt: skip
-    return _link(session, LinkKind.DISPUTE, verdict.unit_id, row)
+    return link(session, LinkKind.DISPUTE, verdict.unit_id, row)
 
 
 def recheck(session: Session, number: int) -> Dispute:
@@ -240,10 +240,15 @@ def _step(session: Session, opened: Dispute, step: DisputeStep, verdict: int, te
         opened=opened.number, step=step.value, unit_id=opened.unit_id, verdict_id=verdict, text=text,
         signed_by=signed_by,
     )  # fmt: skip
-    return _link(session, LinkKind.DISPUTE, opened.unit_id, row)
+    return link(session, LinkKind.DISPUTE, opened.unit_id, row)
 
 
-def _link(session: Session, kind: LinkKind, unit_id: str, row: _Row) -> _Row:
+def link(session: Session, kind: LinkKind, unit_id: str, row: _Row) -> _Row:
+    """Store a row that somebody signed as the next link of its unit's chain; the caller commits.
+
+    Raises:
+        DecisionError: the engine wrote at the same moment.
+    """
     try:
         append_row(session, kind, unit_id, row)
     except IntegrityError as error:

@@ -145,7 +145,7 @@ class Engine:
                 self._memory.units.clear()
                 self._memory.basis = sitting.basis
             report = Evaluation(moment.instant, ended=ended)
-            maker = FactMaker(moment.at, book=self._book)
+            maker = FactMaker(moment.at, book=self._book, floor_of=sitting.floor_bps)
             organisation = sitting.organisation
             for block in _blocks([s for s in organisation.schools.values() if _within(organisation, s.id, unit)]):
                 found = maker.make(block, series)
@@ -174,7 +174,7 @@ class Engine:
             schools = [present[home] for home in homes & present.keys() if self._stands(present[home], runs, moment)]
             if sitting.basis != self._memory.basis or not schools:
                 return report
-            maker = FactMaker(moment.at, book=self._book)
+            maker = FactMaker(moment.at, book=self._book, floor_of=sitting.floor_bps)
             found: dict[Subject, list[Found]] = {}
             for school in schools:
                 found |= maker.devices(school, devices, series)

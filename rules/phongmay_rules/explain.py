@@ -64,6 +64,12 @@ def origin_name(origin: str, language: str) -> str:
     return _pick(_ORIGINS.get(origin), language) or origin
 
 
+def origin_text(origin: str, source: str, language: str) -> str:
+    """Say whose figure a threshold is, and from which document its unit took it."""
+    name = origin_name(origin, language)
+    return name if not source else f"{name} theo {source}" if language == "vi" else f"{name}, after {source}"
+
+
 def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
     """Explain a verdict.
 
@@ -177,8 +183,9 @@ def _required(required: Mapping[str, Any], language: str) -> str:
         )
     else:
         text = f"{_pick(_OPERATORS[operator], language)} {format_value(required['value'], unit, language)}"
-    origins = [required["number_from"], *(o for o in required.get("inherited", ()) if o != required["number_from"])]
-    names = ", ".join(origin_name(origin, language) for origin in origins)
+    inherited = [o for o in required.get("inherited", ()) if o != required["number_from"]]
+    own = origin_text(required["number_from"], required.get("source", ""), language)
+    names = ", ".join([own, *(origin_name(origin, language) for origin in inherited)])
     return f"{text} ({names})"
 
 

@@ -129,6 +129,9 @@ def _basis(rule: Rule, pack: Pack, language: str) -> str:
         )
     else:
         text = f"{'Căn cứ' if vi else 'Demanded by'}: {document_name(document, language)}"
+        cited = (pack.clauses[clause] for clause in rule.clauses)
+        places = [clause.locator.in_(language) for clause in cited if clause.document == rule.duty]
+        text += f" ({'; '.join(places)})" if places else ""
     text += f". {'Tiêu chí có hiệu lực từ' if vi else 'The rule is in force since'} {_day(rule.valid_from)}"
     if rule.valid_to is not None:
         text += f" {'đến hết' if vi else 'until'} {_day(rule.valid_to)}"

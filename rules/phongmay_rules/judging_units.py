@@ -31,6 +31,8 @@ States = Mapping[str, Sequence[str]]
 Kept = Mapping[Key, str]
 """Verdicts that stand without being judged again, by their state."""
 NOTHING_KEPT: Kept = {}
+PER_PC_MIN = "per_pc_min"
+"""Parameter with the rate that each PC must get when all are in use."""
 
 
 class Judge:
@@ -155,6 +157,11 @@ class Sitting:
         """What is the same for all schools; while it is equal, a school's verdicts depend on the school alone."""
         rules = tuple(rule.id for rule in self.judge.rules)
         return rules, self.judge.waivers, self.overrides, self.organisation.parents
+
+    def floor_bps(self, school_id: str) -> float:
+        """Give the rate that each PC of a school must get when all are in use; 0 = no pack names one."""
+        floor = in_force(self.pack, self.overrides, self.organisation.ancestry(school_id)).get(PER_PC_MIN)
+        return floor.value if floor is not None else 0.0
 
     def school(self, school: SchoolPlace, facts: Facts, kept: Kept = NOTHING_KEPT) -> dict[Key, Judgement]:
         """Judge a school by the settings in force for it."""

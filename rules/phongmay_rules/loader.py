@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ _CHECKS: Mapping[str, type[BaseModel]] = {
     "threshold": model.Threshold, "one_of": model.OneOf, "presence": model.Presence, "share": model.Share,
     "count": model.Count, "per_head": model.PerHead, "window": model.Window,
 }  # fmt: skip
+_KEY = re.compile(r"([A-Za-z0-9_.-]+)\s*=")
+"""A key of a TOML file, also within an inline table."""
 _UNION_TAGS = {*_CHECKS, "int", "float", "str", "CaseFact"}
 
 
@@ -97,6 +100,22 @@ def restore_pack(content: str) -> Pack:
     parts = {pack: _part(found, Path(_ARCHIVE) / pack) for pack, found in tables.items()}
     merged, _ = _assemble([parts[name] for name in asked["packs"]], asked["optional"], parts)
     return merged
+
+
+def readable_files(pack: str | Path) -> tuple[str, dict[str, Any]]:
+    """Give the id of a pack and what its files say, unchecked; a file that cannot be read says nothing.
+
+    Raises:
+        PackError: there is no such pack.
+    """
+    folder, tables = _folder(pack), dict[str, Any]()
+    for path in sorted(folder.rglob("*.toml")):
+        try:
+            tables[path.relative_to(folder).as_posix()] = _table(path)
+        except PackError:
+            tables[path.relative_to(folder).as_posix()] = None
+    standard = tables["standard.toml"]
+    return str(standard["id"]) if isinstance(standard, dict) and "id" in standard else folder.name, tables
 
 
 def _assemble(
@@ -192,11 +211,26 @@ def _files(folder: Path) -> list[Path]:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise PackError(f"{path}: cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise PackError(f"{path}: is not TOML: {error}") from error
+        raise PackError(f"{path}: {_not_toml(text, str(error))}") from error
+
+
+def _not_toml(text: str, complaint: str) -> str:
+    """Say what the parser met, with the key that stands before that place and what was expected there."""
+    place = re.search(r"at line (\d+), column (\d+)", complaint)
+    number, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 0)
+    before = text.splitlines()[:number]
+    if place and before:
+        before[-1] = before[-1][:column]
+    keys = (key for line in reversed(before) for key in reversed(_KEY.findall(line.split(" #")[0])))
+    key = next(keys, "")
+    dated = "invalid date" in complaint.lower()
+    expected = "; expected a day that the calendar has, such as 2026-11-01" if dated else ""
+    return (f"key '{key}': " if key else "") + f"is not TOML: {complaint}{expected}"
 
 
 def _parse(kind: type[_T], table: Mapping[str, Any], path: Path) -> _T:

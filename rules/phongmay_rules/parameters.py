@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,21 +13,32 @@ from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.model import NumberFrom, Pack
 from phongmay_store.register.compliance import Parameter
 
-Overrides = Mapping[str, Mapping[str, float]]
-"""unit -> parameter -> value that the unit set last."""
+
+class Override(NamedTuple):
+    """A value that a unit set.
+
+    Attributes:
+        source: document and place that it was taken from; "" = the unit's own figure.
+    """
+
+    value: float
+    source: str = ""
+
+
+Overrides = Mapping[str, Mapping[str, Override]]
+"""unit -> parameter -> what the unit set last."""
 
 
 def read_overrides(session: Session, pack: Pack, known_at: datetime | None = None) -> Overrides:
     """Give what every unit set for parameters of these packs, as known at an instant; the newest row wins."""
-    out: dict[str, dict[str, float]] = {}
-    statement = select(Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value).where(
-        Parameter.pack_id.in_(pack.stamps)
-    )
+    out: dict[str, dict[str, Override]] = {}
+    columns = (Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value, Parameter.source)
+    statement = select(*columns).where(Parameter.pack_id.in_(pack.stamps))
     if known_at is not None:
         statement = statement.where(Parameter.recorded_at <= known_at)
-    for unit, owner, name, value in session.execute(statement.order_by(Parameter.number)):
+    for unit, owner, name, value, source in session.execute(statement.order_by(Parameter.number)):
         if pack.parameter_owners.get(name) == owner:
-            out.setdefault(unit, {})[name] = value
+            out.setdefault(unit, {})[name] = Override(value, source or "")
     return out
 
 
@@ -46,7 +58,7 @@ def in_force(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> dict[
 
 def with_overrides(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[str, Setting]:
     """Give the settings when one party sets some values."""
-    return defaults(pack) | _overridden(pack, values, set_by)
+    return defaults(pack) | _overridden(pack, {name: Override(value) for name, value in values.items()}, set_by)
 
 
 def defaults(pack: Pack) -> dict[str, Setting]:
@@ -57,11 +69,16 @@ def defaults(pack: Pack) -> dict[str, Setting]:
     }
 
 
-def _overridden(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[str, Setting]:
+def _overridden(pack: Pack, values: Mapping[str, Override], set_by: str) -> dict[str, Setting]:
     out = {}
-    for name, value in values.items():
+    for name, (value, source) in values.items():
         parameter = pack.standard.parameters.get(name)
-        if parameter is not None:
+        if parameter is None:
+            continue
+        if value == parameter.value and parameter.number_from is not NumberFrom.DISTRICT_SETTING:
+            # What was adopted before the pack had the figure is the document's own since the pack has it.
+            out[name] = Setting(value, parameter.unit, parameter.number_from)
+        else:
             inside = parameter.low <= value <= parameter.high
-            out[name] = Setting(value, parameter.unit, NumberFrom.DISTRICT_SETTING, set_by, inside)
+            out[name] = Setting(value, parameter.unit, NumberFrom.DISTRICT_SETTING, set_by, inside, source)
     return out

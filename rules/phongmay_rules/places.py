@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
+from phongmay_rules.runs import LineRun, read_runs
 from phongmay_store.register.calendar_hours import OPEN, Calendar
 from phongmay_store.register.calendar_reading import read_calendars
 from phongmay_store.register.compliance import SubjectKind
@@ -62,11 +63,13 @@ class RoomPlace:
 
 @dataclass(frozen=True, slots=True)
 class LinePlace:
-    """An Internet line."""
+    """An Internet line; contracted rates in bit/s, None = not known."""
 
     isp: str
     medium: str
     row: str
+    down_bps: int | None = None
+    up_bps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class SchoolPlace:
     Attributes:
         declared: by subject (kind, id), then by name.
         calendar: cuts the timetables of its rooms.
+        runs: concurrent tests that have ended, oldest first.
     """
 
     id: str
@@ -102,6 +106,7 @@ class SchoolPlace:
     devices: list[DevicePlace] = field(default_factory=list)
     lines: list[LinePlace] = field(default_factory=list)
     declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
+    runs: tuple[LineRun, ...] = ()
     calendar: Calendar = field(default=OPEN, compare=False)
 
     def is_like(self, other: SchoolPlace) -> bool:
@@ -186,6 +191,9 @@ def read_organisation(
     _add_devices(session, at, known_at, wanted, timetables, only)
     _add_lines(session, at, known_at, wanted, only)
     _add_declared(session, at, known_at, wanted, only)
+    for school, runs in read_runs(session, at, known_at, only).items():
+        if school in wanted:
+            wanted[school].runs = runs
     for school, calendar in calendars_at(session, wanted, parents, at, known_at).items():
         schools[school].calendar = calendar
     organisation = Organisation(schools, {}, parents)
@@ -268,12 +276,14 @@ def _add_lines(
     schools: Mapping[str, SchoolPlace],
     only: Collection[str] | None,
 ) -> None:
-    columns = (Line.row_id, Line.school_id, Line.isp, Line.medium)
-    for row, school, isp, medium in session.execute(
+    columns = (
+        Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps,
+    )  # fmt: skip
+    for row, school, isp, medium, down, up in session.execute(
         select(*columns).where(Line.holds(at, known_at), _of(Line.school_id, only)).order_by(Line.id)
     ):
         if school in schools:
-            schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}"))
+            schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}", down, up))
 
 
 def _add_declared(

@@ -44,6 +44,12 @@ class Reason(StrEnum):
     CALENDAR_EXPIRED = "calendar_expired"
     NOT_DECLARED = "not_declared"
     NOT_MEASURED_YET = "not_measured_yet"
+    NO_RUN_YET = "no_run_yet"
+    NO_CAPACITY_RUN = "no_capacity_run"
+    NOT_ALL_TESTED = "not_all_tested"
+    FAILED_ONCE = "failed_once"
+    FLOOR_RAISED = "floor_raised"
+    LOAD_NOT_REACHED = "load_not_reached"
     # the engine itself
     BAD_PARAMETER = "bad_parameter"
     ENGINE_STOPPED = "engine_stopped"
@@ -95,6 +101,30 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
     Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
+    Reason.NO_RUN_YET: (
+        "quý này chưa có lượt đo đồng thời nào hợp lệ",
+        "there was no valid concurrent test this quarter",
+    ),
+    Reason.NO_CAPACITY_RUN: (
+        "quý này chưa có lượt đo dung lượng đường truyền nào hợp lệ",
+        "there was no valid capacity test of the line this quarter",
+    ),
+    Reason.NOT_ALL_TESTED: (
+        "một số máy chưa dự lượt đo nào hợp lệ trong quý, hoặc mới không đạt một lần",
+        "some PCs took part in no valid test this quarter yet, or failed only once",
+    ),
+    Reason.FAILED_ONCE: (
+        "mới không đạt một lượt đo; cần thêm một lượt vào ngày khác để kết luận",
+        "one test failed; another one on a different day is needed to tell",
+    ),
+    Reason.FLOOR_RAISED: (
+        "mức yêu cầu đã nâng sau lượt đo gần nhất, cần đo lại theo mức mới",
+        "the floor was raised after the newest test; it must be run again",
+    ),
+    Reason.LOAD_NOT_REACHED: (
+        "một phòng hoặc vài máy chậm nên tải chưa dồn đủ lên đường truyền; cần khắc phục rồi đo lại",
+        "a slow room or slow PCs kept the load from reaching the line; mend them and test again",
+    ),
     Reason.BAD_PARAMETER: ("tham số đặt ngoài giới hạn cho phép", "a parameter is set outside its bounds"),
     Reason.ENGINE_STOPPED: ("hệ thống đánh giá đã ngừng", "the evaluation has stopped"),
     Reason.WAIVED: ("được miễn theo quyết định của quận", "lifted by a decision of the district"),

@@ -97,14 +97,19 @@ def recompute(session: Session, series: SeriesReader, unit_id: str, at: datetime
     past = _PastSeries(series, moment)
     made = FactMaker(moment).make(schools, past)
     before = FactMaker(moment).make(_corrected_since(session, organisation, schools, run), past)
+    known = read_organisation(session, run.evaluated_at, run.known_at).schools
     out: list[FactDifference] = []
     for school in schools:
         stored = read_past(session, school.id, run.newest_fact_id)
-        for subject in sorted({*stored, *homes_in([school])}):
-            now = {fact.name: fact for fact in made.get(subject, ())}
+        here = set(homes_in([school]))
+        judged = set(homes_in([known[school.id]])) if school.id in known else set()
+        for subject in sorted(here | judged):  # facts of what had left the school before the run were not judged by
+            now = {fact.name: fact for fact in made.get(subject, ())} if subject in here else {}
             then = {fact.name: fact for fact in before.get(subject, ())}
             by_calendar = {name for name, fact in then.items() if name in now and _told(fact) != _told(now[name])}
-            out += _differences(subject, stored.get(subject, {}), now, by_calendar)
+            found = _differences(subject, stored.get(subject, {}) if subject in judged else {}, now, by_calendar)
+            moved = (subject in here) != (subject in judged)  # the register places it otherwise than the run did
+            out += [replace(one, why=Why.OTHER) for one in found] if moved else found
     return out
 
 
@@ -139,9 +144,15 @@ def _differences(
             why = Why.CALENDAR
         elif name.startswith("internet_") and more != 0:
             why = Why.LATE if more > 0 else Why.DROPPED
+        elif name == "works_7d":  # rests on signs of life and on the registered state
+            why = _why_works(stored.get("reported_7d"), made.get("reported_7d"))
         else:
             why = _why(old, new)
         yield FactDifference(subject, name, old, new, why)
+
+
+def _why_works(old: FactValue | None, new: Found | None) -> Why:
+    return Why.OTHER if old is not None and new is not None and _same(old, new) else _why(old, new)
 
 
 def _same(old: FactValue, new: Found) -> bool:

@@ -12,13 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_simulate.agent import SimulatedAgent
 from phongmay_simulate.enrolling import SimulationError
 from phongmay_simulate.ranges import Ranges
-from phongmay_store.series.interface import SeriesReader
+
+if TYPE_CHECKING:  # whoever only writes a ledger must not load a store
+    from phongmay_store.series.interface import SeriesReader
 
 _PAGE = 5000
 _END = 4e9  # 2096; in nanoseconds still a whole number of 64 bits

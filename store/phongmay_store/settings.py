@@ -51,3 +51,13 @@ class StoreSettings:
         about="Existing folder for papers and photographs that show what is declared.",
     )
     attachment_max_mib: int = setting(10, about="Size of one paper or photograph in MiB at most.", low=1, high=100)
+    seal_file: Path = setting(
+        Path(),
+        about="Key that seals secrets in the register (command keys of PCs, keys of bandwidth servers), the same for "
+        "every process of the server; made when missing. Empty: seal.key beside the series.",
+    )
+
+    @property
+    def seal_path(self) -> Path:
+        """Where the sealing key lies."""
+        return self.seal_file if self.seal_file != Path() else self.series_path.with_name("seal.key")

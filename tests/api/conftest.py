@@ -29,6 +29,14 @@ from phongmay_rules.settings import RulesSettings
 from phongmay_store.attachments import MIB, AttachmentFolder
 from phongmay_store.register.access import Role
 from phongmay_store.register.attachment import Attachment
+from phongmay_store.register.campaign import (
+    BandwidthServer,
+    Campaign,
+    CampaignParticipant,
+    CampaignResult,
+    CampaignRun,
+    CampaignStep,
+)
 from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
@@ -131,12 +139,40 @@ def _fill_place(session: Session, place: str, parent: str | None, kind: str, pac
         Declared(id=f"dc-{name}", school_id=f"unit-{name}", subject_kind="school", subject_id=f"unit-{name}",
                  name="students", number=700.0, declared_by="Văn phòng", attachment_sha256=PAPER_HASH, **common)
     )  # fmt: skip
+    _add_tests(session, name)
     run = add_run(session, f"unit-{name}", datetime.now(UTC), pack)
     subject_kind = "school" if kind == "school" else "district"
     add_verdict(session, run, "device", f"pc-{name}", "TB-01", "fail")
     add_verdict(session, run, "device", f"pc-{name}", "TB-02", "pass")
     add_verdict(session, run, "room", f"room-{name}", "PH-02", "unknown")
     add_verdict(session, run, subject_kind, f"unit-{name}", "TR-01" if kind == "school" else "QU-01", "pass")
+
+
+def _add_tests(session: Session, name: str) -> None:
+    """Add a campaign with a run that passed: one PC took part."""
+    unit = f"unit-{name}"
+    session.add(
+        Campaign(id=f"camp-{name}", unit_id=unit, name=f"Đợt đo {name}", kind="floor", mode="now", schools=[unit],
+                 starts_at=LONG_AGO, server_id="srv-test", valid_from=LONG_AGO)
+    )  # fmt: skip
+    session.add(
+        CampaignRun(run_id=f"run-{name}", campaign_id=f"camp-{name}", school_id=unit, lines=[], groups=[], isp="VNPT",
+                    attempt=1, kind="floor", mode="now", server_id="srv-test", rate_bps=10**6, floor_dl=1e6,
+                    floor_ul=1e6, contracted_dl=10**8, contracted_ul=10**8, due_at=LONG_AGO, slot_start=LONG_AGO,
+                    slot_end=LONG_AGO)
+    )  # fmt: skip
+    session.add(CampaignStep(run_id=f"run-{name}", step="done", detail={"verdict": "pass"}, at=LONG_AGO))
+    session.add(
+        CampaignResult(run_id=f"run-{name}", school_id=unit, kind="floor", t_start=LONG_AGO, warmup_s=2, window_s=6,
+                       streams=1, pace_bps=1e6, n_registered=1, n_online=1, n_started=1, n_valid=1, emulated_n=0,
+                       agg_goodput_dl=1e6, agg_goodput_ul=1e6, bytes_total=10**7, directions=[], by_line=[], rooms=[],
+                       whole_room=True, whole_school=True, verdict="pass", reasons=[], cause_names=[])
+    )  # fmt: skip
+    session.add(
+        CampaignParticipant(run_id=f"run-{name}", device_id=f"pc-{name}", room_id=f"room-{name}", code=f"ma-{name}",
+                            status="ok", passed=True, goodput_dl_srv=1e6, goodput_ul_srv=1e6, bins_dl=[10**6] * 8,
+                            bins_ul=[10**6] * 8)
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +186,10 @@ def register(register_url: str, pack: Pack) -> Iterator[Engine]:
     """A migrated register with the four places."""
     engine = open_register(register_url)
     with Session(engine) as session:
+        session.add(
+            BandwidthServer(id="srv-test", name="lab", host="127.0.0.1", port=1, ticket_key="", uplink_bps=10**9,
+                            valid_from=LONG_AGO)
+        )  # fmt: skip
         _fill_place(session, "parent", None, "district", pack)
         _fill_place(session, "own", f"unit-{mark('parent')}", "school", pack)
         _fill_place(session, "child", f"unit-{mark('own')}", "school", pack)

@@ -1,12 +1,15 @@
 """Every route as every role for own, child, parent and sibling organisation, generated from the application's routes.
 
 Expectations are computed from the two tables of permissions and from where the key's unit stands, and from nothing
-else: a route that is new in the application is called here without anybody adding it.
+else: a route that is new in the application is called here without anybody adding it. Long because it holds one body a
+route that takes one.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +27,7 @@ from phongmay_api.access.permissions import ROLES, ROUTES, SIGNED, Permission
 from phongmay_rules.model import Assessment, Pack
 from phongmay_store.register.access import Account, BrowserSession, Grant, Role
 from phongmay_store.register.base import utc_now
+from phongmay_store.register.calendar import CalendarEntry
 from phongmay_store.register.compliance import CurrentVerdict, Verdict
 from phongmay_store.register.decisions import Dispute, Waiver
 from phongmay_store.register.enrolment import token_hash
@@ -38,6 +42,7 @@ FREE = {
     "measurement": "usage",
     "kind": "device",
     "item": "ram",
+    "parameter": "ram_min",
     "sha256": "65570c034ee4d33dce178a3ed601dbcb5c40844cf3ebc79aa27daa4d5b855bb9",
 }
 """Path parameters that name nothing of an organisation."""
@@ -47,6 +52,8 @@ def _mark(place: str) -> str:
     return f"zz-{place}-zz"
 
 
+ICS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n"
+"""A calendar without events."""
 LATER = "2099-12-31T00:00:00+07:00"
 
 
@@ -59,10 +66,20 @@ def _target(name: str, path: str, place: str, made: Made) -> str:
     return {
         "unit_id": f"unit-{_mark(place)}",
         "device_id": f"pc-{_mark(place)}",
+        "campaign_id": f"camp-{_mark(place)}",
+        "run_id": f"run-{_mark(place)}",
         "subject_id": f"pc-{_mark(place)}",
+        "room_id": f"room-{_mark(place)}",
+        "entry": f"cal-{'api' if path.startswith('/api/') else 'page'}-{_mark(place)}",
     }[name]
 
 
+QUERIES = {
+    "/api/v1/organisation-units/{unit_id}/verdicts": {"at": "2026-01-02T03:04:05Z"},
+    "/units/{unit_id}/at": {"at": "2026-01-02T10:00"},
+    "/verdicts/{verdict_id}/at": {"at": "2026-01-02T10:00"},
+}
+"""What a route must be asked with."""
 RULE_OF = {"/verdicts/{verdict_id}/dispute": "TB-02", "/verdicts/{verdict_id}/waiver": "TB-03"}
 """Rules whose verdicts the pages decide about: others than the API, so that decisions do not disturb each other."""
 
@@ -72,7 +89,12 @@ def _json(path: str, place: str, made: Made) -> dict[str, Any] | None:
     unit = f"unit-{_mark(place)}"
     return {
         "/api/v1/enrolment-tokens": {"unit": unit},
+        "/api/v1/campaigns": {"unit": unit},
         "/api/v1/declared/{kind}/{subject_id}/{item}": {"value": 8, "declared_by": "Văn phòng"},
+        "/api/v1/organisation-units/{unit_id}/parameters/{parameter}/preview": {"value": 2.0**33},
+        "/api/v1/organisation-units/{unit_id}/parameters/{parameter}": {"value": 2.0**33, "reason": "x"},
+        "/api/v1/organisation-units/{unit_id}/calendar-entries": {"kind": "holiday", "first": "2026-10-02"},
+        "/api/v1/rooms/{room_id}/timetable": {"timetable": "Mon-Fri 07:00-11:30"},
         "/api/v1/waivers": {"subject_id": unit, "rule_id": "TB-01", "reason": "x", "valid_to": LATER},
         "/api/v1/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/api/v1/attestations": {
@@ -92,6 +114,7 @@ def _file(path: str, place: str, made: Made) -> dict[str, Any] | None:
     """Give what the routes need that take a file."""
     known = f"school,name,value,declared_by\nmoet:{_mark(place)},students,700,Văn phòng\n".encode()
     name = {"name": "khai-bao.csv", "since": "2026-01-02"}
+    mark = hashlib.sha256(json.dumps([f"unit-{_mark(place)}", []]).encode() + ICS).hexdigest()[:32]
     sent: dict[str, dict[str, Any]] = {
         "/api/v1/organisation-units/{unit_id}/attachments": {"content": b"%PDF-1.4\nhop dong\n%%EOF\n"},
         "/api/v1/schools/{unit_id}/declared-file/preview": {"content": known, "params": name},
@@ -100,6 +123,9 @@ def _file(path: str, place: str, made: Made) -> dict[str, Any] | None:
         "/schools/{unit_id}/declared/file/apply": {
             "data": {**name, "content": base64.urlsafe_b64encode(known).decode()}
         },
+        "/api/v1/organisation-units/{unit_id}/calendar-file/preview": {"content": ICS},
+        "/api/v1/organisation-units/{unit_id}/calendar-file/apply": {"content": ICS, "params": {"preview": mark}},
+        "/units/{unit_id}/calendar/file": {"files": {"file": ("a.ics", ICS)}, "data": {"kind": "exam"}},
         "/units/{unit_id}/attestation": {
             "data": {"clause": made.clause, "met": "yes", "statement": "x", "until": "2099-12-31"},
             "files": {"file": ("a.pdf", b"%PDF-1.4\nbien ban\n%%EOF\n")},
@@ -111,7 +137,7 @@ def _file(path: str, place: str, made: Made) -> dict[str, Any] | None:
 def _sent(method: str, path: str, place: str, made: Made) -> dict[str, Any]:
     """Give what a request must bring to be a right one: body and parameters, as the client takes them."""
     if method == "GET":
-        return {}
+        return {"params": QUERIES[path]} if path in QUERIES else {}
     if (form := _form(path, made)) is not None:
         return {"data": form}
     return _file(path, place, made) or {"json": _json(path, place, made)}
@@ -122,12 +148,25 @@ def _form(path: str, made: Made) -> dict[str, str] | None:
     return {
         "/verdicts/{verdict_id}/dispute": {"text": "x"},
         "/verdicts/{verdict_id}/waiver": {"reason": "x", "until": "2099-12-31"},
+        "/units/{unit_id}/parameters": {"parameter": "ram_min", "value": "8", "reason": "x"},
+        "/units/{unit_id}/calendar": {"kind": "exam", "first": "2026-10-02"},
+        "/units/{unit_id}/calendar/{entry}/removal": {"x": "x"},
+        "/rooms/{room_id}/timetable": {"timetable": "Mon-Fri 07:00-11:30"},
         "/waivers/{waiver}/withdrawal": {"reason": "x"},
         "/disputes/{dispute}/answer": {"text": "x", "decision": "rejected"},
+        "/units/{unit_id}/campaigns": {"kind": "floor", "mode": "planned"},
+        "/campaigns/{campaign_id}/stop": {},
+        "/runs/{run_id}/stop": {},
     }.get(path)
 
 
-BOUND_BODIES = ("/api/v1/enrolment-tokens", "/api/v1/waivers", "/api/v1/attestations", "/api/v1/disputes")
+BOUND_BODIES = (
+    "/api/v1/campaigns",
+    "/api/v1/enrolment-tokens",
+    "/api/v1/waivers",
+    "/api/v1/attestations",
+    "/api/v1/disputes",
+)
 """Routes whose body names something of an organisation."""
 
 
@@ -193,6 +232,9 @@ def made(register: Engine, pack: Pack) -> Made:
                                verdict_id=verdict.id)
             )  # fmt: skip
             for door in ("api", "page"):
+                entry = f"cal-{door}-{_mark(place)}"
+                session.add(CalendarEntry(id=entry, unit_id=unit, kind="exam", name="Thi", uid=entry,
+                                          valid_from=now, valid_to=now + timedelta(days=1)))  # fmt: skip
                 waiver = Waiver(unit_id=unit, subject_id=device, rule_id="TB-05", reason=_mark(place), signed_by="s",
                                 valid_from=now - timedelta(days=1), valid_to=now + timedelta(days=9))  # fmt: skip
                 dispute = Dispute(step="opened", unit_id=unit, verdict_id=verdict.id, text=_mark(place), signed_by="s")

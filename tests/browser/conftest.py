@@ -221,3 +221,38 @@ def no_sideways() -> Callable[[Any], None]:
         assert wide <= 0, page.url
 
     return look
+
+
+WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
+_REFUSED = ("status of 409", "status of 422")
+"""What Chromium notes when a form comes back: that is meant."""
+
+
+@pytest.fixture
+def officer(browser: Any, site: Site) -> Iterator[Callable[[str], Any]]:
+    """Open a page of a width, signed in for the district; it must stay free of errors and foreign requests."""
+    contexts, faults = [], []
+
+    def note(message: Any) -> None:
+        if message.type == "error" and not any(words in message.text for words in _REFUSED):
+            faults.append(message.text)
+
+    def open_page(width: str) -> Any:
+        wide, high = WIDTHS[width]
+        context = browser.new_context(viewport={"width": wide, "height": high}, locale="vi-VN")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda r: faults.append(f"foreign: {r.url}") if not r.url.startswith(site.url) else None)
+        page.goto(site.url)
+        page.fill("#login", LOGIN)
+        page.fill("#password", PASSWORD)
+        page.click("main button")
+        page.wait_for_load_state()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []

@@ -22,6 +22,7 @@ from phongmay_agent.probes.state import SpoolFill
 from phongmay_agent.settings import AgentSettings, ReachSettings
 from phongmay_contract.catalogue import Cadence
 from phongmay_contract.checking import check
+from phongmay_contract.command import open_command, sign_command
 from phongmay_contract.envelope import (
     Envelope,
     Transit,
@@ -36,12 +37,22 @@ from phongmay_contract.envelope import (
     encode_stored,
     read_backfill,
     read_envelope,
+    read_receipt_time,
 )
-from phongmay_contract.topics import ENVELOPE_KINDS, Kind
+from phongmay_contract.keys import command_key
+from phongmay_contract.topics import Kind
 
 FOLDER = Path(__file__).parent / "v1"
 RECORDINGS = Path(__file__).parents[1] / "unit" / "agent" / "recordings"
-LIVE = ("linux-pc.inventory", "linux-pc.round", "windows-pc.inventory", "gateway.round", "pc.campaign", "pc.event")
+LIVE = (
+    "linux-pc.inventory",
+    "linux-pc.round",
+    "windows-pc.inventory",
+    "gateway.round",
+    "pc.campaign",
+    "pc.campaign.series",
+    "pc.event",
+)
 STATUS = ("pc.status.online", "pc.status.goodbye", "pc.status.lost")
 DIGESTS = Path(__file__).parent / "v1.sha256"
 
@@ -107,6 +118,21 @@ def test_a_receipt_is_read_and_written_back() -> None:
     assert json.loads(encode_receipt(receipts)) == message("server.receipt")
 
 
+def test_a_receipt_with_the_servers_time_is_read_and_written_back() -> None:
+    """Devices learn the true time from it; a receipt without it tells none."""
+    receipts = decode_receipt(payload("server.receipt.time"))
+    at = read_receipt_time(payload("server.receipt.time"))
+    assert json.loads(encode_receipt(receipts, at)) == message("server.receipt.time")
+    assert read_receipt_time(payload("server.receipt")) is None
+
+
+def test_a_signed_command_is_read_and_written_back() -> None:
+    """Also its HMAC: a device of today must obey a server of tomorrow."""
+    key = command_key("7" * 64)
+    command = open_command(key, "pc-k7m2q9x4ta", payload("server.command"))
+    assert json.loads(sign_command(key, command)) == message("server.command")
+
+
 def test_the_windows_pc_is_what_the_agent_makes_of_the_recording() -> None:
     """The parser gives, to the value, the groups of the golden file."""
     envelope, _ = decode_live(payload("windows-pc.inventory"))
@@ -148,9 +174,9 @@ def test_the_gateway_speaks_of_another_device() -> None:
 
 
 def test_every_kind_has_its_golden_file() -> None:
-    """A kind that nobody wrote down is not part of the contract; commands come with the campaigns."""
+    """A kind that nobody wrote down is not part of the contract."""
     kinds = {json.loads(path.read_bytes())["kind"] for path in FOLDER.glob("*.json")}
-    assert kinds == {kind.value for kind in ENVELOPE_KINDS | {Kind.STATUS, Kind.BACKFILL, Kind.RECEIPT}}
+    assert kinds == {kind.value for kind in Kind}
 
 
 def test_golden_files_are_never_edited() -> None:

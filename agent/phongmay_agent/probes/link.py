@@ -10,7 +10,7 @@ import sys
 import psutil
 
 from phongmay_agent.probes import network_linux
-from phongmay_agent.probes.base import NoData, bounded, present
+from phongmay_agent.probes.base import NoData, bounded, present, read_text
 from phongmay_agent.probes.roots import Roots
 from phongmay_contract.catalogue import Cadence
 from phongmay_contract.envelope import Group
@@ -20,14 +20,15 @@ _DUPLEX: dict[int, str] = {psutil.NIC_DUPLEX_FULL: "full", psutil.NIC_DUPLEX_HAL
 
 
 class LinkProbe:
-    """Speed, duplex, medium and default route."""
+    """Speed, duplex, medium and default route; the card's address only where that was allowed."""
 
     name = "link"
     cadence = Cadence.ROUND
     gives = ("link",)
 
-    def __init__(self, roots: Roots) -> None:
+    def __init__(self, roots: Roots, *, tells_address: bool = False) -> None:
         self._roots = roots
+        self._tells_address = tells_address
 
     def measure(self) -> list[Group]:
         """Look at every interface now.
@@ -48,12 +49,24 @@ class LinkProbe:
                         duplex=item.duplex or "unknown",
                         medium=item.medium,
                         is_default_route=item.is_default_route if sys.platform == "linux" else None,
+                        hardware_address=self._address(item),
                     ),
                     part=item.name,
                 )
                 for item in found
             ]
         )
+
+    def _address(self, item: network_linux.Interface) -> str | None:
+        return hardware_address(item.name, self._roots) if self._tells_address and item.medium != "wireless" else None
+
+
+def hardware_address(name: str, roots: Roots) -> str | None:
+    """Give the address of a card, None where the system does not tell."""
+    if sys.platform == "linux":
+        return read_text(roots.sys / "class" / "net" / name / "address")
+    found = (one.address for one in psutil.net_if_addrs().get(name, ()) if one.family == psutil.AF_LINK)
+    return next(found, None)
 
 
 def interface_states(roots: Roots) -> list[network_linux.Interface]:

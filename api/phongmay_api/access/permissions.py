@@ -22,11 +22,14 @@ class Permission(StrEnum):
     ENROL = "enrol"
     """Make tokens with which machines become devices."""
     DECIDE = "decide"
-    """Sign for the district: waive, attest, answer disputes. The rules ask besides for a role above the school."""
+    """Sign for the district: waive, attest, answer disputes, set parameters. The rules ask besides for a role above the
+    school."""
     DISPUTE = "dispute"
     """Say for a school that a verdict about it is wrong."""
+    TEST = "test"
+    """Order bandwidth tests, and stop them."""
     DECLARE = "declare"
-    """Declare facts of a school, by hand or by file, and hand in papers and photographs."""
+    """Declare facts of a school, by hand or by file, hand in papers and photographs, enter calendars and timetables."""
 
 
 ROLES: dict[Permission, frozenset[Role]] = {
@@ -35,6 +38,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.ENROL: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.DECIDE: frozenset({Role.ADMIN, Role.OFFICER}),
     Permission.DISPUTE: frozenset(Role),
+    Permission.TEST: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
     Permission.DECLARE: frozenset({Role.ADMIN, Role.OFFICER, Role.TECHNICIAN}),
 }
 SIGNED: frozenset[Permission] = frozenset({Permission.DECIDE, Permission.DISPUTE})
@@ -51,6 +55,15 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/organisation-units"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar-entries"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-entries"): Permission.DECLARE,
+    ("DELETE", f"{_API}/organisation-units/{{unit_id}}/calendar-entries/{{entry}}"): Permission.DECLARE,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/calendar.ics"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-file/preview"): Permission.DECLARE,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/calendar-file/apply"): Permission.DECLARE,
+    ("GET", f"{_API}/rooms/{{room_id}}/timetable"): Permission.JUDGED,
+    ("PUT", f"{_API}/rooms/{{room_id}}/timetable"): Permission.DECLARE,
+    ("GET", f"{_API}/tables"): Permission.JUDGED,
     ("GET", f"{_API}/rooms"): Permission.JUDGED,
     ("GET", f"{_API}/devices"): Permission.JUDGED,
     ("GET", f"{_API}/devices/{{device_id}}"): Permission.JUDGED,
@@ -58,6 +71,11 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/devices/{{device_id}}/measurements/{{measurement}}"): Permission.MEASURED,
     ("GET", f"{_API}/rules"): Permission.JUDGED,
     ("GET", f"{_API}/rules/{{rule_id}}"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/verdicts"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/parameters"): Permission.JUDGED,
+    ("GET", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}"): Permission.JUDGED,
+    ("POST", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}/preview"): Permission.DECIDE,
+    ("PUT", f"{_API}/organisation-units/{{unit_id}}/parameters/{{parameter}}"): Permission.DECIDE,
     ("GET", f"{_API}/verdicts"): Permission.JUDGED,
     ("GET", f"{_API}/verdicts/{{verdict_id}}"): Permission.JUDGED,
     ("GET", f"{_API}/subjects/{{kind}}/{{subject_id}}/verdicts"): Permission.JUDGED,
@@ -73,6 +91,13 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/disputes"): Permission.JUDGED,
     ("POST", f"{_API}/disputes"): Permission.DISPUTE,
     ("POST", f"{_API}/disputes/{{dispute}}/answer"): Permission.DECIDE,
+    ("GET", f"{_API}/campaigns"): Permission.JUDGED,
+    ("POST", f"{_API}/campaigns"): Permission.TEST,
+    ("GET", f"{_API}/campaigns/{{campaign_id}}"): Permission.JUDGED,
+    ("POST", f"{_API}/campaigns/{{campaign_id}}/stop"): Permission.TEST,
+    ("GET", f"{_API}/campaign-runs"): Permission.JUDGED,
+    ("GET", f"{_API}/campaign-runs/{{run_id}}"): Permission.JUDGED,
+    ("POST", f"{_API}/campaign-runs/{{run_id}}/stop"): Permission.TEST,
     ("GET", f"{_API}/quality"): Permission.JUDGED,
     ("GET", f"{_API}/gaps"): Permission.JUDGED,
     ("GET", f"{_API}/schools/{{unit_id}}/declared"): Permission.JUDGED,
@@ -104,6 +129,23 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("POST", "/units/{unit_id}/attestation"): Permission.DECIDE,
     ("POST", "/waivers/{waiver}/withdrawal"): Permission.DECIDE,
     ("POST", "/disputes/{dispute}/answer"): Permission.DECIDE,
+    ("GET", "/units/{unit_id}/campaigns"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/campaigns"): Permission.TEST,
+    ("POST", "/campaigns/{campaign_id}/stop"): Permission.TEST,
+    ("GET", "/runs/{run_id}"): Permission.JUDGED,
+    ("POST", "/runs/{run_id}/stop"): Permission.TEST,
+    ("GET", "/runs/{run_id}/report.pdf"): Permission.JUDGED,
+    ("GET", "/runs/{run_id}/report.csv"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/at"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/calendar"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/calendar"): Permission.DECLARE,
+    ("GET", "/units/{unit_id}/calendar.ics"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/calendar/file"): Permission.DECLARE,
+    ("POST", "/units/{unit_id}/calendar/{entry}/removal"): Permission.DECLARE,
+    ("POST", "/rooms/{room_id}/timetable"): Permission.DECLARE,
+    ("GET", "/units/{unit_id}/parameters"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/parameters"): Permission.DECIDE,
+    ("GET", "/verdicts/{verdict_id}/at"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/clauses"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps"): Permission.JUDGED,
     ("GET", "/units/{unit_id}/gaps.xlsx"): Permission.JUDGED,

@@ -21,6 +21,7 @@ from phongmay_api.context import RegisterSession
 from phongmay_api.problems import forbidden, not_found, unauthorized
 from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import Base, Versioned
+from phongmay_store.register.campaign import Campaign, CampaignResult, CampaignRun
 from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, EvaluationRun, Fact, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 from phongmay_store.register.declared import Declared
@@ -48,6 +49,9 @@ _UNIT_OF: dict[type[Base], InstrumentedAttribute[str]] = {
     Waiver: Waiver.unit_id,
     Attestation: Attestation.unit_id,
     Dispute: Dispute.unit_id,
+    Campaign: Campaign.unit_id,
+    CampaignRun: CampaignRun.school_id,
+    CampaignResult: CampaignResult.school_id,
 }
 """Which column of a table says to whom its rows belong. A table that is not here cannot be read through a scope."""
 

@@ -13,6 +13,7 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.enrolment import Identity, enrol, make_token
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Room
+from phongmay_store.register.sealing import Seal
 
 
 def new_token(scope: Scope, wanted: TokenIn) -> tuple[str, datetime]:
@@ -33,12 +34,12 @@ def new_token(scope: Scope, wanted: TokenIn) -> tuple[str, datetime]:
     return text, ends
 
 
-def new_identity(session: Session, wanted: EnrolmentIn) -> Identity:
+def new_identity(session: Session, wanted: EnrolmentIn, seal: Seal | None) -> Identity:
     """Enrol a machine and commit it.
 
     Raises:
         EnrolmentError: the token does not serve.
     """
-    identity = enrol(session, wanted.token, fingerprint=wanted.fingerprint, code=wanted.code)
+    identity = enrol(session, wanted.token, fingerprint=wanted.fingerprint, code=wanted.code, seal=seal)
     session.commit()
     return identity

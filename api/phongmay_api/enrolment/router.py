@@ -31,7 +31,7 @@ def enrol(context: Shared, session: RegisterSession, request: Request, wanted: E
     if wait := context.enrolment_by_address.attempt(address):
         raise too_many(wait)
     try:
-        identity = queries.new_identity(session, wanted)
+        identity = queries.new_identity(session, wanted, context.seal)
     except EnrolmentError as error:
         raise Problem(_STATUS[error.code], error.code, str(error)) from error
     context.enrolment_by_address.forgive(address)

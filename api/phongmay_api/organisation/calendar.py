@@ -90,12 +90,13 @@ def get_calendar(
             hours = calendar.cut(parse(text), purpose)
         except TimetableError as error:
             raise bad_value("query/timetable", str(error)) from error
-        days = [_day(first + timedelta(days=number), calendar, hours) for number in range((last - first).days + 1)]
+        days = [day_out(first + timedelta(days=number), calendar, hours) for number in range((last - first).days + 1)]
         tables.append(TimetableOut(timetable=text, days=days))
     return CalendarOut(unit_id=unit.id, timetables=tables, expired=calendar.expired(last))
 
 
-def _day(day: date, calendar: Calendar, hours: Hours) -> DayOut:
+def day_out(day: date, calendar: Calendar, hours: Hours) -> DayOut:
+    """Say when a room is in use on a day, and what decided it."""
     plan, spans = calendar.plan(day), hours.on(day)
     return DayOut(
         day=day,

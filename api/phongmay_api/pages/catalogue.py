@@ -1,6 +1,6 @@
 """What the catalogue page shows: every pack in force with its documents, clauses, rules and parameters.
 
-Everything comes from the packs; nothing here knows a school.
+Everything comes from the packs, but for the values that the unit of the page has in force.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from phongmay_api.rules.queries import parameter_names
 from phongmay_rules.explain import format_value, origin_name
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.model import Clause, Pack, Rule, Stamp
+from phongmay_rules.setting import InForce, Settings
 from phongmay_store.register.timetable import LOCAL
 
 
@@ -42,7 +43,11 @@ class DocumentPart:
 
 @dataclass(frozen=True, slots=True)
 class ParameterLine:
-    """A figure that an organisation may set, with its default and bounds as people read them."""
+    """A figure that an organisation may set, with its default and bounds as people read them.
+
+    Attributes:
+        here: the value in force for the unit of the page where it is another than the default; "" = the default.
+    """
 
     name: str
     about: str
@@ -51,6 +56,7 @@ class ParameterLine:
     origin: str
     is_own: bool
     source: str
+    here: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +87,14 @@ class CatalogueView:
     documents: Sequence[DocumentPart]
 
 
-def catalogue_view(pack: Pack, words: Texts) -> CatalogueView:
-    """Gather the page."""
+def catalogue_view(pack: Pack, words: Texts, settings: Settings | None = None) -> CatalogueView:
+    """Gather the page.
+
+    Args:
+        pack: the packs in force.
+        words: the language.
+        settings: parameters as they hold for the unit of the page.
+    """
     language = words.language
     today = datetime.now(LOCAL).date()
     by_clause: dict[str, list[str]] = {}
@@ -105,12 +117,15 @@ def catalogue_view(pack: Pack, words: Texts) -> CatalogueView:
     return CatalogueView(
         [(stamp, stamp.title.in_(language)) for stamp in pack.stamps.values()],
         Counter(clause.assessment.value for clause in pack.standard.clause),
-        [_rule(pack, rule, today, language) for rule in sorted(pack.rules.values(), key=lambda rule: rule.id)],
+        [
+            _rule(pack, rule, today, language, settings or {})
+            for rule in sorted(pack.rules.values(), key=lambda rule: rule.id)
+        ],
         [part for part in documents if part.clauses],
     )
 
 
-def _rule(pack: Pack, rule: Rule, today: date, language: str) -> RuleLine:
+def _rule(pack: Pack, rule: Rule, today: date, language: str, settings: Settings) -> RuleLine:
     document = pack.standard.documents.get(rule.duty)
     origins = dict.fromkeys([rule.number_from, *pack.inherited[rule.id]])
     if rule.id not in pack.active:
@@ -126,11 +141,11 @@ def _rule(pack: Pack, rule: Rule, today: date, language: str) -> RuleLine:
         document.number if document else "",
         [(origin_name(origin, language), origin == "district_setting") for origin in origins],
         all(FACTS[fact].measurable for fact in rule.facts()),
-        [_parameter(pack, name, language) for name in sorted(set(parameter_names(pack, rule)))],
+        [_parameter(pack, name, language, settings.get(name)) for name in sorted(set(parameter_names(pack, rule)))],
     )
 
 
-def _parameter(pack: Pack, name: str, language: str) -> ParameterLine:
+def _parameter(pack: Pack, name: str, language: str, held: InForce | None) -> ParameterLine:
     parameter = pack.standard.parameters[name]
     low, value, high = (
         format_value(number, parameter.unit, language) for number in (parameter.low, parameter.value, parameter.high)
@@ -143,4 +158,5 @@ def _parameter(pack: Pack, name: str, language: str) -> ParameterLine:
         origin_name(parameter.number_from, language),
         parameter.number_from == "district_setting",
         parameter.source.in_(language),
+        "" if held is None or held.is_default else format_value(held.value, parameter.unit, language),
     )

@@ -11,7 +11,7 @@ from phongmay_api.pages.rendering import ORDER
 from phongmay_api.pages.texts import Texts
 from phongmay_api.verdicts import presenting
 from phongmay_api.verdicts.queries import Judged
-from phongmay_rules.explain import origin_name
+from phongmay_rules.explain import origin_text
 from phongmay_rules.explanation import Explanation, document_name
 from phongmay_rules.facts import availability
 from phongmay_rules.facts.catalogue import BY_AGENT
@@ -114,7 +114,10 @@ def item(
         measured=measured_text(verdict, words),
         required=required_text(verdict, words),
         number_from=presenting.number_from(pack, verdict) or "",
-        origin=", ".join(origin_name(origin, words.language) for origin in presenting.origins(pack, verdict)),
+        origin=", ".join(
+            origin_text(origin, "" if place else verdict.required.get("source", ""), words.language)
+            for place, origin in enumerate(presenting.origins(pack, verdict))
+        ),
         duty=document_name(document, words.language) if document else "–",
         explanation=presenting.explanation(pack, judged, None, words.language),
         since=(since or {}).get(verdict.id),

@@ -15,11 +15,13 @@ from phongmay_api.access.accounts import sign_in, sign_out
 from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
+from phongmay_api.pages.calendar import table_warnings
 from phongmay_api.pages.catalogue import catalogue_view
 from phongmay_api.pages.district import district_view
 from phongmay_api.pages.quality import quality_block
 from phongmay_api.pages.rendering import STATIC, STATIC_TYPES, language_texts, render
 from phongmay_api.pages.school import school_view
+from phongmay_api.parameters.acting import in_force
 from phongmay_api.problems import Problem, not_found
 from phongmay_store.register.organisation import Unit, UnitKind
 
@@ -152,6 +154,7 @@ def unit_page(request: Request, context: Shared, scope: CurrentScope, unit_id: s
         "district.html",
         scope=scope,
         quality=quality_block(scope, context, unit.id, words),
+        tables=list(table_warnings(words)),
         secure=context.settings.secure_cookies,
         view=view,
         sample=view.sample,
@@ -189,7 +192,12 @@ def school_page(
 
 
 @router.get("/rules")
-def catalogue_page(request: Request, context: Shared, scope: CurrentScope) -> Response:
-    """Show every pack in force: clauses with their assessment, rules, parameters."""
-    view = catalogue_view(context.pack, language_texts(request))
-    return render(request, "catalogue.html", scope=scope, secure=context.settings.secure_cookies, view=view)
+def catalogue_page(
+    request: Request, context: Shared, scope: CurrentScope, unit: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    """Show every pack in force: clauses with their assessment, rules, parameters as they hold for a unit."""
+    shown = scope.one(Unit, "organisation unit", Unit.id == unit) if unit else next(iter(scope.units), None)
+    settings = in_force(scope, context.pack, shown.id) if shown else {}
+    view = catalogue_view(context.pack, language_texts(request), settings)
+    secure = context.settings.secure_cookies
+    return render(request, "catalogue.html", scope=scope, secure=secure, view=view, unit=shown)

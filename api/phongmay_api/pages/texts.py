@@ -6,7 +6,15 @@ Vietnamese is the language of administration here; English follows it. A test ho
 from __future__ import annotations
 
 from phongmay_api.language import Language
-from phongmay_api.pages import declared_texts, texts_clauses, texts_decisions
+from phongmay_api.pages import (
+    declared_texts,
+    texts_calendar,
+    texts_campaigns,
+    texts_clauses,
+    texts_decisions,
+    texts_parameters,
+    texts_past,
+)
 from phongmay_api.pages.counting import COUNTING
 
 VI: dict[str, str] = {
@@ -359,10 +367,10 @@ EN: dict[str, str] = {
     "district_settings": "Figures marked “district setting” are the district's own; not quotations of 762/QĐ-UBND.",
 }
 
-VI |= texts_decisions.VI | texts_clauses.VI
-EN |= texts_decisions.EN | texts_clauses.EN
-VI |= declared_texts.VI
-EN |= declared_texts.EN
+VI |= texts_decisions.VI | texts_clauses.VI | declared_texts.VI
+EN |= texts_decisions.EN | texts_clauses.EN | declared_texts.EN
+VI |= texts_campaigns.VI | texts_past.VI | texts_parameters.VI | texts_calendar.VI
+EN |= texts_campaigns.EN | texts_past.EN | texts_parameters.EN | texts_calendar.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}
 SYMBOLS = {
     "pass": "✓",

@@ -24,6 +24,7 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules.loader import packs_in_force
 from phongmay_store.attachments import MIB, AttachmentFolder
 from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.register.sealing import Seal
 from phongmay_store.series import readers
 
 
@@ -51,7 +52,7 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
     """Put application and server together.
 
     Raises:
-        OperatorError: register or rule pack cannot be used.
+        OperatorError: register, rule pack or sealing key cannot be used.
     """
     engine = open_register(settings.store.register_url)
     require_current(engine)
@@ -64,6 +65,7 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
         pack,
         folder,
         settings.rules.interval_s,
+        Seal.open(settings.store.seal_path),
     )
     proxies = settings.api.trusted_proxies
     config = uvicorn.Config(

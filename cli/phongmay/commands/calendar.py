@@ -168,7 +168,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _line(row: CalendarEntry) -> str:
     hours = f"  [{row.hours}]" if row.hours else ""
-    return f"{row.id}  {row.kind:<9}  {row.first} .. {row.last or 'open':<10}  {row.name}{hours}"
+    return f"{row.id}  {row.kind:<9}  {row.first} .. {row.last or 'open'!s:<10}  {row.name}{hours}"
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -15,9 +15,11 @@ from phongmay.reports import collector_report, port_of
 from phongmay.settings import ServerSettings, load
 from phongmay_collector.broker_files import BrokerFiles
 from phongmay_collector.members import Member
+from phongmay_collector.outbox import Outbox
 from phongmay_collector.service import Collector
 from phongmay_collector.settings import check_batch, check_member
 from phongmay_store.register.engine import open_register, require_current
+from phongmay_store.register.sealing import Seal
 from phongmay_store.series import open_writer
 
 
@@ -56,7 +58,8 @@ def _run(args: argparse.Namespace) -> int:
     engine = open_register(settings.store.register_url)
     require_current(engine)
     with closing(open_writer(settings.store)) as series:
-        collector = Collector(settings.broker, settings.collector, series, engine)
+        outbox = Outbox(engine, Seal.open(settings.store.seal_path))
+        collector = Collector(settings.broker, settings.collector, series, engine, outbox)
         serve(port_of(settings.collector), lambda: collector_report(collector))
         collector.run(stop)
     return 0

@@ -8,33 +8,35 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay import quality, whatif
-from phongmay.adopting import add_adopting
+from phongmay.adopting import add_adopting, adopting_unit
 from phongmay.commands import Commands
 from phongmay.evaluation_loop import EvaluationLoop
+from phongmay.evidence import evidence_lines, stamp_lines
+from phongmay.naming import subjects_named
 from phongmay.settings import load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import tables
 from phongmay_rules.cases import run_cases
 from phongmay_rules.engine import Evaluation, evaluate
-from phongmay_rules.explain import origin_name
-from phongmay_rules.explanation import explain
+from phongmay_rules.explain import format_value, origin_name
+from phongmay_rules.explanation import actors, explain
 from phongmay_rules.history import held_since
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
+from phongmay_rules.places import read_organisation
+from phongmay_rules.setting import Settings, in_force_for
 from phongmay_rules.settings import RulesSettings
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import CurrentVerdict, State, Verdict
-from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
-from phongmay_store.register.organisation import ExternalId
 from phongmay_store.register.timetable import LOCAL
 from phongmay_store.series import open_reader
 
@@ -52,6 +54,7 @@ def add(commands: Commands) -> None:
     listing = verbs.add_parser("list", help="all rules of a pack")
     show = verbs.add_parser("show", help="one rule with its clauses and parameters")
     show.add_argument("rule", help="id of the rule, e.g. TB-01")
+    show.add_argument("--unit", metavar="UNIT", help="values in force for this unit, id or issuer:value (default: top)")
     check = verbs.add_parser("check", help="read a pack and say what is wrong with it")
     test = verbs.add_parser("test", help="run every case of a pack")
     for verb, function in ((listing, _list), (show, _show), (check, _check), (test, _test)):
@@ -88,9 +91,26 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     pack = load_packs(args.packs)
     rule = _rule(pack, args.rule)
-    for line in _rule_lines(pack, rule):
+    for line in _rule_lines(pack, rule, _in_force(args, pack)):
         print(line)
     return 0
+
+
+def _in_force(args: argparse.Namespace, pack: Pack) -> Settings:
+    """Give the values in force for a unit; without --unit and without a register the packs speak for themselves."""
+    if args.unit is None and not args.config.exists():
+        return {}
+    try:
+        register = open_register(load(args.config).store.register_url)
+        require_current(register)
+        with Session(register) as session:
+            unit = adopting_unit(session, args.unit)
+            return in_force_for(session, pack, read_organisation(session, utc_now(), only=()).ancestry(unit))
+    except OperatorError as error:
+        if args.unit is not None:
+            raise
+        print(f"values in force are not shown: {error}", file=sys.stderr)
+        return {}
 
 
 def _rule(pack: Pack, rule_id: str) -> Rule:
@@ -99,10 +119,13 @@ def _rule(pack: Pack, rule_id: str) -> Rule:
     return pack.rules[rule_id]
 
 
-def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
+def _rule_lines(pack: Pack, rule: Rule, settings: Settings) -> Iterator[str]:
     yield f"{rule.id}  {rule.title.vi}"
     yield f"       {rule.title.en}"
-    yield f"severity     {rule.severity}; who must act: {', '.join(rule.who_must_act)}"
+    yield f"severity     {rule.severity}"
+    yield f"who must act {actors(rule, 'vi')} / {actors(rule, 'en')}"
+    yield f"remediation  {rule.remediation.vi.strip()}"
+    yield f"             {rule.remediation.en.strip()}"
     yield f"in force     {rule.valid_from} to {rule.valid_to or 'open'}"
     document = pack.standard.documents.get(rule.duty)
     yield f"duty         {document.number + ', ' + document.title.vi if document else 'no document demands it'}"
@@ -118,6 +141,11 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
                 if parameter is not None:
                     yield (f"  {name} = {parameter.value} {parameter.unit} [{parameter.low} .. {parameter.high}], "
                            f"{parameter.number_from}: {parameter.about.vi}")  # fmt: skip
+                    held = settings.get(name) if isinstance(name, str) else None
+                    if held is not None and held.row is not None and not held.is_default:
+                        shown = format_value(held.value, parameter.unit, "vi")
+                        yield (f"    in force: {shown}, set for {held.row.unit_id} by {held.row.set_by} "
+                               f"{held.row.recorded_at:%Y-%m-%d}: {held.row.reason}")  # fmt: skip
     for clause in (pack.clauses[clause] for clause in rule.clauses):
         yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
     stamp = pack.stamp(rule.id)
@@ -197,7 +225,10 @@ def _explain(args: argparse.Namespace) -> int:
         found = session.scalar(
             select(Verdict)
             .join(CurrentVerdict, CurrentVerdict.verdict_id == Verdict.id)
-            .where(CurrentVerdict.subject_id.in_(_subjects(session, args.subject)), CurrentVerdict.rule_id == args.rule)
+            .where(
+                CurrentVerdict.subject_id.in_(subjects_named(session, args.subject)),
+                CurrentVerdict.rule_id == args.rule,
+            )
         )
         if found is None:
             raise OperatorError(
@@ -206,44 +237,6 @@ def _explain(args: argparse.Namespace) -> int:
         since = held_since(session, [found]).get(found.id)
         for part in explain(found, rule.id, pack, found.evidence, since, args.lang).sentences():
             print(part)
-        for item in found.evidence:
-            if "name" in item:
-                sources = ", ".join(str(source) for source in item.get("sources", []))
-                print(f"  fact {item.get('fact_id', '-')} {item['name']} = {item['value']} {item['unit']}"
-                      f" {item.get('missing', '')} from {sources or '-'}")  # fmt: skip
-                for line in _declared_lines(item):
-                    print(line)
-            elif "waiver" in item:
-                print(f"  waiver {item['waiver']} by {item['signed_by']} until {item['until']} ({item['why']}) excuses"
-                      f" {item['state']} {item['reason']}")  # fmt: skip
-            else:
-                rules = " ".join(item.get("rules", []))
-                print(f"  {item['subject_kind']} {item['subject_id']}: {item['state']} {rules}")
-        when = f"{found.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
-        print(f"  judged {when} by rule {found.rule_hash[:12]} of pack {found.pack_hash[:12]}")
+        for line in (*evidence_lines(found.evidence, args.lang), *stamp_lines(found, args.lang, is_current=True)):
+            print(line)
     return 0
-
-
-def _declared_lines(item: Mapping[str, Any]) -> Iterator[str]:
-    """Say what was declared: instead of a measurement, or beside it."""
-    detail = item.get("detail", {})
-    if "declared_by" not in detail:
-        return
-    who = f"declared by {detail['declared_by']!r} since {detail['declared_since']}"
-    paper = f", attachment {detail['attachment_sha256'][:12]}" if "attachment_sha256" in detail else ""
-    if "declared" not in detail:
-        yield f"    {who}{paper}; not measured"
-        return
-    verdict = {True: "DISAGREES with the measurement", False: "agrees with the measurement"}
-    beside = verdict.get(detail.get("disagrees"), "nothing was measured to compare it with")
-    yield f"    {detail['declared']} {item['unit']} {who}{paper}: {beside}"
-
-
-def _subjects(session: Session, name: str) -> set[str]:
-    """Give the ids that a name may mean: itself, devices of that code, the unit of that external id."""
-    ids = {name, *session.scalars(select(Device.id).where(Device.code == name, Device.holds()))}
-    issuer, _, value = name.partition(":")
-    ids |= set(
-        session.scalars(select(ExternalId.unit_id).where(ExternalId.issuer == issuer, ExternalId.value == value))
-    )
-    return ids

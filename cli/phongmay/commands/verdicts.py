@@ -1,4 +1,4 @@
-"""`phongmay verdicts`: verify the hash chains, sign and export their heads, judge the past again, record decisions.
+"""`phongmay verdicts`: show the past, verify the hash chains, sign their heads, judge the past again, record decisions.
 
 Exit code 1 when something is broken or comes out differently; a sentence for each. Times without a zone are those of
 Ho Chi Minh City.
@@ -15,7 +15,10 @@ from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
 from phongmay.deciding import add_decisions, instant
+from phongmay.naming import unit_named
+from phongmay.past import add_show
 from phongmay.settings import ServerSettings, load
+from phongmay_rules.chain.archive import changed_files
 from phongmay_rules.chain.heads import (
     SignedHead,
     add_lines,
@@ -26,6 +29,7 @@ from phongmay_rules.chain.heads import (
     sign_all,
 )
 from phongmay_rules.chain.verifying import units_with_chain, verify
+from phongmay_rules.errors import PackError
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.recomputing import recompute
 from phongmay_rules.replaying import replay
@@ -36,8 +40,9 @@ from phongmay_store.series import open_reader
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
-    parser = commands.add_parser("verdicts", help="verdicts: verify, replay, waive, attest, dispute")
+    parser = commands.add_parser("verdicts", help="verdicts: show, verify, replay, waive, attest, dispute")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    add_show(verbs)
 
     verb = verbs.add_parser("verify", help="look for verdicts, runs, decisions or packs that were tampered with")
     verb.add_argument("--unit", metavar="ID", help="one organisation unit only (default: all)")
@@ -67,7 +72,7 @@ def add(commands: Commands) -> None:
 
 
 def _add_past(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--unit", metavar="ID", required=True, help="organisation unit")
+    verb.add_argument("--unit", metavar="UNIT", required=True, help="organisation unit: its id or issuer:value")
     verb.add_argument("--at", metavar="TIME", type=instant, help="last run at or before this time (default: now)")
 
 
@@ -82,12 +87,15 @@ def _register(settings: ServerSettings) -> Iterator[Session]:
 
 def _verify(args: argparse.Namespace) -> int:
     settings = load(args.config)
-    pack = packs_in_force(settings.rules)
+    try:
+        pack, refused = packs_in_force(settings.rules), ""
+    except PackError as error:  # the chains are verified all the same: who broke a pack file may have touched them too
+        pack, refused = None, str(error)
     file: Path = args.heads or settings.rules.heads_file
     signed = list(read_lines(file)) if args.heads or file.exists() else []
     public: Path = args.public_key or settings.rules.key_file.with_name(settings.rules.key_file.name + ".pub")
     forged = _forged(signed, public) if signed else []
-    wrong = 0
+    wrong = 1 if refused else 0
     for head in forged:
         if args.unit in (None, head.head.unit_id):
             when = f"{head.at:%Y-%m-%d %H:%MZ}"
@@ -98,6 +106,10 @@ def _verify(args: argparse.Namespace) -> int:
         if head not in forged:
             by_unit.setdefault(head.head.unit_id, []).append(head)
     with _register(settings) as session:
+        if refused:
+            print(f"the packs in force are refused: {refused}")
+            for name in changed_files(session, settings.rules.packs):
+                print(f"pack file {name} is not what it was when it judged last")
         units = [args.unit] if args.unit else sorted({*units_with_chain(session), *by_unit})
         for unit in units:
             report = verify(session, unit, (head.head for head in by_unit.get(unit, ())), pack)
@@ -106,7 +118,8 @@ def _verify(args: argparse.Namespace) -> int:
             wrong += len(report.breaks)
             if report.is_sound:
                 heads = len(by_unit.get(unit, ()))
-                print(f"unit {unit}: sound, {report.links} links, {heads} signed heads agree")
+                print(f"unit {unit}: sound, {report.links} links, {report.facts} quoted facts, "
+                      f"{heads} signed heads agree")  # fmt: skip
     if not signed:
         print(f"no signed heads in {file}: a cut tail or a chain rewritten as a whole cannot be seen without them")
     return 1 if wrong else 0
@@ -137,7 +150,7 @@ def _key(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     with _register(load(args.config)) as session:
-        result = replay(session, args.unit, args.at or utc_now(), args.known_at)
+        result = replay(session, unit_named(session, args.unit).id, args.at or utc_now(), args.known_at)
         for found in result.differences:
             print(found.sentence())
         run = f"run {result.run.id} of {result.run.evaluated_at:%Y-%m-%d %H:%M:%SZ}"
@@ -149,7 +162,7 @@ def _replay(args: argparse.Namespace) -> int:
 def _recompute(args: argparse.Namespace) -> int:
     settings = load(args.config)
     with _register(settings) as session, closing(open_reader(settings.store)) as series:
-        found = recompute(session, series, args.unit, args.at or utc_now())
+        found = recompute(session, series, unit_named(session, args.unit).id, args.at or utc_now())
     for item in found:
         print(item.sentence())
     print(f"{len(found)} facts differ; nothing was written")

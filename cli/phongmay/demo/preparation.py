@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 
 from phongmay.settings import ServerSettings, load
 from phongmay_api.access.accounts import add_account, add_key
+from phongmay_rules.chain.links import append_row
 from phongmay_simulate import district
 from phongmay_simulate.lessons import hold_lessons, listen_before
 from phongmay_store.register.access import Role
+from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import Parameter
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.enrolment import make_token
@@ -86,7 +88,10 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
             SignIn("district", add_key(session, "demo district", top, Role.OFFICER)[1], "reads the whole district"),
             SignIn("school", add_key(session, "demo school", school, Role.VIEWER)[1], "reads school no. 2 only"),
         )
-        session.add(
+        append_row(
+            session,
+            LinkKind.PARAMETER,
+            top,
             Parameter(
                 unit_id=top,
                 pack_id="operations",
@@ -94,7 +99,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
                 value=STALE_AFTER_S,
                 set_by="demo",
                 reason="sample: silence shows while one looks",
-            )
+            ),
         )
         hold_lessons(session, top, made_at)
         tokens, real_token = _tokens(session)

@@ -6,15 +6,21 @@ A pack that was never archived, or whose archived content was changed, raises Pa
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.errors import PackError
-from phongmay_rules.loader import restore_pack
+from phongmay_rules.loader import readable_files, restore_pack, shipped_packs
+from phongmay_rules.merging import ASKED, canonical
 from phongmay_rules.model import Pack
 from phongmay_store.register.chain import ArchivedPack
+from phongmay_store.register.compliance import EvaluationRun
 
 
 def keep(session: Session, pack: Pack) -> None:
@@ -43,6 +49,33 @@ def pack_by_hash(session: Session, pack_hash: str) -> Pack:
     if not is_sound(archived):
         raise PackError(f"pack {pack_hash[:12]}: its archived content was changed; restore it from a backup")
     return _restored(archived.content)
+
+
+def changed_files(session: Session, packs: Iterable[str | Path]) -> list[str]:
+    """Name the files of packs that cannot be loaded in which they differ from the pack that judged last.
+
+    Args:
+        session: the register.
+        packs: as the settings name them; those that they require are the shipped ones.
+    """
+    judged = (
+        select(ArchivedPack)
+        .join(EvaluationRun, EvaluationRun.pack_hash == ArchivedPack.pack_hash)
+        .order_by(EvaluationRun.id.desc())
+    )
+    archived = session.scalars(judged.limit(1)).first()
+    if archived is None or not is_sound(archived):
+        return []
+    before: dict[str, Any] = {name: table for name, table in json.loads(archived.content).items() if name != ASKED}
+    now: dict[str, Any] = {}
+    known = {name.partition("/")[0] for name in before}
+    for pack in packs:
+        owner, tables = readable_files(pack)
+        now |= {f"{owner}/{file}": json.loads(canonical(table)) for file, table in tables.items()}
+    for owner in known & set(shipped_packs()) - {name.partition("/")[0] for name in now}:
+        tables = readable_files(owner)[1]
+        now |= {f"{owner}/{file}": json.loads(canonical(table)) for file, table in tables.items()}
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
 @lru_cache(maxsize=8)

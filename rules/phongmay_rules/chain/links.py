@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased
 from phongmay_store.register import bulk
 from phongmay_store.register.base import Base
 from phongmay_store.register.chain import ChainLink, LinkKind
-from phongmay_store.register.compliance import EvaluationRun, Verdict
+from phongmay_store.register.compliance import EvaluationRun, Parameter, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
 
 MODELS: Mapping[LinkKind, type[Base]] = {
@@ -30,6 +30,7 @@ MODELS: Mapping[LinkKind, type[Base]] = {
     LinkKind.WAIVER: Waiver,
     LinkKind.ATTESTATION: Attestation,
     LinkKind.DISPUTE: Dispute,
+    LinkKind.PARAMETER: Parameter,
 }
 """Which rows are links."""
 
@@ -140,7 +141,11 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:
-    """Flush one mapped row and make it a link."""
+    """Flush one mapped row and make it a link.
+
+    Raises:
+        IntegrityError: another writer lengthened the chain at the same time; nothing may be committed.
+    """
     session.add(stored)
     session.flush()
     append(session, [Entry(unit_id, kind, as_mapping(kind, stored))])

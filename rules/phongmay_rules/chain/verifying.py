@@ -1,4 +1,4 @@
-"""Verifies a unit's chain: links, the rows that they stand for, signed heads and packs go in, what is broken comes out.
+"""Verifies a unit's chain: links, rows and facts behind them, signed heads and packs go in, what is broken comes out.
 
 Nothing is written. What is found is named by its place: link, kind of row, row, and how it was broken. A cut tail or a
 chain that was rewritten as a whole agrees with itself; only heads that were signed before and kept elsewhere show it.
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from phongmay_rules.chain.archive import is_sound
 from phongmay_rules.chain.links import Head, genesis, key_name, link_hash, table_of
+from phongmay_rules.chain.quoting import contradicted
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.chain import ArchivedPack, ChainLink, LinkKind
@@ -32,6 +33,7 @@ class Tampering(StrEnum):
     CHANGED = "changed"
     REMOVED_ROW = "removed_row"
     REMOVED_LINK = "removed_link"
+    FACT = "fact"
     NOT_LINKED = "not_linked"
     CUT_TAIL = "cut_tail"
     REWRITTEN = "rewritten"
@@ -61,10 +63,12 @@ class Report:
     Attributes:
         breaks: empty = sound; in order of the chain, then what shows at no link.
         links: length of the chain.
+        facts: fact rows that its verdicts quote and that were held against them.
     """
 
     unit_id: str
     links: int
+    facts: int
     breaks: tuple[Break, ...]
 
     @property
@@ -80,7 +84,14 @@ class _Link(NamedTuple):
     hash: bytes
 
 
-def verify(session: Session, unit_id: str, signed: Iterable[Head] = (), loaded: Pack | None = None) -> Report:
+def verify(
+    session: Session,
+    unit_id: str,
+    signed: Iterable[Head] = (),
+    loaded: Pack | None = None,
+    *,
+    with_facts: bool = True,
+) -> Report:
     """Verify everything about one unit.
 
     Args:
@@ -88,8 +99,9 @@ def verify(session: Session, unit_id: str, signed: Iterable[Head] = (), loaded: 
         unit_id: the unit; one without a chain is sound unless heads or rows say that it had one.
         signed: heads whose signatures hold.
         loaded: the pack that the engine would judge by now, compared with the one that judged.
+        with_facts: also hold every fact row that a verdict quotes against what is quoted.
     """
-    unit = _Unit(session, unit_id)
+    unit = _Unit(session, unit_id, with_facts)
     breaks = list(unit.along_the_chain())
     breaks += unit.against_heads(sorted(signed, key=lambda head: head.sequence))
     breaks.sort(key=lambda found: found.sequence)
@@ -97,7 +109,7 @@ def verify(session: Session, unit_id: str, signed: Iterable[Head] = (), loaded: 
         breaks += unit.pointers()
     breaks += unit.not_linked()
     breaks += unit.packs(loaded)
-    return Report(unit_id, len(unit.hashes), tuple(breaks))
+    return Report(unit_id, len(unit.hashes), len(unit.facts), tuple(breaks))
 
 
 def units_with_chain(session: Session) -> list[str]:
@@ -107,8 +119,10 @@ def units_with_chain(session: Session) -> list[str]:
 
 
 class _Unit:
-    def __init__(self, session: Session, unit_id: str) -> None:
-        self._session, self._id = session, unit_id
+    def __init__(self, session: Session, unit_id: str, with_facts: bool) -> None:
+        self._session, self._id, self._with_facts = session, unit_id, with_facts
+        self.facts: set[int] = set()
+        self._wrong_facts: set[int] = set()
         self._linked: dict[LinkKind, set[int]] = {kind: set() for kind in LinkKind}
         self.hashes: dict[int, bytes] = {}
 
@@ -121,6 +135,7 @@ class _Unit:
         before, expected = genesis(self._id), 1
         for block in _blocks(self._links()):
             rows = self._rows(block)
+            held: dict[int, Mapping[str, Any]] = {}
             for link in block:
                 if link.sequence != expected:
                     missing = f"{expected}" if link.sequence == expected + 1 else f"{expected} to {link.sequence - 1}"
@@ -136,9 +151,23 @@ class _Unit:
                 ):
                     what = f"{name}{_about(link.kind, row)} or its link was changed after it was written"
                     yield self._broken(Tampering.CHANGED, link.sequence, what)
+                elif link.kind is LinkKind.VERDICT:
+                    held[link.sequence] = row
                 self.hashes[link.sequence] = before = link.hash
                 self._linked[link.kind].add(link.row_id)
                 expected += 1
+            if self._with_facts:
+                yield from self._quoted(held)
+
+    def _quoted(self, held: Mapping[int, Mapping[str, Any]]) -> Iterator[Break]:
+        """Hold the fact rows that sound verdicts quote; each wrong row is named once, at the first link."""
+        links = {row["id"]: sequence for sequence, row in held.items()}
+        for verdict, fact, problem in contradicted(self._session, list(held.values())):
+            if fact not in self._wrong_facts:
+                self._wrong_facts.add(fact)
+                what = f"fact row {fact}: {problem} after verdict row {verdict} quoted it"
+                yield self._broken(Tampering.FACT, links[verdict], what)
+        self.facts |= {item["fact_id"] for row in held.values() for item in row["evidence"] if item.get("fact_id")}
 
     def _links(self) -> Iterator[_Link]:
         rows = self._session.execute(

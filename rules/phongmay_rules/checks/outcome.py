@@ -24,6 +24,7 @@ class Setting:
     Attributes:
         set_by: unit that set it; "" = the pack's default.
         in_bounds: the value lies within the pack's bounds; otherwise nothing is judged by it.
+        source: document and place from which the unit took it ("" = its own figure, or the pack's).
     """
 
     value: float
@@ -31,6 +32,7 @@ class Setting:
     number_from: NumberFrom
     set_by: str = ""
     in_bounds: bool = True
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Limit:
     number_from: NumberFrom
     parameter: str = ""
     set_by: str = ""
+    source: str = ""
 
     def required(self, operator: str, unit: str, **more: Any) -> dict[str, Any]:
         """Give the demand as it is stored with the verdict."""
@@ -109,6 +112,8 @@ class Limit:
             out["parameter"] = self.parameter
         if self.set_by:
             out["set_by"] = self.set_by
+        if self.source:
+            out["source"] = self.source
         return out
 
 
@@ -134,7 +139,7 @@ def limit(bound: Bound | BoundByLevel, context: Context) -> Limit:
     setting = context.parameters[bound]
     if not setting.in_bounds:
         raise BadParameterError(bound, setting)
-    return Limit(setting.value, setting.number_from, bound, setting.set_by)
+    return Limit(setting.value, setting.number_from, bound, setting.set_by, setting.source)
 
 
 def read(name: str, context: Context) -> tuple[float | str | None, Reason | None, dict[str, Any]]:

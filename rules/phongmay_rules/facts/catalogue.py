@@ -217,13 +217,11 @@ FACTS: Mapping[str, FactKind] = {
             "concurrent_pass_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Phần máy đang sử dụng đạt phép đo đồng thời trong quý",
             "Share of PCs in service that passed the concurrent test this quarter",
-            measurable=False,
         ),
         FactKind(
             "concurrent_p10_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
             "Băng thông mỗi máy khi cả phòng cùng dùng (phân vị 10)",
             "Throughput of a PC while the whole room is busy (10th percentile)",
-            measurable=False,
         ),
         FactKind(
             "uplink_speed_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
@@ -278,37 +276,30 @@ FACTS: Mapping[str, FactKind] = {
         FactKind(
             "download_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống của trường (trung vị)", "Download rate of the school (median)",
-            measurable=False,
         ),
         FactKind(
             "upload_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải lên của trường (trung vị)", "Upload rate of the school (median)",
-            measurable=False,
         ),
         FactKind(
             "download_per_student_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống tính trên một học sinh", "Download rate for each pupil",
-            measurable=False,
         ),
         FactKind(
             "download_per_pc_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống tính trên một máy tính dạy học", "Download rate for each teaching PC",
-            measurable=False,
         ),
         FactKind(
             "download_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống trung bình so với hợp đồng", "Mean download rate against the contract",
-            measurable=False,
         ),
         FactKind(
             "upload_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải lên trung bình so với hợp đồng", "Mean upload rate against the contract",
-            measurable=False,
         ),
         FactKind(
             "rtt_mean_s", Unit.SECOND, _SCHOOL, Source.DERIVED, None,
             "Độ trễ trung bình", "Mean latency",
-            measurable=False,
         ),
         FactKind(
             "loss_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,

@@ -22,7 +22,7 @@ _PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
 def room_facts(
     room: RoomPlace, devices: Sequence[DevicePlace], reach: Mapping[str, Found], declared: Declarations, at: float
 ) -> list[Found]:
-    """Give class size, area and components of a room.
+    """Give class size, area and components of a room; what tests came to there is a matter of `campaigns`.
 
     Args:
         room: the room.

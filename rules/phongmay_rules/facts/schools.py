@@ -6,10 +6,10 @@ facts without a value, never hours that nobody vouches for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from phongmay_rules.facts import availability, hardware, network, presence, rooms
+from phongmay_rules.facts import availability, campaigns, hardware, network, presence, rooms
 from phongmay_rules.facts.catalogue import BY_AGENT, Found, missing, not_measured
 from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
@@ -35,11 +35,13 @@ class FactMaker:
     Attributes:
         at: true time of the evaluation.
         book: counts of 30 days that earlier evaluations made.
+        floor_of: gives the rate that each PC of a school must get, as the rules in force demand it.
     """
 
     at: float
     table: SupportTable = field(default_factory=shipped_table)
     book: availability.Book = field(default_factory=availability.Book)
+    floor_of: Callable[[str], float] = field(default=lambda _: 0.0)
     _hours: dict[tuple[Calendar, str], Hours | None] = field(default_factory=dict)
     _days: dict[tuple[Calendar, str], network.Expected | None] = field(default_factory=dict)
     _months: dict[tuple[Calendar, str], availability.Month | None] = field(default_factory=dict)
@@ -54,7 +56,11 @@ class FactMaker:
         out: dict[Subject, list[Found]] = {}
         for school in schools:
             own = school.declared.get((SubjectKind.SCHOOL, school.id), {})
-            out[SubjectKind.SCHOOL, school.id] = rooms.school_facts(school, own, self.at)
+            needed = self.floor_of(school.id) if school.runs else 0.0
+            of_school = rooms.school_facts(school, own, self.at)
+            students = next(fact for fact in of_school if fact.name == "students")
+            of_school += campaigns.line_facts(school, students, needed, self.at)
+            out[SubjectKind.SCHOOL, school.id] = of_school
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
             counts = self.book.read(school, self.at)
@@ -72,6 +78,7 @@ class FactMaker:
                 devices = standing.get(room.id, [])
                 out[SubjectKind.ROOM, room.id] = [
                     *rooms.room_facts(room, devices, reach, own, self.at),
+                    *campaigns.room_facts(room, devices, school.runs, needed, self.at),
                     *self._room_availability(room, school.calendar, counts),
                 ]
         return out

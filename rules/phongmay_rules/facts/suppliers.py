@@ -69,8 +69,8 @@ _SCREEN = Supply(
 )
 _CONCURRENT = Supply(
     Supplier.CAMPAIGN,
-    "tổ chức đợt đo đồng thời của phòng; trước đó chưa có số liệu",
-    "run the concurrent test of the room; there are no data before",
+    "tổ chức đợt đo đồng thời của phòng",
+    "run the concurrent test of the room",
 )
 _SWITCH = Supply(
     Supplier.SCHOOL_IT,
@@ -82,10 +82,25 @@ _LINE = Supply(
     "đo đường truyền từ máy cổng của trường khi hệ thống có phép đo này",
     "test the line from the school's gateway once this system has that probe",
 )
+_WHOLE_SCHOOL = Supply(
+    Supplier.CAMPAIGN,
+    "tổ chức đợt đo đồng thời toàn trường",
+    "run the concurrent test of the whole school",
+)
+_CAPACITY = Supply(
+    Supplier.CAMPAIGN,
+    "tổ chức đợt đo dung lượng đường truyền của trường",
+    "run the capacity test of the school's line",
+)
+_PUPILS_LINE = Supply(
+    Supplier.CAMPAIGN,
+    "tổ chức đợt đo dung lượng đường truyền; nhà trường khai báo số học sinh",
+    "run the capacity test of the line; the school declares the number of pupils",
+)
 _CONTRACT = Supply(
     Supplier.ISP,
-    "cung cấp tốc độ trong hợp đồng; đường truyền được đo từ máy cổng của trường khi hệ thống có phép đo này",
-    "give the contracted rate; the line is tested from the school's gateway once this system has that probe",
+    "cung cấp tốc độ trong hợp đồng để nhà trường khai báo",
+    "give the contracted rate, for the school to declare",
 )
 _LINES = Supply(
     Supplier.SCHOOL,
@@ -174,13 +189,13 @@ BY_FACT: Mapping[str, Supply] = {
         "khai báo số phòng học và số phòng đã có thiết bị trình chiếu, Internet",
         "declare the classrooms, and those with display and Internet",
     ),
-    "download_p50_bps": _LINE,
-    "upload_p50_bps": _LINE,
-    "download_per_student_bps": _LINE,
-    "download_per_pc_bps": _LINE,
+    "download_p50_bps": _CAPACITY,
+    "upload_p50_bps": _CAPACITY,
+    "download_per_student_bps": _PUPILS_LINE,
+    "download_per_pc_bps": _WHOLE_SCHOOL,
     "download_contract_ratio": _CONTRACT,
     "upload_contract_ratio": _CONTRACT,
-    "rtt_mean_s": _LINE,
+    "rtt_mean_s": _WHOLE_SCHOOL,
     "loss_ratio": _LINE,
     "line_availability_month_ratio": _LINE,
     "line_busy_p95_ratio": _LINE,
@@ -189,7 +204,12 @@ BY_FACT: Mapping[str, Supply] = {
 }
 """Supplier of every fact of the catalogue."""
 
-THE_FACTS_OWN = frozenset({Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_MEASURED_YET})
+THE_FACTS_OWN = frozenset(
+    {
+        Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET, Reason.NOT_ALL_TESTED,
+        Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
+    }
+)  # fmt: skip
 """Reasons that say nothing more than that the fact is not there: its own supplier is asked."""
 
 SETTLED = frozenset(
@@ -284,6 +304,7 @@ BY_REASON: Mapping[Reason, Supply] = {
     Reason.BAD_TIMETABLE: Supply(
         Supplier.SCHOOL, "nhập lại thời khóa biểu của phòng", "enter the room's timetable anew"
     ),
+    Reason.NO_CAPACITY_RUN: _CAPACITY,
     Reason.BAD_PARAMETER: Supply(
         Supplier.DISTRICT,
         "đặt lại tham số của tiêu chí trong giới hạn cho phép",

@@ -24,6 +24,8 @@ FACT = "fact:"
 MEMORY = "ram_marketed_bytes"
 REPAIRED = "repaired"
 """In place of a rule: a device in repair is in service again."""
+DOWNLOAD, UPLOAD = "download_p50_bps", "upload_p50_bps"
+SHARES_OF_DOWNLOAD = ("download_per_student_bps", "download_per_pc_bps")
 MAX_MODULES = 4
 MAX_PARTS = 5
 
@@ -191,6 +193,46 @@ def part_options(
                     lines = tuple(Line(item, 1) for item in chosen)
                     found.append(Option((subject.kind, subject.id), lines, fixes, {subject.id: sets}))
     return undominated(found)
+
+
+def line_options(
+    bench: Bench, prices: Prices, subject: Subject, facts: Mapping[str, FactValue], targets: Sequence[Target]
+) -> list[Option]:
+    """Give the faster lines that mend failing rates of a school: none costs more than another that fixes the same.
+
+    A rate for each pupil or PC grows as the school's rate does, so the pupils need not be known. Where the school's
+    rate was not measured nothing is offered, and a line below its contract is the provider's to mend, not the buyer's.
+
+    Args:
+        bench: what judges.
+        prices: what there is to buy.
+        subject: the school.
+        facts: its facts.
+        targets: its failing verdicts.
+    """
+    found = []
+    for item in prices.of(ItemKind.LINE):
+        sets = _rates(facts, item.rate_bps or 0)
+        fixes = bench.fixed(targets, subject, facts, sets) if sets else frozenset()
+        if fixes:
+            found.append(Option((subject.kind, subject.id), (Line(item, 1),), fixes, {subject.id: sets}))
+    return undominated(found)
+
+
+def _rates(facts: Mapping[str, FactValue], rate: float) -> dict[str, float]:
+    """Give the rates with a line of this rate; nothing where it is no faster than what is there."""
+    known = {
+        name: float(fact.value)
+        for name in (DOWNLOAD, UPLOAD, *SHARES_OF_DOWNLOAD)
+        if (fact := facts.get(name)) is not None and not fact.missing and isinstance(fact.value, int | float)
+    }
+    download = known.get(DOWNLOAD, 0.0)
+    if not 0 < download < rate:
+        return {}
+    sets = {name: known[name] * rate / download for name in SHARES_OF_DOWNLOAD if name in known}
+    if UPLOAD in known:
+        sets[UPLOAD] = max(rate, known[UPLOAD])
+    return sets | {DOWNLOAD: rate}
 
 
 def undominated(options: Iterable[Option]) -> list[Option]:

@@ -44,8 +44,10 @@ class ItemKind(StrEnum):
     ROOM_PART = "room_part"
     SMART_ROOM = "smart_room"
     SCHOOL_PART = "school_part"
+    LINE = "line"
 
 
+_OPTIONAL = ("size_bytes", "ports", "rate_bps", "sets", "needs", "supported_until")
 _NEEDED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.MEMORY: frozenset({"size_bytes"}),
     ItemKind.SWITCH: frozenset({"ports", "sets"}),
@@ -54,6 +56,7 @@ _NEEDED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.ROOM_PART: frozenset({"sets"}),
     ItemKind.SMART_ROOM: frozenset({"sets"}),
     ItemKind.SCHOOL_PART: frozenset({"sets"}),
+    ItemKind.LINE: frozenset({"rate_bps"}),
 }
 _ALLOWED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.MEMORY: frozenset({"size_bytes"}),
@@ -66,6 +69,7 @@ _ALLOWED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.ROOM_PART: frozenset({"sets"}),
     ItemKind.SMART_ROOM: frozenset({"sets"}),
     ItemKind.SCHOOL_PART: frozenset({"sets"}),
+    ItemKind.LINE: frozenset({"rate_bps"}),
 }
 _ABOUT: Mapping[ItemKind, SubjectKind] = {
     ItemKind.ROOM_PART: SubjectKind.ROOM,
@@ -86,6 +90,7 @@ class Item(_Strict):
         price_vnd: for one, whole VND.
         size_bytes: of a memory module.
         ports: devices that one switch serves.
+        rate_bps: rate, down and up, that a line is expected to give the school in its hours.
         sets: facts of a device (or of the room or school that it is for) afterwards.
         needs: facts that must be known to be at least so much.
         supported_until: last day of the operating system's support.
@@ -97,13 +102,14 @@ class Item(_Strict):
     name: Text
     size_bytes: int | None = Field(default=None, gt=0)
     ports: int | None = Field(default=None, gt=0)
+    rate_bps: int | None = Field(default=None, gt=0)
     sets: Mapping[str, int | float] = {}
     needs: Mapping[str, int | float] = {}
     supported_until: date | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Item:
-        given = {key for key in ("size_bytes", "ports", "sets", "needs", "supported_until") if getattr(self, key)}
+        given = {key for key in _OPTIONAL if getattr(self, key)}
         for key in sorted(_NEEDED.get(self.kind, frozenset()) - given):
             raise ValueError(f"an item of kind '{self.kind}' needs '{key}'")
         for key in sorted(given - _ALLOWED[self.kind]):

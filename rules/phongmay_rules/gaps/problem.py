@@ -23,6 +23,7 @@ from phongmay_rules.gaps.options import (
     Option,
     Target,
     device_options,
+    line_options,
     new_pc,
     part_options,
     repair_options,
@@ -147,6 +148,8 @@ def _options(
         for subject in subjects[kind]:
             own = standing.facts.get((kind, subject.id), {})
             found += part_options(bench, prices.of(sort), subject, own, by_device.get(subject.id, ()))
+            if kind is SubjectKind.SCHOOL:
+                found += line_options(bench, prices, subject, own, by_device.get(subject.id, ()))
     found += _smart_rooms(school, prices, counts)
     pc = new_pc(bench, prices, Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level))
     for room in school.rooms:

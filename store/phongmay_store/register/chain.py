@@ -18,6 +18,7 @@ class LinkKind(StrEnum):
     WAIVER = "waiver"
     ATTESTATION = "attestation"
     DISPUTE = "dispute"
+    PARAMETER = "parameter"
 
 
 class ChainLink(Base):

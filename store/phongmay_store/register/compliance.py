@@ -169,7 +169,11 @@ class CurrentVerdict(Base):
 
 
 class Parameter(Base):
-    """A value that an organisation unit sets for a parameter of a pack: who, when, why. Append-only; newest wins."""
+    """A value that an organisation unit sets for a parameter of a pack: who, when, why. Append-only; newest wins.
+
+    Attributes:
+        source: document and place that the figure was taken from; None = the unit's own figure.
+    """
 
     __tablename__ = "parameter"
 
@@ -180,4 +184,5 @@ class Parameter(Base):
     value: Mapped[float]
     set_by: Mapped[str]
     reason: Mapped[str]
+    source: Mapped[str | None]
     recorded_at: Mapped[datetime] = mapped_column(default=utc_now)

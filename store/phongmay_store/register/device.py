@@ -48,13 +48,20 @@ class Device(Versioned):
 
 
 class Credential(Base):
-    """What the broker knows of a device: a hash line, never the secret. A revoked device leaves the password file."""
+    """What the server knows of a device: the broker's hash line and the sealed command key, never the secret.
+
+    A revoked device leaves the password file.
+
+    Attributes:
+        command_key: key that signs commands to it, sealed; "" = enrolled without a seal, so it takes no commands.
+    """
 
     __tablename__ = "credential"
 
     device_id: Mapped[str] = mapped_column(primary_key=True)
     broker_hash: Mapped[str]
     fingerprint: Mapped[str] = mapped_column(default="")
+    command_key: Mapped[str] = mapped_column(default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revoked_at: Mapped[datetime | None]
 

@@ -1,7 +1,8 @@
 """Tokens in, device identities out: how a machine becomes a device of a school.
 
 A token is expiring and counted and belongs to one school (and perhaps room). Enrolling gives a device id and a secret
-exactly once; the register keeps only the broker's hash line. Refusals raise EnrolmentError with a fixed code.
+exactly once; the register keeps only the broker's hash line and, sealed, the command key. Refusals raise EnrolmentError
+with a fixed code.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from phongmay_contract import keys
 from phongmay_store.register.base import new_id, utc_now
 from phongmay_store.register.device import Credential, Device, DeviceKind, EnrolmentToken
+from phongmay_store.register.sealing import Seal
 
 _ITERATIONS = 101  # Mosquitto's own default; the password is 256 bits of chance and needs no stretching
 
@@ -65,7 +67,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = "") -> Identity:
+def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = "", seal: Seal | None = None) -> Identity:
     """Turn a token into an identity.
 
     Args:
@@ -73,6 +75,7 @@ def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = ""
         token: text of the enrolment token.
         fingerprint: salted hardware hash of the machine, "" if it could not be made.
         code: inventory code of a device that the register has already (import); "" makes a new PC.
+        seal: seals the device's command key; without one the device can be given no commands.
 
     Raises:
         EnrolmentError: the token does not serve, or the code is unknown or already has an agent.
@@ -97,6 +100,7 @@ def enrol(session: Session, token: str, *, fingerprint: str = "", code: str = ""
             device_id=device,
             broker_hash=broker_hash(keys.mqtt_password(secret)),
             fingerprint=fingerprint,
+            command_key=seal.seal(keys.command_key(secret)) if seal else "",
             created_at=utc_now(),
             revoked_at=None,  # said aloud: merge would keep the old one's
         )

@@ -29,7 +29,7 @@ from phongmay_contract import keys
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_contract.topics import Kind, build, parse
 
-UP = ("status", "round", "inventory", "event", "backfill")
+UP = ("status", "round", "inventory", "event", "campaign", "backfill")
 DEVICE, SECRET = "pc-agenttest", "7" * 64
 PATIENCE_S = 20
 
@@ -56,11 +56,9 @@ class Broker:
                 [
                     "user collector",
                     "topic readwrite phongmay/v1/#",
-                    *(
-                        f"pattern write phongmay/v1/%u/{kind}"
-                        for kind in ("status", "round", "inventory", "event", "backfill")
-                    ),
+                    *(f"pattern write phongmay/v1/%u/{kind}" for kind in UP),
                     "pattern read phongmay/v1/%u/receipt",
+                    "pattern read phongmay/v1/%u/command",
                 ]
             )
             + "\n"

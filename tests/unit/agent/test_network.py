@@ -42,6 +42,15 @@ def test_real_interfaces_are_told(make_pc: MakePc) -> None:
     assert found["wlp3s0"] == {"is_up": False, "duplex": "unknown", "medium": "wireless", "is_default_route": False}
 
 
+def test_the_address_of_a_card_is_told_only_where_that_was_allowed(make_pc: MakePc) -> None:
+    """Waking is opt-in: by default no address is sent, and never that of a wireless card."""
+    roots = make_pc({f"{ENP2S0}/address": "00:1a:2b:3c:4d:5e\n"})
+    assert "hardware_address" not in links(roots)["enp2s0"]
+    told = {group.part: dict(group.values) for group in LinkProbe(roots, tells_address=True).measure()}
+    assert told["enp2s0"]["hardware_address"] == "00:1a:2b:3c:4d:5e"
+    assert "hardware_address" not in told["wlp3s0"]
+
+
 @pytest.mark.parametrize("speed", ["-1\n", "0\n", "", "4294967295x\n", None])
 def test_an_unknown_speed_is_absent(make_pc: MakePc, speed: str | None) -> None:
     """TB-07 must say "unknown" and not "0 Mbit/s"."""

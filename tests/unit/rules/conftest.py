@@ -14,15 +14,17 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
+from phongmay_rules.chain.links import append_row
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import Pack
 from phongmay_rules.settings import RulesSettings
 from phongmay_simulate.district import Role
 from phongmay_simulate.machine import Machine
-from phongmay_store.register.compliance import CurrentVerdict, Verdict
+from phongmay_store.register.chain import LinkKind
+from phongmay_store.register.compliance import CurrentVerdict, Parameter, Verdict
 from phongmay_store.register.device import Device
-from phongmay_store.register.engine import open_register
+from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Room
 from phongmay_store.series import open_writer
@@ -89,16 +91,27 @@ class House:
             row.revise(session, changes, since=since)
             session.commit()
 
-    def speak(self, name: str, role: Role = Role.STANDARD, *, at: datetime = NOW, minutes: int = 120) -> None:
-        """Let a machine send its hardware record and a round a minute for so many minutes, as the collector would."""
+    def set_parameter(self, unit: str, name: str, value: float) -> None:
+        """Let a unit set a parameter, as a link of its chain."""
+        owner = self.pack.parameter_owners[name]
+        row = Parameter(unit_id=unit, pack_id=owner, name=name, value=value, set_by="q", reason="r")
+        with self.sessions() as session:
+            append_row(session, LinkKind.PARAMETER, unit, row)
+            session.commit()
+
+    def speak(
+        self, name: str, role: Role = Role.STANDARD, *, at: datetime = NOW, minutes: int = 120, late: bool = False
+    ) -> None:
+        """Let a machine send its hardware record and a round a minute for so many minutes, as the collector would.
+
+        What comes `late`, out of a spool, is no sign of present life.
+        """
         machine = Machine(role, name, 1000.0, at.timestamp())
         arrivals = [self._arrival(name, Kind.INVENTORY, machine.inventory(), at.timestamp())]
         for ago in range(minutes, -1, -1):
             arrivals.append(self._arrival(name, Kind.ROUND, machine.round(60.0), at.timestamp() - 60 * ago))
-        self.series.write(
-            arrivals,
-            presence=[Presence(name, "online", SESSION, RUN, at.timestamp() - 60 * minutes, at.timestamp(), "1")],
-        )
+        alive = Presence(name, "online", SESSION, RUN, at.timestamp() - 60 * minutes, at.timestamp(), "1")
+        self.series.write(arrivals, presence=[] if late else [alive])
 
     def listen(self, start: datetime, end: datetime) -> None:
         """Let a collector hear in every minute of [start, end)."""
@@ -136,11 +149,16 @@ class House:
         return row.state, row.reason
 
 
-def _empty(folder: Path, register: str) -> House:
-    folder.mkdir(exist_ok=True)
-    engine = open_register(register)
+def _open(folder: Path, register: str = "") -> House:
+    engine = open_register(register or f"sqlite:///{folder / 'register.db'}")
+    migrate(engine)
     series = open_writer(StoreSettings(series_path=folder / "series.db"))
-    house = House(engine, series, load_packs(RulesSettings().packs))
+    return House(engine, series, load_packs(RulesSettings().packs))
+
+
+def _empty(folder: Path, register: str = "") -> House:
+    folder.mkdir(exist_ok=True)
+    house = _open(folder, register)
     house.unit("quan", "district")
     return house
 
@@ -155,6 +173,16 @@ def _furnish(house: House) -> House:
             house.speak(f"{school}-{number}")
     house.unit("mn", "school", "quan", "mam_non")
     return house
+
+
+@pytest.fixture(scope="session")
+def house_in() -> Callable[..., House]:
+    """Open the district whose files lie in a folder, or (`fresh`) make one there; who asks for it closes it."""
+
+    def give(folder: Path, *, fresh: bool = False) -> House:
+        return _furnish(_empty(folder)) if fresh else _open(folder)
+
+    return give
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import pytest
 from sqlalchemy import func, select
 
 from phongmay.main import main
+from phongmay.settings import load as load_settings
 from phongmay_rules.adopting import AdoptionError, effect, publish, read_annex
+from phongmay_rules.errors import PackError
+from phongmay_rules.explain import sentence
+from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.replaying import replay
 from phongmay_store.register.access import Account, Grant
 from phongmay_store.register.compliance import Fact, Parameter, Verdict
@@ -80,12 +85,15 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
     with house.sessions() as session:
         row = session.scalars(select(Parameter).where(Parameter.name == "ram_min")).one()
         assert (row.unit_id, row.pack_id, row.value, row.set_by) == ("quan", "tanbinh-2023", 16 * 2**30, "quan1")
-        assert REASON in row.reason
-        assert "Phụ lục I, dòng 3" in row.reason
+        assert row.reason == REASON
+        assert row.source == "000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3"
 
     house.evaluate(at=now + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("fail", "below")
-    assert house.verdict("cs-0", "TB-01").required["set_by"] == "quan"
+    verdict = house.verdict("cs-0", "TB-01")
+    assert verdict.required["set_by"] == "quan"
+    told = sentence(verdict, house.pack.rules["TB-01"], "vi")
+    assert "mức do quận đặt theo 000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3" in told, "the document is named"
     with house.sessions() as session:
         past = replay(session, "cs", now)
         assert past.differences == ()
@@ -110,6 +118,83 @@ def test_what_is_shown_is_what_comes(house: Any, tmp_path: Path, annex: Path) ->
     house.evaluate(at=at)
     for change in found.changes:
         assert house.state(change.key[1], change.key[2])[0] == change.after.state
+
+
+def _step_4() -> list[tuple[str, str]]:
+    """Give the blocks of the how-to's last step: (language, text)."""
+    text = GUIDE.read_text("utf-8").split("**4. ")[1]
+    return re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL)
+
+
+def _put(block: str) -> None:
+    """Do what the how-to shows: its keys and tables take the places of those of the file that it names."""
+    first, _, new = block.partition("\n")
+    path = Path(first.removeprefix("# "))
+    text = path.read_text("utf-8")
+    for part in re.split(r"\n\n", new.strip()):
+        head = part.splitlines()[0]
+        old = rf"^{re.escape(head)}$(\n\w+ = .*)*" if head.startswith("[") else rf"^{head.split(' = ')[0]} = .*$"
+        assert len(re.findall(old, text, re.MULTILINE)) == 1, head
+        text = re.sub(old, lambda _, part=part: part, text, count=1, flags=re.MULTILINE)
+    path.write_text(text, "utf-8")
+
+
+def test_a_new_version_of_the_pack_step_by_step(
+    house: Any, tmp_path: Path, annex: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Step 4 as it is written: the moved cases are listed and the pack refused until they show the new limit; then it
+    judges in the document's name, old verdicts stand and replay, and a silent change of the pack is found."""
+    _account(house, "quan1", "quan", "officer")
+    at = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+    house.evaluate(at=at)
+    config = _config(house, tmp_path)
+    publish = ["--config", config, "rules", "adopt-annex", str(annex), "--publish", "--by", "quan1"]
+    assert main([*publish, "--reason", REASON]) == 0
+    house.evaluate(at=at + timedelta(minutes=1))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules").symlink_to(GUIDE.parents[1] / "rules", target_is_directory=True)
+    copy, changes, try_it, moved, mend, name_it, look = _step_4()
+    capsys.readouterr()
+
+    subprocess.run(copy[1], shell=True, check=True)
+    _put(changes[1])
+    assert main(try_it[1].split()[1:]) == 1
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[:-1] == moved[1].splitlines()
+    with pytest.raises(PackError, match=r"TB-01\.toml.*'8 GB'"):
+        load_packs(["./quan-2026"])
+    edits, commands = mend[1].split("phongmay", 1)
+    subprocess.run(edits, shell=True, check=True)
+    for command in f"phongmay{commands}".splitlines():
+        assert main(command.split()[1:]) == 0, command
+    said = capsys.readouterr().out
+    assert "tanbinh-2023 2026.1" in said
+
+    (tmp_path / "phongmay.toml").write_text(Path(config).read_text("utf-8") + name_it[1], "utf-8")
+    house.pack = packs_in_force(load_settings(Path(config)).rules)
+    before = house.verdict("cs-0", "TB-01")
+    house.evaluate(at=at + timedelta(minutes=2))
+    after = house.verdict("cs-0", "TB-01")
+    assert (after.state, after.required["number_from"]) == ("fail", "guidance")
+    assert "set_by" not in after.required, "the document's figure now, the district's setting no longer"
+    assert after.pack_hash != before.pack_hash
+    with house.sessions() as session:
+        stored = session.get_one(Verdict, before.id)
+        assert (stored.state, stored.required["number_from"]) == ("fail", "district_setting")
+        for minutes, state in ((0, "pass"), (1, "fail"), (2, "fail")):
+            past = replay(session, "cs", at + timedelta(minutes=minutes))
+            assert past.differences == ()
+            assert past.judged["device", "cs-0", "TB-01"].state == state
+    again, verify = look[1].splitlines()
+    assert main(["--config", config, *again.replace("ID", "cs").split()[1:]]) == 0
+    assert " 0 differ" in capsys.readouterr().out
+    assert main(["--config", config, *verify.split()[1:]]) == 0
+
+    standard = Path("quan-2026/standard.toml")
+    standard.write_text(standard.read_text("utf-8").replace("annex I, line 3", "annex I, line 4"), "utf-8")
+    capsys.readouterr()
+    assert main(["--config", config, *verify.split()[1:]]) == 1
+    assert "changed without a new version" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

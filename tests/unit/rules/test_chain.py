@@ -5,12 +5,14 @@ Long because every kind of tampering stands beside the others.
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,11 +22,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from benchmarks._postgres import Cluster
+from phongmay.main import main
 from phongmay_rules.chain import links
 from phongmay_rules.chain.links import Entry, Head, heads
 from phongmay_rules.chain.verifying import Report, Tampering, units_with_chain, verify
 from phongmay_rules.engine import evaluate
-from phongmay_rules.loader import load_pack
+from phongmay_rules.loader import PACKS, load_pack
 from phongmay_rules.model import Pack
 from phongmay_store.errors import StoreError
 from phongmay_store.register import metadata
@@ -56,7 +59,7 @@ class Chained:
         with self.engine.begin() as connection:
             connection.exec_driver_sql(self._by_place(statement), values)
 
-    def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+    def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Read directly."""
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(self._by_place(statement), values)]
@@ -126,10 +129,9 @@ def original(
     chained = Chained(engine, series)
     chained.evaluate(AT)
     with Session(engine) as session:
-        session.add(
-            Parameter(unit_id="quan", pack_id=PACK.id, name="stale_after", value=60, set_by="q", reason="r",
-                      recorded_at=AT)
-        )  # fmt: skip
+        limit = Parameter(unit_id="cs", pack_id="operations", name="stale_after", value=60, set_by="q", reason="r",
+                          recorded_at=AT)  # fmt: skip
+        links.append_row(session, LinkKind.PARAMETER, "cs", limit)
         session.commit()
     chained.evaluate(AT + timedelta(seconds=90))
     with Session(engine) as session:
@@ -260,6 +262,8 @@ def _cut(chained: Chained, keep: int) -> None:
     chained.sql(
         "DELETE FROM current_verdict WHERE verdict_id IN (SELECT id FROM verdict WHERE reason = 'gone')"
     )  # fmt: skip
+    chained.sql("DELETE FROM parameter WHERE unit_id = 'cs' AND number NOT IN "
+                "(SELECT row_id FROM chain_link WHERE unit_id = 'cs' AND kind = 'parameter')")  # fmt: skip
 
 
 def test_a_run_that_is_put_forward_again_is_found(chained: Chained) -> None:
@@ -267,6 +271,73 @@ def test_a_run_that_is_put_forward_again_is_found(chained: Chained) -> None:
     chained.sql("UPDATE current_run SET run_id = (SELECT min(id) FROM evaluation_run) WHERE unit_id = 'cs'")
     (found,) = chained.verify().breaks
     assert found.tampering is Tampering.POINTER
+
+
+def _quoted(chained: Chained) -> list[tuple[int, int, int, str]]:
+    """Give (first link, verdict row, fact row, name) of every fact that the school's verdicts quote."""
+    found: dict[int, tuple[int, int, int, str]] = {}
+    for link, row, evidence in chained.ask(
+        "SELECT sequence, row_id, evidence FROM chain_link JOIN verdict ON id = row_id "
+        "WHERE chain_link.unit_id = 'cs' AND kind = 'verdict' ORDER BY sequence"
+    ):
+        for item in json.loads(evidence) if isinstance(evidence, str) else evidence:  # PostgreSQL's driver reads it
+            if item.get("fact_id"):
+                found.setdefault(item["fact_id"], (int(str(link)), int(str(row)), item["fact_id"], item["name"]))
+    return sorted(found.values())
+
+
+CHANGES: dict[str, object] = {
+    "number": 17179869184.5, "text": "x", "missing": "sensor", "name": "ram", "source": "declared by me",
+    "sources": '["other/1/1"]', "detail": '{"slots":9}', "valid_at": "2026-11-22 03:00:00.000000",
+    "recorded_at": "2027-11-22 03:00:00.000000", "subject_id": "b2", "subject_kind": "area", "unit_id": "th",
+    "unit": "kg", "id": 1_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_a_changed_fact_is_found(chained: Chained, place: float) -> None:
+    """Fact rows are in no chain, but the verdicts that quote them are: the first link that quotes another value is
+    named, whatever column of whatever quoted fact was changed, or when the row is gone."""
+    quoted = _quoted(chained)
+    link, verdict, fact, name = quoted[round(place * (len(quoted) - 1))]
+    assert chained.verify().facts == len(quoted) > 10
+    for column, value in CHANGES.items():
+        ((stored,),) = chained.ask(f"SELECT {column} FROM fact WHERE id = ?", fact)
+        before = json.dumps(stored) if isinstance(stored, list | dict) else stored
+        chained.sql(f"UPDATE fact SET {column} = ? WHERE id = ?", value, fact)
+        (found,) = chained.verify().breaks
+        assert (found.tampering, found.sequence) == (Tampering.FACT, link), column
+        assert all(word in found.sentence for word in (f"fact row {fact}", name, f"verdict row {verdict} quoted it"))
+        chained.sql(f"UPDATE fact SET {column} = ? WHERE id = ?", before, value if column == "id" else fact)
+    assert chained.verify().is_sound
+
+
+def test_the_first_changed_fact_is_named_first(chained: Chained) -> None:
+    """Of several the one that the earliest link quotes; each once, however many verdicts quote it."""
+    quoted = _quoted(chained)
+    for _, _, fact, _ in (quoted[3], quoted[-1]):
+        chained.sql("UPDATE fact SET number = 7.25, text = NULL WHERE id = ?", fact)
+    breaks = chained.verify().breaks
+    assert [found.sequence for found in breaks] == [quoted[3][0], quoted[-1][0]]
+
+
+def test_a_changed_parameter_is_found(chained: Chained) -> None:
+    """What an organisation set (value, who, when, why) is a link like a waiver; one put in by hand is in no link."""
+    changes = {"value": 61.0, "set_by": "other", "reason": "x", "recorded_at": "2026-01-01 00:00:00"}
+    for column, value in changes.items():
+        ((before,),) = chained.ask(f"SELECT {column} FROM parameter")
+        chained.sql(f"UPDATE parameter SET {column} = ?", value)
+        (found,) = chained.verify().breaks
+        assert (found.tampering, "parameter row 1" in found.sentence) == (Tampering.CHANGED, True)
+        chained.sql(f"UPDATE parameter SET {column} = ?", before)
+    chained.sql(
+        "INSERT INTO parameter (unit_id, pack_id, name, value, set_by, reason, recorded_at) "
+        "SELECT unit_id, pack_id, name, 99, set_by, reason, recorded_at FROM parameter"
+    )
+    (found,) = chained.verify().breaks
+    assert (found.tampering, "parameter row 2" in found.sentence) == (Tampering.NOT_LINKED, True)
+    chained.sql("DELETE FROM parameter")
+    assert chained.verify().breaks[0].tampering is Tampering.REMOVED_ROW
 
 
 @pytest.mark.parametrize("cut", [1, "half", "all"])
@@ -385,6 +456,41 @@ def test_a_new_version_of_a_pack_is_no_tampering(chained: Chained, tmp_path: Pat
     chained.evaluate(AT + timedelta(seconds=300), pack)
     assert chained.verify(pack=pack).breaks == ()
     assert len(chained.ask("SELECT 1 FROM archived_pack")) == 2
+
+
+def test_a_broken_pack_file_does_not_stop_verifying(
+    chained: Chained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pack file that contradicts its cases, or is no TOML, is named; the chains are verified all the same."""
+    folder = tmp_path / "mine"
+    shutil.copytree(PACKS / PACK.id, folder)
+    config = tmp_path / "phongmay.toml"
+    config.write_text(
+        f'[store]\nregister_url = "{chained.engine.url.render_as_string(hide_password=False)}"\n'
+        f'[rules]\npacks = ["{folder}"]\n'
+        f'heads_file = "{tmp_path / "heads.jsonl"}"\n', "utf-8",
+    )  # fmt: skip
+    verify_all = ["--config", str(config), "verdicts", "verify"]
+    assert main(verify_all) == 0
+    assert "quoted facts" in capsys.readouterr().out
+    for file, old, new in (
+        ("rules/TB-01.toml", "at_least", "at_most"),
+        ("rules/TB-03.toml", "[subject]", "[subject"),
+        ("standard.toml", "requires = ", "required = "),
+    ):
+        text = (folder / file).read_text("utf-8")
+        (folder / file).write_text(text.replace(old, new, 1), "utf-8")
+        assert main(verify_all) == 1
+        said = capsys.readouterr().out
+        assert "the packs in force are refused: " in said
+        assert f"pack file {PACK.id}/{file} is not what it was when it judged last\n" in said
+        assert said.count("pack file") == 1
+        assert "unit cs: sound" in said
+        (folder / file).write_text(text, "utf-8")
+    (folder / "rules" / "TB-01.toml").write_text("", "utf-8")
+    chained.sql("UPDATE verdict SET state = 'pass' WHERE id = ?", chained.places("verdict")["middle"][1])
+    assert main(verify_all) == 1
+    assert "unit cs: link " in capsys.readouterr().out
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

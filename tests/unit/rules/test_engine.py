@@ -21,7 +21,6 @@ from phongmay_store.register.compliance import (
     CurrentVerdict,
     EvaluationRun,
     Fact,
-    Parameter,
     SubjectKind,
     Verdict,
 )
@@ -177,8 +176,8 @@ def test_gone(house: Any) -> None:
     with house.sessions() as session:
         pointers = select(func.count()).select_from(CurrentVerdict).where(CurrentVerdict.subject_id == "cs-0")
         assert session.scalar(pointers) == 0
-        assert not [past for past in as_of(session, "cs", later) if past.row.subject_id == "cs-0"]
-        assert [past for past in as_of(session, "cs", MONDAY_10) if past.row.subject_id == "cs-0"]
+        assert not [past for past in as_of(session, "cs", later).verdicts if past.row.subject_id == "cs-0"]
+        assert [past for past in as_of(session, "cs", MONDAY_10).verdicts if past.row.subject_id == "cs-0"]
     assert house.verdict("cs-room", "PH-02").measured["total"] == 2
 
 
@@ -191,34 +190,20 @@ def test_moved(house: Any) -> None:
     with house.sessions() as session:
         for table in (CurrentVerdict, CurrentFact):
             assert set(session.scalars(select(table.unit_id).where(table.subject_id == "cs-0"))) == {"th"}
-        assert not [past for past in as_of(session, "cs", later) if past.row.subject_id == "cs-0"]
+        assert not [past for past in as_of(session, "cs", later).verdicts if past.row.subject_id == "cs-0"]
     assert house.verdict("th-room", "PH-02").measured["total"] == 4
 
 
 def test_district_setting(house: Any) -> None:
     """What the nearest unit set last is in force; a value out of bounds judges nothing."""
 
-    def set_by(unit: str, value: float) -> None:
-        with house.sessions() as session:
-            session.add(
-                Parameter(
-                    unit_id=unit,
-                    pack_id=house.pack.parameter_owners["ram_min"],
-                    name="ram_min",
-                    value=value,
-                    set_by="test",
-                    reason="",
-                )
-            )
-            session.commit()
-
-    set_by("quan", 16 * 1024**3)
-    set_by("phuong", 2 * 1024**3)
+    house.set_parameter("quan", "ram_min", 16 * 1024**3)
+    house.set_parameter("phuong", "ram_min", 2 * 1024**3)
     house.evaluate()
     assert house.state("cs-0", "TB-01") == ("fail", "below")
     assert house.verdict("cs-0", "TB-01").required["set_by"] == "quan"
     assert house.state("th-0", "TB-01") == ("pass", "met")
-    set_by("quan", 1)
+    house.set_parameter("quan", "ram_min", 1)
     house.evaluate(MONDAY_10 + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("error", "bad_parameter")
     assert house.state("cs-room", "PH-02")[0] == "unknown"
@@ -236,14 +221,16 @@ def test_as_of(house: Any) -> None:
         with house.sessions() as session:
             return next(
                 (past.state, past.reason)
-                for past in as_of(session, "cs", at, known_at)
+                for past in as_of(session, "cs", at, known_at).verdicts
                 if past.row.subject_id == "cs-0" and past.row.rule_id == "TB-01"
             )
 
     assert shown(MONDAY_10 + timedelta(minutes=2)) == ("pass", "met")
     assert shown(MONDAY_10 + timedelta(minutes=4)) == ("unknown", "engine_stopped")
     assert shown(later) == ("fail", "below")
-    assert shown(later, known_at=later - timedelta(minutes=1)) == ("pass", "met")
+    assert shown(later, known_at=later - timedelta(minutes=1)) == ("unknown", "engine_stopped"), "no run was known yet"
+    soon = MONDAY_10 + timedelta(minutes=2)
+    assert shown(soon, known_at=later) == shown(soon, known_at=soon) == ("pass", "met")
 
 
 def test_summary_counts_every_state(house: Any) -> None:

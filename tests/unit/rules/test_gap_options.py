@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from phongmay_contract.units import GB, GIB
 from phongmay_rules.facts.records import FactValue
-from phongmay_rules.gaps.options import Bench, Option, device_options, new_pc
-from phongmay_rules.gaps.prices import read_prices
+from phongmay_rules.gaps.options import Bench, Option, device_options, line_options, new_pc, part_options
+from phongmay_rules.gaps.prices import ItemKind, read_prices
 from phongmay_rules.judging import Subject
 from phongmay_rules.loader import load_pack
 from phongmay_rules.parameters import with_overrides
@@ -97,6 +97,48 @@ def test_a_pc_mends_everything_at_once() -> None:
         (("ram-4", 1, ""),): {"TB-01"},
         (("pc", 1, ""),): {"TB-01", "TB-02", "TB-05"},
     }
+
+
+SCHOOL = Subject("school", "s", "s", "", "thcs")
+
+
+def lines(*rules: str, **values: float | None) -> dict[str, set[str]]:
+    """Give the lines that are offered to a school: item -> rules that it mends."""
+    targets = [("school", "s", rule) for rule in rules]
+    found = line_options(bench(), PRICES, SCHOOL, facts(**values), targets)
+    return {option.lines[0].item.id: {target[2] for target in option.fixes} for option in found}
+
+
+def test_a_faster_line_for_a_red_rate() -> None:
+    """15 Mbit/s for 600 pupils: the cheapest step that mends the rule; what is for each pupil grows with the rate."""
+    measured = {"download_p50_bps": 15e6, "download_per_student_bps": 25e3}
+    assert lines("TR-06", **measured) == {"line-300": {"TR-06"}}
+    assert lines("TR-06", "TR-06b", **measured | {"download_per_student_bps": 2e4}) == {
+        "line-300": {"TR-06"}, "line-1000": {"TR-06", "TR-06b"},
+    }  # fmt: skip
+    assert lines("TR-06", **measured | {"download_per_student_bps": 1.0}) == {}, "no step is fast enough"
+
+
+def test_no_line_where_a_rate_is_unknown_or_the_provider_owes_it() -> None:
+    """Nothing is bought for what nobody measured, nor because a provider delivers less than its contract."""
+    assert lines("TR-06", download_p50_bps=None, download_per_student_bps=25e3) == {}
+    assert lines("TR-06", download_per_student_bps=25e3) == {}
+    assert lines("TR-06", download_p50_bps=15e6, download_per_student_bps=None) == {}
+    assert lines("TR-08", "TR-09", download_p50_bps=15e6, download_contract_ratio=0.5, upload_contract_ratio=0.5) == {}
+
+
+def test_a_room_gets_a_faster_uplink() -> None:
+    """A slow uplink that is not busy takes the cheaper switch; one that is busy as well takes the faster."""
+    room, target = Subject("room", "r", "s", "computer_room", "thcs"), [("room", "r", "PH-07")]
+
+    def bought(busy: float | None) -> list[str]:
+        own = facts(uplink_speed_bps=100e6, uplink_busy_p95_ratio=busy)
+        found = part_options(bench(), PRICES.of(ItemKind.ROOM_PART), room, own, target)
+        return [line.item.id for option in found for line in option.lines]
+
+    assert bought(0.2) == ["uplink-1g"]
+    assert bought(0.99) == ["uplink-10g"]
+    assert bought(None) == []
 
 
 def test_a_new_pc_must_meet_the_rules() -> None:

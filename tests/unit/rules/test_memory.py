@@ -25,7 +25,7 @@ from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
 from phongmay_store.register.chain import LinkKind
-from phongmay_store.register.compliance import CurrentRun, EvaluationRun, Parameter
+from phongmay_store.register.compliance import CurrentRun, EvaluationRun
 from phongmay_store.register.decisions import Waiver
 from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.engine import open_register
@@ -67,8 +67,7 @@ def _class_size(house: Any, at: datetime, size: int) -> None:
 
 
 def _set(house: Any, at: datetime, value: float) -> None:
-    _store(house, Parameter(unit_id="quan", pack_id="tanbinh-2023", name="ram_min", value=value, set_by="q",
-                            reason="r"))  # fmt: skip
+    house.set_parameter("quan", "ram_min", value)
 
 
 def _waive(house: Any, at: datetime, minutes: int) -> None:
@@ -173,9 +172,11 @@ def test_a_quiet_unit_is_confirmed_and_seldom_gets_a_row(house: Any) -> None:
         rows = session.scalar(select(func.count()).select_from(EvaluationRun).where(EvaluationRun.unit_id == "mn"))
         current = session.get_one(CurrentRun, "mn")
         assert (rows, current.confirmed_at) == (2, MONDAY_10 + timedelta(minutes=11))
-        assert {found.run_id is None for found in as_of(session, "mn", MONDAY_10 + timedelta(minutes=9))} == {False}
+        assert {found.run_id is None for found in as_of(session, "mn", MONDAY_10 + timedelta(minutes=9)).verdicts} == {
+            False
+        }
         later = MONDAY_10 + timedelta(minutes=10, seconds=600 + 3 * 60 + 1)
-        assert {found.reason for found in as_of(session, "mn", later)} == {"engine_stopped"}
+        assert {found.reason for found in as_of(session, "mn", later).verdicts} == {"engine_stopped"}
 
 
 def test_another_engine_is_noticed(house: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import availability
+from phongmay_rules.facts import availability, campaigns
 from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing
 from phongmay_rules.facts.declared import origin, side_by_side, stated, with_declared
 from phongmay_rules.facts.rooms import room_facts, school_facts
@@ -141,7 +141,7 @@ def test_an_empty_room() -> None:
     """Nothing declared, nothing registered: everything is missing for that reason, what nobody measures too."""
     facts = by_name(room_facts(replace(ROOM, class_size=None), [], {}, {}, AT))
     every = {name for name, kind in FACTS.items() if kind.subject is SubjectKind.ROOM}
-    assert set(facts) == every - set(availability.ROOM), "availability comes from minutes, not from what is declared"
+    assert set(facts) == every - {*availability.ROOM, *campaigns.ROOM}, "those come from minutes and runs"
     for name, found in facts.items():
         reason = Reason.NOT_DECLARED if FACTS[name].measurable else Reason.NOT_MEASURED_YET
         assert (found.value, found.missing, found.at) == (None, reason, AT)
@@ -207,7 +207,9 @@ def school(**content: Any) -> SchoolPlace:
 def test_an_empty_school() -> None:
     """No room is a number, no line is not: lines that nobody declared may be there."""
     facts = by_name(school_facts(school(), {}, AT))
-    assert set(facts) == {name for name, kind in FACTS.items() if kind.subject is SubjectKind.SCHOOL}
+    assert set(facts) == {name for name, kind in FACTS.items() if kind.subject is SubjectKind.SCHOOL} - {
+        *campaigns.SCHOOL
+    }
     assert facts.pop("computer_rooms") == Found("computer_rooms", 0, AT, None, ())
     for name, found in facts.items():
         reason = Reason.NOT_DECLARED if FACTS[name].measurable else Reason.NOT_MEASURED_YET

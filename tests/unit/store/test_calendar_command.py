@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -88,7 +89,9 @@ def test_export_and_import_again(run: Run, tmp_path: Path) -> None:
     assert run("calendar", "import", path, "--unit", "quan")[1] == "1 unchanged\n"
     assert "nothing was written" in run("calendar", "import", path, "--unit", "th", "--dry-run")[1]
     assert "1 created" in run("calendar", "import", path, "--unit", "th")[1]
-    assert "Năm học" in run("calendar", "list", "--unit", "th")[1]
+    listed = run("calendar", "list", "--unit", "th")[1]
+    assert "Năm học" in listed
+    assert re.search(r"\d{4}-\d\d-\d\d \.\. \d{4}-\d\d-\d\d  ", listed), "the last day is a day"
 
 
 @pytest.mark.parametrize(

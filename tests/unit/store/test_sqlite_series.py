@@ -189,7 +189,7 @@ def test_a_round_lies_in_the_file_of_its_day_and_an_inventory_in_the_main_file(
     tables = {
         row[0] for row in series._connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'm!_%' ESCAPE '!'")
     }
-    assert tables == {"m_hardware", "m_disk", "m_campaign", "m_event"}
+    assert tables == {"m_hardware", "m_disk", "m_campaign", "m_campaign_bins", "m_event"}
 
 
 def test_a_day_is_dropped_whole_and_its_hours_and_newest_rows_stay(series: SqliteSeries, path: Path) -> None:

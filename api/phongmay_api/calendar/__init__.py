@@ -1,0 +1,1 @@
+"""Calendars of units and timetables of rooms: entered, taken back, exchanged as iCalendar."""

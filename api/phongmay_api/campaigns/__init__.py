@@ -1,0 +1,1 @@
+"""Campaigns of concurrent bandwidth tests and their runs over HTTP."""

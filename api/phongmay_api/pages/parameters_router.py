@@ -1,0 +1,135 @@
+"""Routes of the page of parameters: what holds for a unit, and its form in two steps, preview and confirmation.
+
+Nothing is written at the preview. What cannot be set brings the page back with what was typed: 403, 409 or 422.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from phongmay_api.access.scope import CurrentScope, Scope, authorize
+from phongmay_api.context import Context, Shared
+from phongmay_api.pages.forms import Sent, texts_of
+from phongmay_api.pages.parameters import parameters_view
+from phongmay_api.pages.rendering import language_texts, render
+from phongmay_api.parameters import acting
+from phongmay_api.problems import Problem
+from phongmay_rules.adopting import AdoptionError, Effect
+from phongmay_rules.deciding import RightError
+from phongmay_rules.explain import format_value
+from phongmay_rules.model import Pack
+from phongmay_rules.setting import SettingError, read_typed
+from phongmay_store.register.organisation import Unit
+
+router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What was typed, and what became of it."""
+
+    parameter: str = ""
+    value: str = ""
+    reason: str = ""
+    problem: str = ""
+    status: HTTPStatus = HTTPStatus.OK
+    effect: tuple[float, Effect] | None = None
+
+
+def _page(request: Request, context: Context, scope: Scope, unit: Unit, form: _Form, done: str = "") -> Response:
+    words = language_texts(request)
+    view = parameters_view(scope, context.pack, unit, words, form.parameter, form.effect)
+    return render(
+        request,
+        "parameters.html",
+        scope=scope,
+        status=form.status,
+        path=f"/units/{unit.id}/parameters",
+        secure=context.settings.secure_cookies,
+        view=view,
+        form=form,
+        done=done,
+        sample=view.sample,
+    )
+
+
+@router.get("/units/{unit_id}/parameters")
+def parameters_page(
+    request: Request,
+    context: Shared,
+    scope: CurrentScope,
+    unit_id: str,
+    chosen: Annotated[str, Query(alias="set", max_length=100)] = "",
+    done: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """Show every parameter as it holds for a unit, and the form of one."""
+    unit = scope.one(Unit, "organisation unit", Unit.id == unit_id)
+    told = {"yes": "parameter_done", "same": "parameter_same"}.get(done, "")
+    return _page(request, context, scope, unit, _Form(chosen), told)
+
+
+@router.post("/units/{unit_id}/parameters")
+def set_parameter(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
+    """Preview a value, or set it when the preview was confirmed."""
+    unit = scope.one(Unit, "organisation unit", Unit.id == unit_id)
+    words, fields = language_texts(request), texts_of(sent)
+    form = _Form(fields.get("parameter", ""), fields.get("value", ""), fields.get("reason", ""))
+    problem, status = "", HTTPStatus.UNPROCESSABLE_ENTITY
+    try:
+        value = _value(context.pack, form, words.language)
+        effect = acting.preview(scope, context.pack, unit.id, form.parameter, value)
+        if fields.get("step") == "confirm":
+            was = _number(fields.get("was", ""))
+            acting.publish(scope, context.pack, unit.id, form.parameter, value, reason=form.reason, was=was)
+            return _lead(unit, "yes" if effect.values else "same")
+        if not form.reason.strip():
+            raise AdoptionError("no reason")
+    except SettingError as error:
+        declared = context.pack.standard.parameters.get(form.parameter)
+        low, high = (
+            (format_value(bound, declared.unit, words.language) for bound in (declared.low, declared.high))
+            if declared
+            else ("", "")
+        )
+        if error.code == "bounds":
+            problem = words("parameter_problem_bounds", low=low, high=high)
+        else:
+            problem = words.word("parameter_problem", error.code)
+    except RightError:
+        problem, status = words("parameter_problem_right"), HTTPStatus.FORBIDDEN
+    except AdoptionError:
+        problem = words("parameter_problem_reason")
+    except Problem as refused:
+        if refused.code != "parameter_moved":
+            raise
+        problem, status = words("parameter_moved"), refused.status
+    if problem:
+        scope.session.rollback()
+        refused_form = _Form(form.parameter, form.value, form.reason, problem, status)
+        return _page(request, context, scope, unit, refused_form)
+    return _page(
+        request, context, scope, unit, _Form(form.parameter, form.value, form.reason, effect=(value, effect))
+    )  # fmt: skip
+
+
+def _value(pack: Pack, form: _Form, language: str) -> float:
+    declared = pack.standard.parameters.get(form.parameter)
+    if declared is None:
+        raise SettingError("no such parameter", "unknown")
+    return read_typed(declared, form.value, language)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _lead(unit: Unit, done: str) -> Response:
+    return RedirectResponse(f"/units/{unit.id}/parameters?done={done}", HTTPStatus.SEE_OTHER.value)

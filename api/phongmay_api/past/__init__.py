@@ -1,0 +1,1 @@
+"""Verdicts as they stood at a past instant, as known at another."""

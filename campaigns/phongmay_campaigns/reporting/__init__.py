@@ -1,0 +1,1 @@
+"""One run as people read it: its page's charts, its PDF and its CSV, in Vietnamese and English."""

@@ -1,0 +1,258 @@
+"""Facts of concurrent bandwidth tests: places with their runs go in, what rooms and lines were shown to hold comes out.
+
+A floor run that passed shows that every PC gets at least the floor, no more; one that failed shows the rate that was
+reached. A line fails only on two of its last three valid runs on different days (`phongmay_bandwidth.verdict.decide`),
+and a PC fails a room only in the same way. Whatever was not shown is missing, with the reason; nothing is assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from statistics import fmean, median
+
+from phongmay_bandwidth.verdict import PastRun, Verdict, decide
+from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.reasons import Reason
+from phongmay_rules.runs import LineRun
+from phongmay_store.register.campaign import CampaignKind
+from phongmay_store.register.device import DeviceKind, DeviceState
+from phongmay_store.register.place import RoomKind
+from phongmay_store.register.timetable import LOCAL, local_day
+
+HOLDS_S = 92 * DAY
+"""A run vouches for so long: a quarter."""
+LOADED = 0.9
+"""Share of the ordered load that must have gone over a line before it is said to have held."""
+ROOM = ("concurrent_pass_ratio", "concurrent_p10_bps")
+"""Facts of a room."""
+SCHOOL = (
+    "download_p50_bps", "upload_p50_bps", "download_per_student_bps", "download_per_pc_bps", "download_contract_ratio",
+    "upload_contract_ratio", "rtt_mean_s",
+)  # fmt: skip
+"""Facts of a school's lines."""
+_PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
+Select = Callable[[LineRun], float | None]
+
+
+def quarter_start(at: float) -> float:
+    """Give the first instant of the local quarter."""
+    day = local_day(at)
+    first = datetime(day.year, (day.month - 1) // 3 * 3 + 1, 1, tzinfo=LOCAL)
+    return first.timestamp()
+
+
+# ---- rooms -----------------------------------------------------------------------------------------------------------
+
+
+def room_facts(
+    room: RoomPlace, devices: Sequence[DevicePlace], runs: Sequence[LineRun], needed_bps: float, at: float
+) -> list[Found]:
+    """Give which share of the PCs in service passed this quarter, and the rate of the slowest tenth.
+
+    Args:
+        room: the room.
+        devices: what stands in it.
+        runs: runs of its school, oldest first.
+        needed_bps: floor in force now.
+        at: time of the evaluation.
+    """
+    pcs = sorted(d.id for d in devices if d.kind in _PCS and d.state == DeviceState.IN_SERVICE)
+    own = [run for run in runs if run.is_valid and run.kind == CampaignKind.FLOOR and room.id in run.rooms]
+    return [
+        _pass_ratio(room, pcs, [run for run in own if run.at >= quarter_start(at)], needed_bps, at),
+        _room_rate(room, [run for run in own if run.at >= at - HOLDS_S], needed_bps, at),
+    ]
+
+
+def _pass_ratio(room: RoomPlace, pcs: Sequence[str], runs: Sequence[LineRun], needed: float, at: float) -> Found:
+    name = "concurrent_pass_ratio"
+    if not pcs:
+        return missing(name, Reason.NO_MEMBERS, at, sources=(room.row,))
+    if not runs:
+        return missing(name, Reason.NO_RUN_YET, at, sources=(room.row,))
+    enough = [run for run in runs if run.floor_bps >= needed]
+    passed = [pc for pc in pcs if any(pc in run.rooms[room.id].passed for run in enough)]
+    failed = [pc for pc in pcs if pc not in passed and _fails(pc, room.id, runs)]
+    detail = {
+        "pcs": len(pcs), "passed": len(passed), "failed": failed[:20], "open": len(pcs) - len(passed) - len(failed),
+        "runs": len(runs),
+    }  # fmt: skip
+    sources = tuple(run.source for run in runs[-6:])
+    if failed or len(passed) == len(pcs):
+        return Found(name, len(passed) / len(pcs), at, None, sources, detail)
+    why = Reason.FLOOR_RAISED if not enough else Reason.NOT_ALL_TESTED
+    return missing(name, why, at, sources=sources, **detail)
+
+
+def _fails(pc: str, room: str, runs: Sequence[LineRun]) -> bool:
+    """Tell whether a PC failed two of its last three valid runs, on different days."""
+    history = []
+    for run in runs:
+        outcome = run.rooms[room]
+        if pc in outcome.passed or pc in outcome.failed:
+            history.append(PastRun(local_day(run.at), Verdict.PASS if pc in outcome.passed else Verdict.FAIL))
+    return decide(history) is Verdict.FAIL
+
+
+def _room_rate(room: RoomPlace, runs: Sequence[LineRun], needed: float, at: float) -> Found:
+    """Give the rate of the slowest tenth of a room's PCs, each carrying its own share only."""
+    name = "concurrent_p10_bps"
+    history = [
+        PastRun(local_day(run.at), Verdict.PASS if _room_held(run, room.id) else Verdict.FAIL)
+        for run in runs
+        if run.rooms[room.id].p10_bps is not None
+    ]
+    return _standing(
+        name, history, [run for run in runs if run.rooms[room.id].p10_bps is not None], needed, at,
+        lambda run: _own_share(run, run.rooms[room.id].p10_bps), (room.row,),
+    )  # fmt: skip
+
+
+def _room_held(run: LineRun, room: str) -> bool:
+    p10 = run.rooms[room].p10_bps
+    return p10 is not None and p10 >= 0.95 * run.pace_bps
+
+
+def _own_share(run: LineRun, rate: float | None) -> float | None:
+    """Scale a PC's rate down to its own share where it pulled for absent PCs too."""
+    return None if rate is None else rate * run.floor_bps / run.pace_bps if run.pace_bps else rate
+
+
+def _standing(
+    name: str,
+    history: Sequence[PastRun],
+    runs: Sequence[LineRun],
+    needed: float,
+    at: float,
+    reached: Select,
+    sources: tuple[str, ...],
+) -> Found:
+    """Say what several floor runs come to: the floor where it held, the rate where it surely did not, else nothing."""
+    standing = decide(history)
+    if standing is None:
+        return missing(name, Reason.NO_RUN_YET, at, sources=sources)
+    newest = runs[-1]
+    sources = tuple(run.source for run in runs[-3:])
+    detail = {
+        "run": newest.id, "runs": len(runs), "floor_bps": newest.floor_bps, "emulated": newest.emulated,
+        "cause": newest.cause,
+    }  # fmt: skip
+    if standing is Verdict.PASS:
+        if newest.floor_bps < needed:
+            return missing(name, Reason.FLOOR_RAISED, at, sources=sources, **detail)
+        return Found(name, newest.floor_bps, newest.at, None, sources, {**detail, "at_least": True})
+    if standing is Verdict.FAIL:
+        last = next(run for run, past in zip(reversed(runs), reversed(history), strict=True)
+                    if past.verdict is Verdict.FAIL)  # fmt: skip
+        rate = reached(last)
+        if rate is not None:
+            return Found(name, rate, last.at, None, sources, detail)
+    return missing(name, Reason.FAILED_ONCE, at, sources=sources, **detail)
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+
+
+def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: float) -> list[Found]:
+    """Give what the lines of a school were shown to carry, all of them together.
+
+    Args:
+        school: the school with its runs.
+        students: fact of that name.
+        needed_bps: floor in force now.
+        at: time of the evaluation.
+    """
+    recent = [run for run in school.runs if run.is_usable and run.at >= at - HOLDS_S]
+    capacity = [run for run in recent if run.kind == CampaignKind.CAPACITY]
+    download = _median("download_p50_bps", capacity, lambda run: run.ip_dl, at)
+    return [
+        download,
+        _median("upload_p50_bps", capacity, lambda run: run.ip_ul, at),
+        _per_student(download, students, at),
+        _per_pc(school, [run for run in recent if run.kind == CampaignKind.FLOOR], needed_bps, at),
+        _of_contract("download_contract_ratio", school, capacity, lambda run: run.ip_dl, "down_bps", at),
+        _of_contract("upload_contract_ratio", school, capacity, lambda run: run.ip_ul, "up_bps", at),
+        _latency(recent, at),
+    ]
+
+
+def _median(name: str, runs: Sequence[LineRun], rate: Select, at: float) -> Found:
+    found = [(run, value) for run in runs if (value := rate(run)) is not None]
+    if not found:
+        return missing(name, Reason.NO_CAPACITY_RUN, at)
+    values = [value for _, value in found]
+    detail = {"runs": len(values), "lowest": min(values), "highest": max(values), "layer": "ip"}
+    return Found(name, median(values), found[-1][0].at, None, tuple(run.source for run, _ in found[-6:]), detail)
+
+
+def _per_student(download: Found, students: Found, at: float) -> Found:
+    name = "download_per_student_bps"
+    if not isinstance(students.value, float | int) or students.value <= 0:
+        return missing(name, Reason.NOT_DECLARED, at, sources=students.sources)
+    if not isinstance(download.value, float | int):
+        return missing(name, download.missing or Reason.NO_CAPACITY_RUN, at)
+    detail = {"download_bps": download.value, "students": students.value}
+    sources = (*download.sources, *students.sources)
+    return Found(name, download.value / students.value, download.at, None, sources, detail)
+
+
+def _per_pc(school: SchoolPlace, runs: Sequence[LineRun], needed: float, at: float) -> Found:
+    """Only runs of the whole school say that the line serves all PCs; upward failures are no matter of this fact."""
+    rooms = [room for room in school.rooms if room.kind == RoomKind.COMPUTER]
+    whole = [run for run in runs if run.whole_school]
+    loaded = [run for run in whole if run.line_verdict != Verdict.PASS or _was_loaded(run)]
+    if whole and not loaded:
+        newest = whole[-1]
+        return missing(
+            "download_per_pc_bps", Reason.LOAD_NOT_REACHED, at, sources=(newest.source,), run=newest.id,
+            cause=newest.cause,
+        )  # fmt: skip
+    history = [PastRun(local_day(run.at), _downwards(run)) for run in loaded]
+    return _standing("download_per_pc_bps", history, loaded, needed, at, _reached, tuple(room.row for room in rooms))
+
+
+def _was_loaded(run: LineRun) -> bool:
+    """Tell whether the line carried what it was to carry: a slow room can keep the load from ever reaching it."""
+    return run.goodput_dl is not None and run.goodput_dl >= LOADED * run.floor_bps * run.registered
+
+
+def _downwards(run: LineRun) -> Verdict:
+    if run.line_verdict == Verdict.FAIL:
+        return Verdict.FAIL if "down" in run.below else Verdict.PASS
+    return Verdict(run.line_verdict)
+
+
+def _reached(run: LineRun) -> float | None:
+    """Give what each registered PC got in a run that failed: the mean, or the slowest tenth if that is less."""
+    mean = run.goodput_dl / run.registered if run.goodput_dl is not None and run.registered else None
+    found = [rate for rate in (mean, _own_share(run, run.p10_bps)) if rate is not None]
+    return min(found, default=None)
+
+
+def _of_contract(
+    name: str, school: SchoolPlace, runs: Sequence[LineRun], rate: Select, promised: str, at: float
+) -> Found:
+    """Give the mean rate over what all contracts together promise now."""
+    promises = [getattr(line, promised) for line in school.lines]
+    rows = tuple(line.row for line in school.lines)
+    if not promises or not all(promises):
+        return missing(name, Reason.NOT_DECLARED, at, sources=rows)
+    found = [(run, value) for run in runs if (value := rate(run)) is not None]
+    if not found:
+        return missing(name, Reason.NO_CAPACITY_RUN, at, sources=rows)
+    mean = fmean(value for _, value in found)
+    detail = {"runs": len(found), "mean_bps": mean, "contracted_bps": sum(promises), "indicative": len(found) < 1000}
+    sources = (*rows, *(run.source for run, _ in found[-6:]))
+    return Found(name, mean / sum(promises), found[-1][0].at, None, sources, detail)
+
+
+def _latency(runs: Sequence[LineRun], at: float) -> Found:
+    """Give the mean of the idle latencies to the bandwidth server, one a run."""
+    found = [(run, run.idle_s) for run in runs if run.idle_s is not None]
+    if not found:
+        return missing("rtt_mean_s", Reason.NO_RUN_YET, at)
+    detail = {"runs": len(found), "to": "bandwidth server"}
+    sources = tuple(run.source for run, _ in found[-6:])
+    return Found("rtt_mean_s", fmean(value for _, value in found), found[-1][0].at, None, sources, detail)
