@@ -151,7 +151,7 @@ def test_a_device_of_which_nothing_was_heard() -> None:
 def test_silence_is_counted_in_rounds_of_the_devices_own_agent() -> None:
     """100 seconds are three rounds of 30 s, and fewer than two of the 60 s that stand in for an agent unknown."""
     shelf = full("a")
-    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=AT - 100)
+    shelf.heard["a"] = shelf.heard["a"]._replace(last_seen=AT - 100)
     assert by_name(make(shelf, pc("a"))["device", "a"])["silent_expected_s"].value == 90
     shelf.rows["agent"] = []
     assert by_name(make(shelf, pc("a"))["device", "a"])["silent_expected_s"].value == 0
@@ -164,7 +164,7 @@ def test_silence_is_counted_in_rounds_of_the_devices_own_agent() -> None:
 def test_what_works(state: str, last_seen: float, works: int) -> None:
     """In service and heard within a week."""
     shelf = full("a")
-    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=last_seen)
+    shelf.heard["a"] = shelf.heard["a"]._replace(last_seen=last_seen)
     assert by_name(make(shelf, pc("a", state=state))["device", "a"])["works_7d"].value == works
 
 
@@ -202,7 +202,7 @@ def test_a_timetable_that_cannot_be_read_leaves_silence_and_reach_unknown() -> N
     assert by_name(made["device", "b"])["internet_reach_ratio"].value == 1
     silent = by_name(make(Shelf(), pc("a", timetable="whenever"))["device", "a"])
     assert (silent["reported_7d"].value, silent["works_7d"].value) == (0, 0)
-    shelf.heard["a"] = replace(shelf.heard["a"], last_seen=AT - 8 * DAY)
+    shelf.heard["a"] = shelf.heard["a"]._replace(last_seen=AT - 8 * DAY)
     assert by_name(make(shelf, pc("a", timetable="whenever"))["device", "a"])["reported_7d"].value == 0
 
 
