@@ -25,7 +25,7 @@ from phongmay_agent.main import build_parser as agent_parser
 from phongmay_agent.settings import AgentSettings
 from phongmay_contract.catalogue import MEASUREMENTS, Quantity
 from phongmay_contract.topics import DOWN_KINDS, ENVELOPE_KINDS, ROOT, Kind
-from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.facts.catalogue import BEHIND, FACTS, SPANS
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import NumberFrom
 from phongmay_rules.settings import RulesSettings
@@ -271,13 +271,14 @@ def rule_table() -> str:
 
 
 def facts() -> str:
-    """Every fact: unit, subject, source, freshness."""
+    """Every fact: unit, subject, source, window, freshness, coverage."""
     rows = (
         (f"`{kind.name}`", kind.unit, kind.subject, kind.source if kind.measurable else "not measured yet",
-         "each run" if kind.freshness_s is None else f"{kind.freshness_s / 86400:g} d", kind.en)
+         SPANS[kind.window][1], "each run" if kind.freshness_s is None else f"{kind.freshness_s / 86400:g} d",
+         f"{kind.coverage.least:.0%} of {BEHIND[kind.coverage.of][1]}" if kind.coverage else "", kind.en)
         for kind in FACTS.values()
     )  # fmt: skip
-    return _table(["fact", "unit", "about", "source", "freshness", "meaning"], rows)
+    return _table(["fact", "unit", "about", "source", "window", "freshness", "coverage", "meaning"], rows)
 
 
 def declarable() -> str:

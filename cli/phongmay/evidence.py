@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from phongmay_rules.explain import format_value, state_name
-from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.facts.catalogue import FACTS, basis
 from phongmay_rules.reasons import reason_text
 from phongmay_store.register.compliance import SubjectKind, Verdict
 from phongmay_store.register.timetable import LOCAL
@@ -62,7 +62,7 @@ def local(moment: datetime) -> str:
 def _fact(item: Mapping[str, Any], language: str) -> str:
     vi = language == "vi"
     kind = FACTS.get(item["name"])
-    title = f"{kind.vi if vi else kind.en} ({item['name']})" if kind else item["name"]
+    title = f"{kind.vi if vi else kind.en} ({item['name']}; {basis(kind, language)})" if kind else item["name"]
     unit = str(item.get("unit", ""))
     value = format_value(item.get("value"), unit, language)
     if isinstance(item.get("value"), int | float) and unit:

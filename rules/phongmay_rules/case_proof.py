@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from phongmay_contract.units import Unit
 from phongmay_rules.case_model import Case, CaseKind
 from phongmay_rules.cases import Laid, lay, problem_of
 from phongmay_rules.checks.outcome import Member, Setting
@@ -107,6 +106,8 @@ def _exceptions(pack: Pack, rule: Rule) -> Iterator[Reason]:
         yield Reason.IN_REPAIR
     if rule.subject.needs_agent:
         yield Reason.NO_AGENT
+    if all(isinstance(check, Threshold) and check.demanded_by for check in rule.check):
+        yield Reason.NOT_DEMANDED
     if all(isinstance(check, Share) and _all_may_be_exempt(pack, rule, check) for check in rule.check):
         yield Reason.NO_MEMBER_APPLIES
 
@@ -131,10 +132,9 @@ def _has_room(check: Check, settings: Mapping[str, Setting]) -> bool:
         return settings[bound].value if isinstance(bound, str) else bound
 
     if isinstance(check, Threshold):
-        low, high = (0.0, 1.0) if check.unit is Unit.NONE else possible(check.unit)
-        bound = check.at_most if check.at_least is None else check.at_least
-        bounds = [value(one) for one in (bound.values() if isinstance(bound, Mapping) else (bound or 0,))]
-        return all(one < high if check.at_least is not None else one > low for one in bounds)
+        low, high = possible(check.unit)
+        bounds = [value(one) for one in (check.bound.values() if isinstance(check.bound, Mapping) else (check.bound,))]
+        return all(one > low if check.operator == "at_most" else one < high for one in bounds)
     if isinstance(check, Share | Window):
         return value(check.at_least) < 1
     return value(check.at_most) > 0 if isinstance(check, Presence) else True
@@ -157,7 +157,7 @@ def _shown(rule: Rule, checks: Sequence[Rule], laid: Laid) -> Iterator[Sort]:
         wrong = {
             f"check.{index}": outcome
             for index, outcome in enumerate(laid.judge(check) for check in checks)
-            if outcome.state is not State.PASS
+            if outcome.state not in (State.PASS, State.NOT_APPLICABLE)
         }
         for key, outcome in wrong.items():
             if whole.state is State.FAIL and len(wrong) == 1:
@@ -168,9 +168,9 @@ def _shown(rule: Rule, checks: Sequence[Rule], laid: Laid) -> Iterator[Sort]:
 
 def _is_tight(check: Rule, laid: Laid) -> bool:
     """Tell whether the least step of one figure, or of one member, breaks a check; a list has no limit."""
-    return not isinstance(check.check[0], OneOf) and any(
-        nudged.judge(check).state is not State.PASS for nudged in _nudged(laid)
-    )
+    if isinstance(check.check[0], OneOf) or laid.judge(check).state is not State.PASS:
+        return False
+    return any(nudged.judge(check).state is not State.PASS for nudged in _nudged(laid))
 
 
 def _nudged(laid: Laid) -> Iterator[Laid]:

@@ -41,6 +41,7 @@ _COUNTS: Mapping[str, tuple[SubjectKind, ...]] = {
 """Subjects whose rules may count members of a kind."""
 _POSSIBLE: Mapping[Unit, tuple[float, float]] = {
     Unit.RATIO: (0.0, 1.0),
+    Unit.NONE: (0.0, 1.0),
     Unit.DAY: (-sys.float_info.max, sys.float_info.max),
 }
 """What a limit of a unit may be; every other unit counts or measures something and is 0 or more."""
@@ -167,14 +168,17 @@ class _Checker:
         """Check facts, units, parameters and rules that the check names."""
         check = self._check
         if isinstance(check, Threshold):
-            if (check.at_least is None) == (check.at_most is None):
-                raise PackError(f"{self._file}: key '{self._key}' needs exactly one of 'at_least' and 'at_most'")
+            if sum(one is not None for one in (check.at_least, check.above, check.at_most)) != 1:
+                raise PackError(
+                    f"{self._file}: key '{self._key}' needs exactly one of 'at_least', 'above' and 'at_most'"
+                )
             unit = self._fact("fact", check.fact, check.unit)
-            key, bound = ("at_most", check.at_most) if check.at_least is None else ("at_least", check.at_least)
-            if isinstance(bound, Mapping):
-                self._levels(key, bound, unit)
+            if isinstance(check.bound, Mapping):
+                self._levels(check.operator, check.bound, unit)
             else:
-                self._bound(key, bound or 0, unit)
+                self._bound(check.operator, check.bound, unit)
+            if check.demanded_by:
+                self._bound("demanded_by", check.demanded_by, Unit.NONE)
         elif isinstance(check, OneOf):
             self._fact("fact", check.fact, check.unit)
         elif isinstance(check, Presence):
@@ -184,6 +188,7 @@ class _Checker:
             self._bound("at_least", check.at_least, self._fact("fact", check.fact, check.unit))
             self._bound("known_min", check.known_min, self._fact("known", check.known, Unit.SECOND))
             self._bound("coverage_min", check.coverage_min, self._fact("coverage", check.coverage, Unit.RATIO))
+            self._believable(check)
         elif isinstance(check, PerHead):
             self._members(_COUNTS["devices"], "devices", check.of, check.rules)
             self._bound("heads_per_device", check.heads_per_device, Unit.COUNT)
@@ -195,6 +200,16 @@ class _Checker:
             self._bound("at_least", check.at_least, Unit.COUNT)
         else:
             self._share(check)
+
+    def _believable(self, check: Window) -> None:
+        """A rule, or an organisation that sets its parameter, may ask for more behind a share than the fact has."""
+        coverage, bound = FACTS[check.fact].coverage, check.coverage_min
+        low = self._standard.parameters[bound].low if isinstance(bound, str) else bound
+        if coverage is not None and low < coverage.least:
+            raise PackError(
+                f"{self._file}: key '{self._key}.coverage_min' may be {low:g}, expected at least {coverage.least:g}: "
+                f"below that fact '{check.fact}' has no value"
+            )
 
     def _levels(self, key: str, bounds: Mapping[SchoolLevel, Bound], unit: Unit) -> None:
         """Every level that the rule is for has its bound, and no other one."""
@@ -289,11 +304,9 @@ def _check_possible(number: float, unit: Unit, file: Path, key: str) -> None:
 
 def _bounds(check: Check) -> Iterator[Bound]:
     if isinstance(check, Threshold):
-        for bound in (check.at_least, check.at_most):
-            if isinstance(bound, Mapping):
-                yield from bound.values()
-            elif bound is not None:
-                yield bound
+        yield from check.bound.values() if isinstance(check.bound, Mapping) else (check.bound,)
+        if check.demanded_by:
+            yield check.demanded_by
     elif isinstance(check, Presence):
         yield check.at_most
     elif isinstance(check, Share | Count):

@@ -36,6 +36,7 @@ _MEMBERS: Mapping[str, tuple[str, str, str]] = {
 }  # fmt: skip
 _OPERATORS: Mapping[str, tuple[str, str]] = {
     "at_least": ("tối thiểu", "at least"),
+    "above": ("trên", "above"),
     "at_most": ("tối đa", "at most"),
     "one_of": ("phải là", "must be"),
 }
@@ -81,6 +82,8 @@ def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
     head = state_name(verdict.state, language)
     measured, required = verdict.measured, verdict.required
     if not required or "operator" not in required:
+        return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
+    if required["operator"] == "demanded":
         return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
     parts = [_measured(measured, required, language), _required(required, language)]
     if verdict.reason not in (Reason.MET, Reason.BELOW, Reason.ABOVE, Reason.NOT_LISTED):

@@ -1,6 +1,7 @@
 """What a rule pack is made of: the TOML files go in as these typed models, and a key that no model has is refused.
 
-Nothing here is computed; `loader` reads the files and checks what one file alone cannot know (references, units).
+Long because the format of a pack stands in one place. Nothing here is computed; `loader` reads the files and checks
+what one file alone cannot know (references, units).
 """
 
 from __future__ import annotations
@@ -175,13 +176,30 @@ BoundByLevel = Mapping[Annotated[SchoolLevel, Field(strict=False)], Bound]
 
 
 class Threshold(Model):
-    """A fact is at least or at most a number, which may differ by the level of the school."""
+    """A fact is at least, above, or at most a number, which may differ by the level of the school.
+
+    Attributes:
+        above: like `at_least`, but the number itself is not enough.
+        demanded_by: yes/no parameter; no = the check does not apply ("" = it always does).
+    """
 
     kind: Literal["threshold"]
     fact: str
     unit: Annotated[Unit, Field(strict=False)]
     at_least: Bound | BoundByLevel | None = None
+    above: Bound | BoundByLevel | None = None
     at_most: Bound | BoundByLevel | None = None
+    demanded_by: str = ""
+
+    @property
+    def operator(self) -> Literal["at_least", "above", "at_most"]:
+        """How the fact is compared."""
+        return "at_least" if self.at_least is not None else "above" if self.above is not None else "at_most"
+
+    @property
+    def bound(self) -> Bound | BoundByLevel:
+        """What it is compared with."""
+        return next((one for one in (self.at_least, self.above, self.at_most) if one is not None), 0)
 
 
 class OneOf(Model):

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     NOT_THIS_LEVEL = "not_this_level"
     IN_REPAIR = "in_repair"
     NO_MEMBER_APPLIES = "no_member_applies"
+    NOT_DEMANDED = "not_demanded"
     # no value
     NO_DATA = "no_data"
     STALE = "stale"
@@ -72,6 +73,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_MEMBERS: ("không có đối tượng nào được đăng ký để xét", "nothing is registered that could be counted"),
     Reason.NOT_THIS_LEVEL: ("không áp dụng cho cấp học này", "does not apply to this school level"),
     Reason.IN_REPAIR: ("máy đang sửa chữa", "the device is in repair"),
+    Reason.NOT_DEMANDED: ("đơn vị không yêu cầu", "not demanded by the unit's settings"),
     Reason.NO_MEMBER_APPLIES: ("không đối tượng nào thuộc diện áp dụng", "it applies to none of the members"),
     Reason.NO_DATA: ("chưa có số liệu", "no data"),
     Reason.STALE: ("số liệu đã quá cũ", "the data are too old"),

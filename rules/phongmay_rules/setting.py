@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, Unit
+from phongmay_rules.explain import format_value
 from phongmay_rules.model import Pack, Parameter
 from phongmay_store.register.compliance import Parameter as SetParameter
 
+_YES_NO = {"có": 1.0, "yes": 1.0, "không": 0.0, "no": 0.0}
 CODES = frozenset({"unknown", "fixed", "number", "bounds"})
 """Every code of a SettingError."""
 
@@ -109,6 +111,8 @@ def require_settable(pack: Pack, name: str, value: float) -> None:
         raise SettingError(f"no pack in force has the parameter {name!r}", "unknown")
     if declared.low == declared.high:
         raise SettingError(f"'{name}' is a figure of a {declared.number_from} and fixed", "fixed")
+    if declared.unit is Unit.NONE and value not in (0, 1):
+        raise SettingError(f"'{name}' = {value:g}; expected 1 (yes) or 0 (no)", "bounds")
     if not declared.low <= value <= declared.high:
         sentence = f"'{name}' = {value:g} is out of bounds; expected {declared.low:g} to {declared.high:g}"
         raise SettingError(f"{sentence} {declared.unit}".rstrip(), "bounds")
@@ -141,6 +145,8 @@ def shown_in(declared: Parameter, language: str) -> tuple[float, str]:
 
 def typed(declared: Parameter, value: float, language: str) -> str:
     """Write a value as it would be typed into a field, without its sign."""
+    if declared.unit is Unit.NONE:
+        return format_value(value, declared.unit, language)
     factor, _ = shown_in(declared, language)
     text = f"{round(value / factor, 6):.6f}".rstrip("0").rstrip(".")
     return text.replace(".", ",") if language == "vi" else text
@@ -152,6 +158,8 @@ def read_typed(declared: Parameter, text: str, language: str) -> float:
     Raises:
         SettingError: it is no number.
     """
+    if declared.unit is Unit.NONE and text.strip().casefold() in _YES_NO:
+        return _YES_NO[text.strip().casefold()]
     factor, sign = shown_in(declared, language)
     bare = text.strip().removesuffix(sign).strip().replace(",", ".")
     try:

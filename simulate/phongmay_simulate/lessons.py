@@ -22,7 +22,7 @@ def hold_lessons(session: Session, unit_id: str, made_at: datetime) -> None:
     today = made_at.astimezone(LOCAL).date()
     name = "Dữ liệu mẫu: vẫn học vào ngày nghỉ"
     first, last = today - timedelta(days=30), today + timedelta(days=300)
-    put(session, unit_id, NewEntry(CalendarKind.EXCEPTION, first, last, name))
+    put(session, unit_id, NewEntry(CalendarKind.EXCEPTION, first, last, name), "phongmay simulate")
 
 
 def listen_before(series: SeriesWriter, made_at: datetime) -> None:

@@ -66,6 +66,60 @@ def test_an_entry_decides_until_it_is_taken_back(technician: TestClient, registe
     assert (shift.json()["last"], _first_hours(technician, day)) == (None, [])
 
 
+def test_who_entered_and_who_took_back(technician: TestClient, register: Engine) -> None:
+    """Each version names the account that entered it and when; taking back names who did, and the page shows both."""
+    before = datetime.now(LOCAL)
+    made = technician.post(ENTRIES, json={"kind": "holiday", "first": "2026-10-02"}).json()
+    assert (made["entered_by"], made["removed_by"]) == ("ky-thuat", None)
+    assert before <= datetime.fromisoformat(made["recorded_at"]) <= datetime.now(LOCAL)
+    assert "ky-thuat nhập lúc" in technician.get(f"/units/{OWN}/calendar?lang=vi").text
+    assert "entered by ky-thuat" in technician.get(f"/units/{OWN}/calendar?lang=en").text
+    gone = sign_in(register, technician, "quan-ly", OWN, "officer").delete(f"{ENTRIES}/{made['id']}").json()
+    assert (gone["entered_by"], gone["removed_by"]) == ("ky-thuat", "quan-ly")
+    with Session(register) as session:
+        put(session, OWN, NewEntry(CalendarKind.HOLIDAY, date(2026, 10, 2), date(2026, 10, 2), "x"))
+        session.commit()
+    (old,) = technician.get(ENTRIES).json()["items"]
+    assert old["entered_by"] is None
+    assert "không rõ ai nhập" in technician.get(f"/units/{OWN}/calendar?lang=vi").text
+
+
+def test_a_file_names_who_handed_it_in(technician: TestClient, register: Engine) -> None:
+    """Entries of a file belong to the account that applied it; who hands the same in again does not take them over."""
+    query = {"kind": "holiday", "name": "tet.ics"}
+    shown = technician.post(f"{UNIT}/calendar-file/preview", params=query, content=FILE.encode()).json()["preview"]
+    technician.post(f"{UNIT}/calendar-file/apply", params=query | {"preview": shown}, content=FILE.encode())
+    other = sign_in(register, technician, "quan-ly", OWN, "officer")
+    again = other.post(f"{UNIT}/calendar-file/preview", params=query, content=FILE.encode()).json()["preview"]
+    other.post(f"{UNIT}/calendar-file/apply", params=query | {"preview": again}, content=FILE.encode())
+    (entry,) = other.get(ENTRIES).json()["items"]
+    assert entry["entered_by"] == "ky-thuat"
+    changed = FILE.replace("Nghỉ Tết", "Tết").encode()
+    third = other.post(f"{UNIT}/calendar-file/preview", params=query, content=changed).json()["preview"]
+    other.post(f"{UNIT}/calendar-file/apply", params=query | {"preview": third}, content=changed)
+    (entry,) = other.get(ENTRIES).json()["items"]
+    assert (entry["name"], entry["entered_by"]) == ("Tết", "quan-ly")
+
+
+def test_who_set_a_timetable(technician: TestClient, register: Engine) -> None:
+    """A room's timetable names who set it and when; who sets the same again, or changes something else, does not."""
+    assert technician.get(ROOM).json()["timetable_by"] is None
+    week = "Mon-Fri 07:00-11:30"
+    first = technician.put(ROOM, json={"timetable": week}).json()
+    assert (first["timetable"], first["timetable_by"]) == (week, "ky-thuat")
+    other = sign_in(register, technician, "quan-ly", OWN, "officer")
+    again = other.put(ROOM, json={"timetable": f" {week} "}).json()
+    assert (again["timetable_by"], again["timetable_at"]) == ("ky-thuat", first["timetable_at"])
+    with Session(register) as session:
+        room = session.scalars(Room.at().where(Room.id == "room-zz-own-zz")).one()
+        room.revise(session, {"class_size": 41})
+        session.commit()
+    assert other.get(ROOM).json()["timetable_by"] == "ky-thuat"
+    assert "ky-thuat nhập lúc" in other.get(f"/units/{OWN}/calendar?lang=vi").text
+    changed = other.put(ROOM, json={"timetable": ""}).json()
+    assert (changed["timetable"], changed["timetable_by"]) == ("", "quan-ly")
+
+
 @pytest.mark.parametrize(
     "body",
     [

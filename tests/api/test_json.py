@@ -209,6 +209,21 @@ def test_rules_keep_duty_and_figure_apart(reader: TestClient, pack: Pack) -> Non
     assert reader.get("/api/v1/rules/XX-99").status_code == 404
 
 
+def test_a_rule_tells_what_its_facts_are_about(reader: TestClient) -> None:
+    """Who reads a rule learns which time each fact is about, when it is stale, and how much must be known for it."""
+    found = {fact["name"]: fact for fact in reader.get("/api/v1/rules/TB-10").json()["facts"]}
+    assert set(found) == {f"availability_30d_{what}" for what in ("ratio", "known_s", "coverage_ratio")}
+    ratio = found["availability_30d_ratio"]
+    assert (ratio["window"], ratio["coverage"], ratio["coverage_of"]) == ("30d", 0.1, "expected_minutes")
+    assert (ratio["source"], ratio["freshness_s"], found["availability_30d_known_s"]["coverage"]) == (
+        "derived",
+        None,
+        None,
+    )
+    (memory,) = reader.get("/api/v1/rules/TB-01").json()["facts"]
+    assert (memory["window"], memory["freshness_s"], memory["measurable"]) == ("now", 30 * 86400, True)
+
+
 def test_verdict_with_evidence(reader: TestClient) -> None:
     """A verdict gives evidence, figures with their origin, hashes, and its sentence in both languages."""
     listed = reader.get("/api/v1/verdicts", params={"unit": f"unit-{CHILD}", "state": "fail"}).json()["items"]

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 import phongmay_api.pages
 from phongmay_api.pages.texts import EN, SYMBOLS, VI, Texts
+from phongmay_rules.facts.catalogue import FACTS, basis
 from phongmay_rules.model import Pack
 from phongmay_store.register.access import Role
 from phongmay_store.register.compliance import CurrentRun, State, Verdict
@@ -227,4 +228,5 @@ def test_the_catalogue_shows_every_clause_and_rule(reader: TestClient, pack: Pac
     assert all(f'id="{name}"' in page for name in (*pack.clauses, *pack.rules))
     assert all(clause.text.vi in text and clause.note.in_(language) in text for clause in pack.standard.clause)
     assert all(name in text for name in (*pack.standard.parameters, *words))
+    assert all(f'id="fact-{name}"' in page and basis(kind, language) in text for name, kind in FACTS.items())
     assert set(re.findall(r'href="#([^"]+)"', page)) <= {*pack.clauses, *pack.rules, "content"}

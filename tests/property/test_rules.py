@@ -47,7 +47,7 @@ def better(rule: Rule) -> Mapping[str, int]:
     ways: dict[str, set[int]] = {}
     for check in rule.check:
         if isinstance(check, Threshold):
-            ways.setdefault(check.fact, set()).add(1 if check.at_least is not None else -1)
+            ways.setdefault(check.fact, set()).add(-1 if check.operator == "at_most" else 1)
         elif isinstance(check, Window):
             ways.setdefault(check.fact, set()).add(1)
         elif isinstance(check, Presence):
@@ -62,9 +62,14 @@ def better(rule: Rule) -> Mapping[str, int]:
 
 
 def own_facts(rule: Rule) -> list[str]:
-    """Give the facts about the subject itself that a rule reads."""
+    """Give the facts about the subject itself that a rule reads by the packs' own parameters."""
     of_members = {check.fact for check in rule.check if isinstance(check, Share)}
-    return sorted(rule.facts() - of_members)
+    not_demanded = {
+        check.fact
+        for check in rule.check
+        if isinstance(check, Threshold) and check.demanded_by and not PACK.standard.parameters[check.demanded_by].value
+    }
+    return sorted(rule.facts() - of_members - not_demanded)
 
 
 def limits(rule: Rule) -> Iterator[float]:

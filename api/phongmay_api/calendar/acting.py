@@ -76,7 +76,7 @@ def enter(scope: Scope, unit_id: str, entry: NewEntry) -> CalendarEntry:
     Raises:
         CalendarError: it makes no sense.
     """
-    row, _ = put(scope.session, unit_of(scope, unit_id).id, entry)
+    row, _ = put(scope.session, unit_of(scope, unit_id).id, entry, scope.principal.name)
     scope.session.commit()
     return row
 
@@ -91,7 +91,7 @@ def take_back(scope: Scope, unit_id: str, entry_id: str) -> CalendarEntry:
     own = (CalendarEntry.id == entry_id, CalendarEntry.unit_id == unit.id, CalendarEntry.known())
     if scope.session.scalar(select(CalendarEntry.id).where(*own)) is None:
         raise not_found("calendar entry")
-    row = remove(scope.session, entry_id)
+    row = remove(scope.session, entry_id, scope.principal.name)
     scope.session.commit()
     return row
 
@@ -134,7 +134,7 @@ def _import(scope: Scope, unit_id: str, name: str, content: bytes, kind: Calenda
         line = content[: error.start].count(b"\n") + 1
         raise CalendarError(f"{name}: line {line}: this is not UTF-8; save the file as UTF-8") from error
     window = Window.around(datetime.now(LOCAL).date())
-    done = import_ics(scope.session, unit.id, read_ics(text, kind, name, window))
+    done = import_ics(scope.session, unit.id, read_ics(text, kind, name, window), scope.principal.name)
     entries = [
         FileEntry(one.change.value, one.entry.kind, one.entry.first, one.entry.last, one.entry.name, one.entry.hours)
         for one in done
@@ -154,6 +154,6 @@ def set_timetable(scope: Scope, room_id: str, text: str, since: datetime | None 
     room = scope.one(Room, "room", Room.id == room_id)
     words = " ".join(text.split())
     parse(words)
-    fresh = room.revise(scope.session, {"timetable": words}, since=since or utc_now())
+    fresh = room.set_timetable(scope.session, words, scope.principal.name, since=since or utc_now())
     scope.session.commit()
-    return fresh or room
+    return fresh

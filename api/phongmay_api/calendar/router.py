@@ -45,7 +45,7 @@ _Day = Annotated[date | None, Query(ge=_EARLIEST, le=_LATEST, description="Local
 def _row(entry: CalendarEntry) -> EntryRow:
     return EntryRow(
         id=entry.id, kind=entry.kind, first=entry.first, last=entry.last, name=entry.name, hours=entry.hours,
-        recorded_at=entry.recorded_at,
+        recorded_at=entry.recorded_at, entered_by=entry.entered_by, removed_by=entry.removed_by,
     )  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def _hours(scope: Scope, room: Room, first: date, last: date) -> RoomHoursOut:
     except TimetableError:
         days = []  # an unreadable one of old: nothing is expected, and the rules say bad_timetable
     return RoomHoursOut(
-        room_id=room.id, unit_id=room.school_id, timetable=room.timetable, default=DEFAULT, days=days,
-        expired=calendar.expired(last),
+        room_id=room.id, unit_id=room.school_id, timetable=room.timetable, timetable_by=room.timetable_by,
+        timetable_at=room.timetable_at, default=DEFAULT, days=days, expired=calendar.expired(last),
     )  # fmt: skip
 
 

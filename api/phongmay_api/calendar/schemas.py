@@ -32,7 +32,9 @@ class EntryRow(BaseModel):
     last: date | None = Field(description="Last local day, included; null = open.")
     name: str
     hours: str
-    recorded_at: datetime
+    recorded_at: datetime = Field(description="When this version was entered.")
+    entered_by: str | None = Field(description="Account or key that entered it; null = not known.")
+    removed_by: str | None = Field(description="Account or key that took it back; null = nobody did, or not known.")
 
 
 class FileEntryOut(BaseModel):
@@ -67,6 +69,8 @@ class RoomHoursOut(BaseModel):
     room_id: str
     unit_id: str
     timetable: str = Field(description="Empty = the district's default.")
+    timetable_by: str | None = Field(description="Account or key that set it; null = nobody did, or not known.")
+    timetable_at: datetime | None = Field(description="When it was set.")
     default: str = Field(description="What an empty timetable means.")
     days: list[DayOut] = Field(description="Expected hours of each day and what decided them.")
     expired: str = Field(description="What runs out before the last day, and when; empty = nothing.")

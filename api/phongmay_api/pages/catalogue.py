@@ -12,8 +12,9 @@ from datetime import date, datetime
 
 from phongmay_api.pages.texts import Texts
 from phongmay_api.rules.queries import parameter_names
+from phongmay_contract.units import Unit
 from phongmay_rules.explain import format_value, origin_name
-from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.facts.catalogue import DAY, FACTS, FactKind, basis
 from phongmay_rules.model import Clause, Pack, Rule, Stamp
 from phongmay_rules.setting import InForce, Settings
 from phongmay_store.register.timetable import LOCAL
@@ -78,6 +79,21 @@ class RuleLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FactLine:
+    """A fact as the catalogue declares it.
+
+    Attributes:
+        basis: which time it is about, and how much must be known for it.
+        freshness: days after which it is stale; "" = computed by every evaluation.
+    """
+
+    kind: FactKind
+    about: str
+    basis: str
+    freshness: str
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueView:
     """The whole page."""
 
@@ -85,6 +101,7 @@ class CatalogueView:
     assessments: Mapping[str, int]
     rules: Sequence[RuleLine]
     documents: Sequence[DocumentPart]
+    facts: Sequence[FactLine]
 
 
 def catalogue_view(pack: Pack, words: Texts, settings: Settings | None = None) -> CatalogueView:
@@ -122,7 +139,13 @@ def catalogue_view(pack: Pack, words: Texts, settings: Settings | None = None) -
             for rule in sorted(pack.rules.values(), key=lambda rule: rule.id)
         ],
         [part for part in documents if part.clauses],
+        [_fact(kind, language) for kind in FACTS.values()],
     )
+
+
+def _fact(kind: FactKind, language: str) -> FactLine:
+    fresh = "" if kind.freshness_s is None else format_value(kind.freshness_s / DAY, Unit.DAY, language)
+    return FactLine(kind, kind.vi if language == "vi" else kind.en, basis(kind, language), fresh)
 
 
 def _rule(pack: Pack, rule: Rule, today: date, language: str, settings: Settings) -> RuleLine:

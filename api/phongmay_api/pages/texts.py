@@ -12,6 +12,7 @@ from phongmay_api.pages import (
     texts_campaigns,
     texts_clauses,
     texts_decisions,
+    texts_facts,
     texts_parameters,
     texts_past,
 )
@@ -178,10 +179,6 @@ VI: dict[str, str] = {
     "error_429": "Quá nhiều yêu cầu. Vui lòng thử lại sau ít phút.",
     "error_503": "Tạm thời không đọc được dữ liệu. Vui lòng thử lại sau ít phút.",
     "error_other": "Máy chủ không xử lý được yêu cầu này.",
-    "operator_at_least": "tối thiểu {value}",
-    "operator_at_most": "tối đa {value}",
-    "operator_one_of": "một trong: {value}",
-    "operator_per_head": "tối thiểu {value} máy hoạt động",
     "per_head_of": "{heads} học sinh, {per_device} học sinh một máy",
     "heads_from_cap": "sĩ số tối đa của cấp học",
     "heads_from_declared": "sĩ số khai báo",
@@ -353,10 +350,6 @@ EN: dict[str, str] = {
     "error_429": "Too many requests. Please try again in a few minutes.",
     "error_503": "The data cannot be read at the moment. Please try again in a few minutes.",
     "error_other": "The server could not handle this request.",
-    "operator_at_least": "at least {value}",
-    "operator_at_most": "at most {value}",
-    "operator_one_of": "one of: {value}",
-    "operator_per_head": "at least {value} working {value:PC|PCs}",
     "per_head_of": "{heads} {heads:pupil|pupils}, {per_device} {per_device:pupil|pupils} a PC",
     "heads_from_cap": "class-size cap of the level",
     "heads_from_declared": "declared class size",
@@ -369,8 +362,8 @@ EN: dict[str, str] = {
 
 VI |= texts_decisions.VI | texts_clauses.VI | declared_texts.VI
 EN |= texts_decisions.EN | texts_clauses.EN | declared_texts.EN
-VI |= texts_campaigns.VI | texts_past.VI | texts_parameters.VI | texts_calendar.VI
-EN |= texts_campaigns.EN | texts_past.EN | texts_parameters.EN | texts_calendar.EN
+VI |= texts_campaigns.VI | texts_past.VI | texts_parameters.VI | texts_calendar.VI | texts_facts.VI
+EN |= texts_campaigns.EN | texts_past.EN | texts_parameters.EN | texts_calendar.EN | texts_facts.EN
 TABLES: dict[Language, dict[str, str]] = {"vi": VI, "en": EN}
 SYMBOLS = {
     "pass": "✓",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from phongmay_api.problems import not_found
-from phongmay_api.rules.schemas import ClauseOut, DocumentOut, ParameterOut, RuleDetail, RuleOut
-from phongmay_rules.model import Pack, Rule
+from phongmay_api.rules.schemas import ClauseOut, DocumentOut, FactKindOut, ParameterOut, RuleDetail, RuleOut
+from phongmay_rules.facts.catalogue import FACTS, FactKind
+from phongmay_rules.model import Pack, Rule, Text
 
 
 def rule(pack: Pack, rule_id: str) -> Rule:
@@ -66,7 +67,17 @@ def detail(pack: Pack, found: Rule) -> RuleDetail:
         remediation=found.remediation,
         clauses=clauses,
         parameters=parameters,
+        facts=[_fact(FACTS[name]) for name in sorted(found.facts())],
     )
+
+
+def _fact(kind: FactKind) -> FactKindOut:
+    coverage = kind.coverage
+    return FactKindOut(
+        name=kind.name, about=Text(vi=kind.vi, en=kind.en), unit=kind.unit, subject=kind.subject, source=kind.source,
+        measurable=kind.measurable, window=kind.window, freshness_s=kind.freshness_s,
+        coverage=coverage.least if coverage else None, coverage_of=coverage.of if coverage else None,
+    )  # fmt: skip
 
 
 def parameter_names(pack: Pack, found: Rule) -> Iterator[str]:

@@ -45,6 +45,21 @@ class ParameterOut(BaseModel):
     source: Text
 
 
+class FactKindOut(BaseModel):
+    """A fact that a rule reads, as the catalogue declares it."""
+
+    name: str
+    about: Text
+    unit: str = Field(description="Base unit.")
+    subject: str = Field(description="What it is about: device, room, school or district.")
+    source: str = Field(description="measured, declared or derived.")
+    measurable: bool = Field(description="false = nothing measures it yet, so it is always missing.")
+    window: str = Field(description="Which time it is about, e.g. 30d, quarter, now.")
+    freshness_s: float | None = Field(description="Age at which it is stale; null = computed by every evaluation.")
+    coverage: float | None = Field(description="Least share that must be known for a value; null = whole or not there.")
+    coverage_of: str | None = Field(description="Of what: expected_minutes, pcs_in_service, ordered_load.")
+
+
 class RuleOut(BaseModel):
     """A rule of the packs in force."""
 
@@ -72,3 +87,4 @@ class RuleDetail(RuleOut):
     remediation: Text
     clauses: list[ClauseOut]
     parameters: list[ParameterOut]
+    facts: list[FactKindOut] = Field(description="What its own checks read.")

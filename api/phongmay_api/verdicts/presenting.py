@@ -14,7 +14,7 @@ from phongmay_api.verdicts.schemas import ExplanationOut, MissingOut, VerdictDet
 from phongmay_rules import explain
 from phongmay_rules.explanation import Explanation
 from phongmay_rules.explanation import explain as explain_fully
-from phongmay_rules.facts.catalogue import FACTS
+from phongmay_rules.facts.catalogue import FACTS, basis
 from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack, Text
 from phongmay_rules.reasons import Reason, reason_text
@@ -27,6 +27,7 @@ class FactShown:
 
     Attributes:
         name: the fact in words.
+        basis: which time it is about, and how much must be known for it.
         value: in marketed units, or why there is none.
         source: measured, declared or derived; "" when it was never there.
         at: what time it is about.
@@ -34,6 +35,7 @@ class FactShown:
     """
 
     name: str
+    basis: str
     value: str
     source: str
     at: datetime | None
@@ -97,7 +99,14 @@ def _fact(entry: dict[str, Any], language: Language) -> FactShown:
         if entry.get("missing"):
             shown += f" ({reason_text(str(entry['missing']), language)})"
     sources = tuple(str(source) for source in entry.get("sources", ()))
-    return FactShown(name, shown, str(entry.get("source", "")), _from_epoch(entry.get("at")), sources)
+    return FactShown(
+        name,
+        basis(kind, language) if kind else "",
+        shown,
+        str(entry.get("source", "")),
+        _from_epoch(entry.get("at")),
+        sources,
+    )
 
 
 def members(verdict: Verdict) -> list[MemberShown]:

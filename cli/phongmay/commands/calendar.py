@@ -41,6 +41,8 @@ from phongmay_store.register.organisation import Unit, find_external
 from phongmay_store.register.place import Room
 from phongmay_store.register.timetable import DEFAULT, LOCAL, Hours, TimetableError, day_start, parse
 
+COMMAND = "phongmay calendar"
+"""Who enters something, if it is not said."""
 LARGEST_FILE = 5_000_000
 MOST_DAYS = 400
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -76,10 +78,12 @@ def add(commands: Commands) -> None:
     verb.add_argument("--name", default="", metavar="TEXT", help="what people call it")
     verb.add_argument("--hours", default="", metavar="HOURS",
                       help="shift: morning, afternoon, both or hours; exception: 'like Fri' or hours")  # fmt: skip
+    _add_by(verb)
     verb.set_defaults(run=_add)
 
     verb = verbs.add_parser("remove", help="take an entry back, also for the past")
     verb.add_argument("entry", metavar="ENTRY", help="id of the entry, as 'list' prints it")
+    _add_by(verb)
     verb.set_defaults(run=_remove)
 
     verb = verbs.add_parser("list", help="a unit's own entries, with their ids")
@@ -102,6 +106,7 @@ def add(commands: Commands) -> None:
     verb.add_argument("--kind", choices=[kind.value for kind in CalendarKind if kind is not CalendarKind.SHIFT],
                       help="what its events are; files written by 'export' say so themselves")  # fmt: skip
     verb.add_argument("--dry-run", action="store_true", help="only show what would be recorded")
+    _add_by(verb)
     verb.set_defaults(run=_import)
 
     verb = verbs.add_parser("export", help="write a unit's own entries as an iCalendar file")
@@ -112,6 +117,12 @@ def add(commands: Commands) -> None:
 
 def _add_unit(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--unit", required=True, metavar="UNIT", help="id of a unit, or its issuer:value")
+
+
+def _add_by(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--by", default=COMMAND, metavar="WHO", help="login or office of who says so (default: %(default)s)"
+    )
 
 
 def _add_known(verb: argparse.ArgumentParser) -> None:
@@ -145,7 +156,7 @@ def _add(args: argparse.Namespace) -> int:
     last = args.last or (None if kind is CalendarKind.SHIFT else args.first)
     entry = NewEntry(kind, args.first, last, args.name or kind.value, args.hours)
     with _register(args) as session:
-        row, _ = put(session, _unit(session, args.unit).id, entry)
+        row, _ = put(session, _unit(session, args.unit).id, entry, args.by)
         session.commit()
         print(f"+ {_line(row)}")
     return 0
@@ -153,7 +164,7 @@ def _add(args: argparse.Namespace) -> int:
 
 def _remove(args: argparse.Namespace) -> int:
     with _register(args) as session:
-        row = remove(session, args.entry)
+        row = remove(session, args.entry, args.by)
         session.commit()
         print(f"- {_line(row)}")
     return 0
@@ -168,7 +179,8 @@ def _list(args: argparse.Namespace) -> int:
 
 def _line(row: CalendarEntry) -> str:
     hours = f"  [{row.hours}]" if row.hours else ""
-    return f"{row.id}  {row.kind:<9}  {row.first} .. {row.last or 'open'!s:<10}  {row.name}{hours}"
+    by = f"  ({row.entered_by or 'not known by whom'}, {row.recorded_at.astimezone(LOCAL):%Y-%m-%d %H:%M})"
+    return f"{row.id}  {row.kind:<9}  {row.first} .. {row.last or 'open'!s:<10}  {row.name}{hours}{by}"
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -220,7 +232,7 @@ def _import(args: argparse.Namespace) -> int:
     content = read_ics(text, kind, args.file.name, Window.around(datetime.now(LOCAL).date()))
     counts: dict[str, int] = {}
     with _register(args) as session:
-        for done in import_ics(session, _unit(session, args.unit).id, content):
+        for done in import_ics(session, _unit(session, args.unit).id, content, args.by):
             counts[done.change.value] = counts.get(done.change.value, 0) + 1
             if done.change.value in _SIGNS:
                 print(f"{_SIGNS[done.change.value]} {_line(done.entry)}")

@@ -26,6 +26,7 @@ from phongmay_store.register.importing_columns import SHEETS, moment
 from phongmay_store.register.importing_template import write_csv_templates, write_xlsx_template
 
 _SIGNS = {Action.CREATED: "+", Action.CHANGED: "~"}
+_COMMAND = "phongmay register import"
 
 
 def add(commands: Commands) -> None:
@@ -50,6 +51,9 @@ def add(commands: Commands) -> None:
     action.add_argument(
         "--since", metavar="DATE", help="since when the content holds in the world, e.g. 2026-09-05 (default: now)"
     )
+    action.add_argument(
+        "--by", default=_COMMAND, metavar="WHO", help="login or office that hands the files in (default: %(default)s)"
+    )
     action.add_argument("--sample", action="store_true", help="mark the units as invented sample data")
     action.set_defaults(run=_import)
 
@@ -72,7 +76,9 @@ def _import(args: argparse.Namespace) -> int:
     require_current(engine)
     try:
         with Session(engine) as session:
-            result = import_files(session, args.paths, since=since, sample=args.sample, dry_run=args.dry_run)
+            result = import_files(
+                session, args.paths, since=since, sample=args.sample, dry_run=args.dry_run, by=args.by
+            )
             if not args.dry_run and not result.errors:
                 session.commit()
     except SQLAlchemyError as error:

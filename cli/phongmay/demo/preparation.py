@@ -74,7 +74,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
     settings.store.attachments_path.mkdir()
     paths = district.write_files(district.build(seed, made_at), files, with_real_pc=True)
     with Session(engine) as session:
-        result = import_files(session, paths, sample=True)
+        result = import_files(session, paths, sample=True, by="phongmay demo")
         if result.errors:
             raise RuntimeError(f"the sample district does not import: {result.errors[0]}")
         session.flush()

@@ -16,7 +16,7 @@ from math import ceil
 from operator import and_, itemgetter
 from zlib import crc32
 
-from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.facts.catalogue import SPAN_S, Found, Span, is_covered, missing
 from phongmay_rules.facts.network import Expected, minutes_between
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
@@ -25,7 +25,7 @@ from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.timetable import Hours, day_start, local_day
 from phongmay_store.series.interface import Minutes, SeriesReader
 
-WINDOW_DAYS = 30
+WINDOW_S = SPAN_S[Span.MONTH]
 HOUR = 3600
 DEVICE = ("availability_30d_ratio", "availability_30d_known_s", "availability_30d_coverage_ratio")
 ROOM = ("room_availability_30d_ratio", "room_availability_30d_known_s", "room_availability_30d_coverage_ratio")
@@ -100,7 +100,7 @@ class Month:
 def window(at: float) -> tuple[float, float]:
     """Give the true times between which an evaluation counts."""
     end = day_start(local_day(at))
-    return end - WINDOW_DAYS * DAY, end
+    return end - WINDOW_S, end
 
 
 def month(hours: Hours, listening: Mapping[int, int], at: float) -> Month:
@@ -168,8 +168,8 @@ def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: flo
     hours = next(step for step in KNOWN_STEPS_H if step * 60 <= counted.known)
     return [
         Found(ratio, counted.up * RATIO_STEPS // counted.known / RATIO_STEPS, at, None, sources, detail)
-        if counted.known
-        else missing(ratio, Reason.NO_DATA, at, sources=sources, **detail),
+        if is_covered(ratio, counted.known, counted.expected)
+        else missing(ratio, Reason.COVERAGE if counted.known else Reason.NO_DATA, at, sources=sources, **detail),
         Found(known, 3600 * hours, at, None, sources, detail),
         Found(coverage, counted.known * COVERAGE_STEPS // counted.expected / COVERAGE_STEPS, at, None, sources, detail),
     ]

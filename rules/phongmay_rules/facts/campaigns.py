@@ -12,7 +12,7 @@ from datetime import datetime
 from statistics import fmean, median
 
 from phongmay_bandwidth.verdict import PastRun, Verdict, decide
-from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.facts.catalogue import SPAN_S, Found, Span, is_covered, missing
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_rules.runs import LineRun
@@ -21,10 +21,8 @@ from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.place import RoomKind
 from phongmay_store.register.timetable import LOCAL, local_day
 
-HOLDS_S = 92 * DAY
+HOLDS_S = SPAN_S[Span.HELD]
 """A run vouches for so long: a quarter."""
-LOADED = 0.9
-"""Share of the ordered load that must have gone over a line before it is said to have held."""
 ROOM = ("concurrent_pass_ratio", "concurrent_p10_bps")
 """Facts of a room."""
 SCHOOL = (
@@ -80,7 +78,7 @@ def _pass_ratio(room: RoomPlace, pcs: Sequence[str], runs: Sequence[LineRun], ne
         "runs": len(runs),
     }  # fmt: skip
     sources = tuple(run.source for run in runs[-6:])
-    if failed or len(passed) == len(pcs):
+    if failed or is_covered(name, len(passed), len(pcs)):
         return Found(name, len(passed) / len(pcs), at, None, sources, detail)
     why = Reason.FLOOR_RAISED if not enough else Reason.NOT_ALL_TESTED
     return missing(name, why, at, sources=sources, **detail)
@@ -215,7 +213,8 @@ def _per_pc(school: SchoolPlace, runs: Sequence[LineRun], needed: float, at: flo
 
 def _was_loaded(run: LineRun) -> bool:
     """Tell whether the line carried what it was to carry: a slow room can keep the load from ever reaching it."""
-    return run.goodput_dl is not None and run.goodput_dl >= LOADED * run.floor_bps * run.registered
+    ordered = run.floor_bps * run.registered
+    return run.goodput_dl is not None and is_covered("download_per_pc_bps", run.goodput_dl, ordered)
 
 
 def _downwards(run: LineRun) -> Verdict:

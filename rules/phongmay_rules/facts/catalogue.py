@@ -1,6 +1,7 @@
-"""Every fact that a rule may read: name, unit, subject, freshness, source and a sentence; nothing else is a fact.
+"""Every fact that a rule may read: name, unit, subject, window, freshness, coverage, source and a sentence.
 
-`Found` is what the domain functions give: a value, or the reason why there is none.
+Nothing else is a fact. Long because all of them stand in one table. `Found` is what the domain functions give: a value,
+or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from phongmay_bandwidth.analysis import LEAST_PARTICIPATION
 from phongmay_contract.units import Unit
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
@@ -25,13 +27,69 @@ class Source(StrEnum):
     DERIVED = "derived"
 
 
+class Span(StrEnum):
+    """Which time a value is about."""
+
+    NOW = "now"
+    LAST_DAY = "last_school_day"
+    SINCE_HEARD = "since_last_heard"
+    WEEK = "7d"
+    MONTH = "30d"
+    HELD = "92d"
+    QUARTER = "quarter"
+    CALENDAR_MONTH = "month"
+    NOT_DECIDED = "not_decided"
+
+
+SPAN_S: Mapping[Span, float] = {Span.WEEK: 7 * DAY, Span.MONTH: 30 * DAY, Span.HELD: 92 * DAY}
+"""Length of the spans that have one."""
+SPANS: Mapping[Span, tuple[str, str]] = {
+    Span.NOW: ("hiện tại", "now"),
+    Span.LAST_DAY: ("ngày học gần nhất", "last school day"),
+    Span.SINCE_HEARD: ("từ lần nhận dữ liệu cuối", "since it was last heard"),
+    Span.WEEK: ("7 ngày qua", "last 7 days"),
+    Span.MONTH: ("30 ngày qua", "last 30 days"),
+    Span.HELD: ("92 ngày qua", "last 92 days"),
+    Span.QUARTER: ("quý này", "this quarter"),
+    Span.CALENDAR_MONTH: ("trong tháng", "the month"),
+    Span.NOT_DECIDED: ("chưa đo nên chưa định", "not measured yet, so not decided"),
+}
+"""In words, Vietnamese and English."""
+
+
+class Behind(StrEnum):
+    """What must stand behind a value."""
+
+    MINUTES = "expected_minutes"
+    PCS = "pcs_in_service"
+    LOAD = "ordered_load"
+
+
+BEHIND: Mapping[Behind, tuple[str, str]] = {
+    Behind.MINUTES: ("số phút trong giờ sử dụng", "expected minutes"),
+    Behind.PCS: ("số máy đang sử dụng", "PCs in service"),
+    Behind.LOAD: ("lượng tải đã đặt", "ordered load"),
+}
+"""In words, Vietnamese and English."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The least share of something that must be known; with less a fact has no value. A rule may ask for more."""
+
+    of: Behind
+    least: float
+
+
 @dataclass(frozen=True, slots=True)
 class FactKind:
     """A declared fact.
 
     Attributes:
+        window: time that a value is about.
         freshness_s: age at which a value is stale; a row is written anew when it is half as old. None = the fact is
             computed by every evaluation, so the run row itself confirms it and only changes are written.
+        coverage: how much must stand behind a value; None = it is whole or not there.
         measurable: False = nothing in this system measures it yet, so it is always missing, with that reason.
         detail_matters: a different detail is a different fact (not only a different value).
         vi: sentence for pages and reports.
@@ -47,6 +105,8 @@ class FactKind:
     en: str
     detail_matters: bool = False
     measurable: bool = True
+    window: Span = Span.NOW
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +138,8 @@ def missing(name: str, reason: Reason, at: float, *, sources: tuple[str, ...] = 
 _DEVICE, _ROOM, _SCHOOL, _DISTRICT = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT
 _MONTH = 30 * DAY
 """Hardware seldom changes, and a school may be closed for weeks (Tết, summer)."""
+_TENTH = Coverage(Behind.MINUTES, 0.1)
+"""Of less nobody can say how a machine did; rules ask for half unless an organisation set another share."""
 
 FACTS: Mapping[str, FactKind] = {
     kind.name: kind
@@ -112,16 +174,19 @@ FACTS: Mapping[str, FactKind] = {
             "internet_reach_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
             "Tỉ lệ thời gian truy cập được Internet trong giờ sử dụng của ngày học gần nhất",
             "Share of the known time in use of the last school day in which the Internet was reached",
+            window=Span.LAST_DAY, coverage=_TENTH,
         ),
         FactKind(
             "internet_known_s", Unit.SECOND, _DEVICE, Source.DERIVED, None,
             "Thời gian có số liệu truy cập Internet trong giờ sử dụng của ngày học gần nhất",
             "Time in use of the last day about which something is known",
+            window=Span.LAST_DAY,
         ),
         FactKind(
             "internet_coverage_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
             "Tỉ lệ giờ sử dụng của ngày học gần nhất có số liệu",
             "Known part of the time in use of the last school day",
+            window=Span.LAST_DAY,
         ),
         FactKind(
             "heard", Unit.NONE, _DEVICE, Source.DERIVED, None,
@@ -130,11 +195,13 @@ FACTS: Mapping[str, FactKind] = {
         FactKind(
             "silent_expected_s", Unit.SECOND, _DEVICE, Source.DERIVED, None,
             "Thời gian im lặng tính trong giờ sử dụng", "Silence, counted in time in use only",
+            window=Span.SINCE_HEARD,
         ),
         FactKind(
             "reported_7d", Unit.NONE, _DEVICE, Source.DERIVED, None,
             "Máy có gửi dữ liệu trong 7 ngày qua (không tính ngày nghỉ theo lịch)",
             "The device reported within the last 7 days (days off by the calendar not counted)",
+            window=Span.WEEK,
         ),
         FactKind(
             "class_size", Unit.COUNT, _ROOM, Source.DECLARED, None,
@@ -164,16 +231,19 @@ FACTS: Mapping[str, FactKind] = {
             "availability_30d_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
             "Tỉ lệ sẵn sàng trong giờ sử dụng của 30 ngày",
             "Share of the known time in use of 30 days in which the machine was there",
+            window=Span.MONTH, coverage=_TENTH,
         ),
         FactKind(
             "availability_30d_known_s", Unit.SECOND, _DEVICE, Source.DERIVED, None,
             "Thời gian biết được máy có sẵn sàng hay không trong giờ sử dụng của 30 ngày",
             "Time in use of 30 days of which it is known whether the machine was there",
+            window=Span.MONTH,
         ),
         FactKind(
             "availability_30d_coverage_ratio", Unit.RATIO, _DEVICE, Source.DERIVED, None,
             "Tỉ lệ giờ sử dụng của 30 ngày có số liệu về sự sẵn sàng của máy",
             "Known part of the time in use of 30 days",
+            window=Span.MONTH,
         ),
         FactKind(
             "record_fields_missing", Unit.COUNT, _DEVICE, Source.DERIVED, None,
@@ -184,6 +254,7 @@ FACTS: Mapping[str, FactKind] = {
             "works_7d", Unit.NONE, _DEVICE, Source.DERIVED, None,
             "Máy đang sử dụng và có gửi dữ liệu trong 7 ngày qua",
             "The device is in service and reported within the last 7 days",
+            window=Span.WEEK,
         ),
         FactKind(
             "area_m2", Unit.SQUARE_METRE, _ROOM, Source.DECLARED, None,
@@ -210,6 +281,10 @@ FACTS: Mapping[str, FactKind] = {
             "Phòng có thiết bị âm thanh", "The room has audio equipment",
         ),
         FactKind(
+            "has_camera", Unit.NONE, _ROOM, Source.DECLARED, None,
+            "Phòng có máy quay", "The room has a camera",
+        ),
+        FactKind(
             "has_signal_equipment", Unit.NONE, _ROOM, Source.DECLARED, None,
             "Phòng có thiết bị thu phát tín hiệu", "The room has equipment that sends and receives signals",
         ),
@@ -217,37 +292,44 @@ FACTS: Mapping[str, FactKind] = {
             "concurrent_pass_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Phần máy đang sử dụng đạt phép đo đồng thời trong quý",
             "Share of PCs in service that passed the concurrent test this quarter",
+            window=Span.QUARTER, coverage=Coverage(Behind.PCS, 1.0),
         ),
         FactKind(
             "concurrent_p10_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
             "Băng thông mỗi máy khi cả phòng cùng dùng (phân vị 10)",
             "Throughput of a PC while the whole room is busy (10th percentile)",
+            window=Span.HELD, coverage=Coverage(Behind.PCS, LEAST_PARTICIPATION),
         ),
         FactKind(
             "uplink_speed_bps", Unit.BIT_PER_SECOND, _ROOM, Source.DERIVED, None,
             "Tốc độ đường lên của bộ chuyển mạch", "Speed of the switch's uplink",
             measurable=False,
+            window=Span.NOT_DECIDED,
         ),
         FactKind(
             "uplink_busy_p95_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Mức chiếm dụng đường lên của bộ chuyển mạch (phân vị 95)",
             "Utilisation of the switch's uplink (95th percentile)",
             measurable=False,
+            window=Span.NOT_DECIDED,
         ),
         FactKind(
             "room_availability_30d_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Tỉ lệ sẵn sàng của phòng trong giờ sử dụng của 30 ngày",
             "Share of the known time in use of 30 days in which the teacher's PC (or, without one, any PC) was there",
+            window=Span.MONTH, coverage=_TENTH,
         ),
         FactKind(
             "room_availability_30d_known_s", Unit.SECOND, _ROOM, Source.DERIVED, None,
             "Thời gian biết được phòng có sẵn sàng hay không trong giờ sử dụng của 30 ngày",
             "Time in use of 30 days of which it is known whether the room was available",
+            window=Span.MONTH,
         ),
         FactKind(
             "room_availability_30d_coverage_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
             "Tỉ lệ giờ sử dụng của 30 ngày có số liệu về sự sẵn sàng của phòng",
             "Known part of the room's time in use of 30 days",
+            window=Span.MONTH,
         ),
         FactKind(
             "students", Unit.COUNT, _SCHOOL, Source.DECLARED, None,
@@ -276,60 +358,88 @@ FACTS: Mapping[str, FactKind] = {
         FactKind(
             "download_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống của trường (trung vị)", "Download rate of the school (median)",
+            window=Span.HELD,
         ),
         FactKind(
             "upload_p50_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải lên của trường (trung vị)", "Upload rate of the school (median)",
+            window=Span.HELD,
         ),
         FactKind(
             "download_per_student_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống tính trên một học sinh", "Download rate for each pupil",
+            window=Span.HELD,
         ),
         FactKind(
             "download_per_pc_bps", Unit.BIT_PER_SECOND, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống tính trên một máy tính dạy học", "Download rate for each teaching PC",
+            window=Span.HELD, coverage=Coverage(Behind.LOAD, 0.9),
         ),
         FactKind(
             "download_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải xuống trung bình so với hợp đồng", "Mean download rate against the contract",
+            window=Span.HELD,
         ),
         FactKind(
             "upload_contract_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Tốc độ tải lên trung bình so với hợp đồng", "Mean upload rate against the contract",
+            window=Span.HELD,
         ),
         FactKind(
             "rtt_mean_s", Unit.SECOND, _SCHOOL, Source.DERIVED, None,
             "Độ trễ trung bình", "Mean latency",
+            window=Span.HELD,
         ),
         FactKind(
             "loss_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Tỉ lệ mất gói", "Packet loss",
             measurable=False,
+            window=Span.NOT_DECIDED,
         ),
         FactKind(
             "line_availability_month_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Độ khả dụng Internet trong tháng", "Internet availability in the month",
             measurable=False,
+            window=Span.CALENDAR_MONTH,
         ),
         FactKind(
             "line_busy_p95_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
             "Mức chiếm dụng đường truyền trong giờ học (phân vị 95)",
             "Utilisation of the line in school hours (95th percentile)",
             measurable=False,
+            window=Span.NOT_DECIDED,
         ),
         FactKind(
             "report_days_before_20", Unit.DAY, _SCHOOL, Source.DERIVED, None,
             "Số ngày nộp tự đánh giá quý trước ngày 20", "Days by which the quarterly self-report came before the 20th",
             measurable=False,
+            window=Span.QUARTER,
         ),
         FactKind(
             "report_days_before_25", Unit.DAY, _DISTRICT, Source.DERIVED, None,
             "Số ngày gửi báo cáo quý trước ngày 25", "Days by which the quarterly report came before the 25th",
             measurable=False,
+            window=Span.QUARTER,
         ),
     )
 }  # fmt: skip
 """Every fact by name."""
+
+
+def basis(kind: FactKind, language: str) -> str:
+    """Say in words which time a value is about, and how much must be known for it."""
+    vi = language == "vi"
+    text = SPANS[kind.window][not vi]
+    if kind.coverage is None:
+        return text
+    share, of = round(kind.coverage.least * 100), BEHIND[kind.coverage.of][not vi]
+    return f"{text}; cần biết ít nhất {share}% {of}" if vi else f"{text}; needs at least {share} % of the {of}"
+
+
+def is_covered(name: str, known: float, expected: float) -> bool:
+    """Tell whether so much of so much is enough for a value of a fact; of nothing, nothing is."""
+    coverage = FACTS[name].coverage
+    return expected > 0 and (coverage is None or known / expected >= coverage.least)
 
 
 BY_AGENT = tuple(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from phongmay_rules.facts.catalogue import Found, Source, missing
-from phongmay_rules.facts.hardware import support_fact
+from phongmay_rules.facts.hardware import support_days, support_fact
 from phongmay_rules.facts.support import SupportTable
 from phongmay_rules.places import Declaration, DevicePlace
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.timetable import LOCAL
 
 Declarations = Mapping[str, Declaration]
+NOTHING: Declarations = {}
 _TWINS: Mapping[str, str] = {
     "ram_marketed_bytes": "ram",
     "cpu_threads": "cpu_threads",
@@ -70,13 +72,29 @@ def side_by_side(found: Found, declaration: Declaration | None, at: float) -> Fo
 
 
 def with_declared(
-    device: DevicePlace, measured: list[Found], declared: Declarations, table: SupportTable, at: float
+    device: DevicePlace,
+    measured: list[Found],
+    declared: Declarations,
+    table: SupportTable,
+    at: float,
+    of_school: Declarations = NOTHING,
 ) -> list[Found]:
-    """Give all facts of a device: measured ones beside their declarations, then those that are only declared."""
+    """Give all facts of a device: measured ones beside their declarations, then those that are only declared.
+
+    Args:
+        device: the device.
+        measured: its measured facts.
+        declared: what was declared about it.
+        table: the table of support dates.
+        at: time of the evaluation.
+        of_school: what was declared about its school.
+    """
     out = []
     for found in measured:
-        if found.name == "os_support_days_left" and (system := declared.get("os")) is not None:
-            out.append(_system(found, system, table, at))
+        if found.name == "os_support_days_left":
+            system = declared.get("os")
+            known = found if system is None else _system(found, system, table, at)
+            out.append(_extended(known, declared.get("esu_until", of_school.get("esu_until_school")), table, at))
         else:
             out.append(side_by_side(found, declared.get(_TWINS.get(found.name, "")), at))
     out += [stated(name, declared.get(twin), at) for name, twin in _SCREEN.items()]
@@ -84,6 +102,26 @@ def with_declared(
     absent += [name for name in _RECORD if name not in declared]
     sources = (device.row, *(declared[name].row for name in _RECORD if name in declared))
     return [*out, Found("record_fields_missing", len(absent), at, None, sources, {"missing": absent})]
+
+
+def _extended(found: Found, declaration: Declaration | None, table: SupportTable, at: float) -> Found:
+    """Lengthen the support of a machine with extended updates: to the declared day, at most to the maker's own."""
+    detail = found.detail
+    if declaration is None or found.value is None:
+        return found
+    release = table.find(*(str(detail.get(key, "")) for key in ("os_id", "os_version", "os_name")))
+    if release is None or release.extended_ends is None:
+        return found
+    ends = min(date.fromisoformat(str(declaration.value)), release.extended_ends)
+    if ends <= release.ends:
+        return found
+    more = {
+        "ends": ends.isoformat(), "table": table.sources[release.extended_source],
+        "extended": declaration.value, "extended_by": declaration.by,
+    }  # fmt: skip
+    today = datetime.fromtimestamp(at, UTC).astimezone(LOCAL).date()
+    sources = (*found.sources, declaration.row)
+    return replace(found, value=support_days(ends, today), sources=sources, detail={**detail, **more})
 
 
 def _system(found: Found, declaration: Declaration, table: SupportTable, at: float) -> Found:

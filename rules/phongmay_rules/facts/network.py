@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from phongmay_rules.facts.catalogue import DAY, Found, missing
+from phongmay_rules.facts.catalogue import DAY, Found, is_covered, missing
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import Hours, local_day
 from phongmay_store.series.interface import Minutes, Row
@@ -101,10 +101,11 @@ def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: floa
     if not due:
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
     sources = (f"series:minutes/{int(max(expected.start, since))}-{int(expected.end)}", *expected.sources)
-    if known:
+    if is_covered(names[0], known, due):
         share = Found(names[0], reached * REACH_STEPS // known / REACH_STEPS, at, None, sources, detail)
     else:
-        share = missing(names[0], Reason.NO_DATA, at, sources=sources, **detail)
+        why = Reason.COVERAGE if known else Reason.NO_DATA
+        share = missing(names[0], why, at, sources=sources, **detail)
     known_s = KNOWN_STEPS_S[bisect_right(KNOWN_STEPS_S, known * 60) - 1]
     coverage = known * COVERAGE_STEPS // due / COVERAGE_STEPS
     return [

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 
-from phongmay_rules.facts.catalogue import DAY, Found
+from phongmay_rules.facts.catalogue import DAY, SPAN_S, Found, Span
 from phongmay_store.register.timetable import Hours
 from phongmay_store.series.interface import Presence, Row
 
 DEFAULT_INTERVAL_S = 60.0
-REPORTED_S = 7 * DAY
+REPORTED_S = SPAN_S[Span.WEEK]
 """Days that a calendar has closed do not count: after Tết a PC is not held to have vanished."""
 SILENCE_MAX_S = 60 * DAY
 """Silence is not looked at further back than this: it is long enough for every limit."""

@@ -45,6 +45,7 @@ def room_facts(
             "has_teacher_pc", declared.get("teacher_computer"), at),
         _internet(devices, reach, declared, at),
         stated("has_audio", declared.get("audio"), at),
+        stated("has_camera", declared.get("camera"), at),
         stated("has_signal_equipment", declared.get("signal_equipment"), at),
         *not_measured(SubjectKind.ROOM, at),
     ]  # fmt: skip

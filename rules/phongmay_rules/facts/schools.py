@@ -55,12 +55,12 @@ class FactMaker:
         )
         out: dict[Subject, list[Found]] = {}
         for school in schools:
-            own = school.declared.get((SubjectKind.SCHOOL, school.id), {})
+            of_school = school.declared.get((SubjectKind.SCHOOL, school.id), {})
             needed = self.floor_of(school.id) if school.runs else 0.0
-            of_school = rooms.school_facts(school, own, self.at)
-            students = next(fact for fact in of_school if fact.name == "students")
-            of_school += campaigns.line_facts(school, students, needed, self.at)
-            out[SubjectKind.SCHOOL, school.id] = of_school
+            facts = rooms.school_facts(school, of_school, self.at)
+            students = next(fact for fact in facts if fact.name == "students")
+            facts += campaigns.line_facts(school, students, needed, self.at)
+            out[SubjectKind.SCHOOL, school.id] = facts
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
             counts = self.book.read(school, self.at)
@@ -72,7 +72,7 @@ class FactMaker:
                 reach[device.id] = next(fact for fact in found if fact.name == "internet_reach_ratio")
                 standing.setdefault(device.room_id, []).append(device)
                 own = school.declared.get((SubjectKind.DEVICE, device.id), {})
-                out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at)
+                out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at, of_school)
             for room in school.rooms:
                 own = school.declared.get((SubjectKind.ROOM, room.id), {})
                 devices = standing.get(room.id, [])
@@ -86,13 +86,14 @@ class FactMaker:
     def devices(self, school: SchoolPlace, only: Collection[str], series: SeriesReader) -> dict[Subject, list[Found]]:
         """Give the facts of some devices of a school, nothing about rooms or the school."""
         chosen = [device for device in school.devices if device.id in only]
+        of_school = school.declared.get((SubjectKind.SCHOOL, school.id), {})
         snapshot = self._snapshot([(school.calendar, device) for device in chosen], series)
         counts = self.book.read(school, self.at) or self._count(school, chosen, (), series, snapshot)
         out: dict[Subject, list[Found]] = {}
         for device in chosen:
             own = school.declared.get((SubjectKind.DEVICE, device.id), {})
             found = self._device(device, school.calendar, snapshot, counts)
-            out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at)
+            out[SubjectKind.DEVICE, device.id] = with_declared(device, found, own, self.table, self.at, of_school)
         return out
 
     def _snapshot(self, devices: Iterable[tuple[Calendar, DevicePlace]], series: SeriesReader) -> Snapshot:

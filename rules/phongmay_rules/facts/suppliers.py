@@ -160,6 +160,7 @@ BY_FACT: Mapping[str, Supply] = {
     "has_teacher_pc": _COMPONENT,
     "has_internet": _COMPONENT,
     "has_audio": _COMPONENT,
+    "has_camera": _COMPONENT,
     "has_signal_equipment": _COMPONENT,
     "concurrent_pass_ratio": _CONCURRENT,
     "concurrent_p10_bps": _CONCURRENT,

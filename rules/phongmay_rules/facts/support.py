@@ -27,6 +27,7 @@ class Release(BaseModel):
         editions: words of the full name, one of which must be there (empty = any name).
         not_editions: words that must not be there.
         ends: last day of support.
+        extended_ends: last day of the security updates that must be registered for; None = there are none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +38,8 @@ class Release(BaseModel):
     not_editions: tuple[str, ...] = ()
     ends: date
     source: str
+    extended_ends: date | None = None
+    extended_source: str = ""
 
 
 class _File(BaseModel):
@@ -92,8 +95,11 @@ def read_table(path: Path = TABLE) -> SupportTable:
         raise PackError(f"{path}: key '{where}': {first['msg']}") from error
     releases: dict[tuple[str, str], list[Release]] = {}
     for release in content.release:
-        if release.source not in content.sources:
-            raise PackError(f"{path}: {release.os_id} {release.os_version}: unknown source '{release.source}'")
+        named = [release.source, *([release.extended_source] if release.extended_ends else [])]
+        if unknown := [source for source in named if source not in content.sources]:
+            raise PackError(f"{path}: {release.os_id} {release.os_version}: unknown source '{unknown[0]}'")
+        if release.extended_ends is not None and release.extended_ends <= release.ends:
+            raise PackError(f"{path}: {release.os_id} {release.os_version}: extended_ends is not after ends")
         releases.setdefault((release.os_id.casefold(), release.os_version.casefold()), []).append(release)
     for entries in releases.values():
         entries.sort(key=lambda release: not release.editions)

@@ -52,6 +52,9 @@ class CalendarEntry(Versioned):
         name: what people call it.
         hours: of a shift "morning", "afternoon", "both" or hours; of an exception "" (the day's own timetable),
             "like Fri" or hours.
+        entered_by: account, key or office that recorded this version; when: `recorded_at`. None = not known, as of
+            everything from before revision 0012.
+        removed_by: who recorded that it never held; when: `superseded_at`.
         uid: id of the event in iCalendar files; of an entry made by hand its own id with "@phongmay".
     """
 
@@ -62,6 +65,12 @@ class CalendarEntry(Versioned):
     name: Mapped[str]
     hours: Mapped[str] = mapped_column(default="")
     uid: Mapped[str]
+    entered_by: Mapped[str | None]
+    removed_by: Mapped[str | None]
+
+    def says(self) -> tuple[object, ...]:
+        """Give what it says, whoever recorded it."""
+        return self.valid_from, self.valid_to, self.kind, self.name, self.hours, self.uid
 
     @property
     def first(self) -> date:
@@ -148,13 +157,14 @@ class Change(StrEnum):
     REMOVED = "removed"
 
 
-def put(session: Session, unit_id: str, entry: NewEntry) -> tuple[CalendarEntry, Change]:
+def put(session: Session, unit_id: str, entry: NewEntry, by: str | None = None) -> tuple[CalendarEntry, Change]:
     """Record an entry; one with a uid takes the place of what the unit has under this kind and uid.
 
     Args:
         session: open transaction; the caller commits.
         unit_id: the unit, which the caller has made sure exists.
         entry: what holds.
+        by: account, key or office that says so; None = not known. An entry that says the same keeps who said it first.
 
     Raises:
         CalendarError: the entry makes no sense.
@@ -168,10 +178,10 @@ def put(session: Session, unit_id: str, entry: NewEntry) -> tuple[CalendarEntry,
     fresh = CalendarEntry(
         id=entry_id, unit_id=unit_id, kind=entry.kind.value, name=entry.name, hours=" ".join(entry.hours.split()),
         uid=entry.uid or f"{entry_id}@phongmay", valid_from=valid_from, valid_to=valid_to, recorded_at=now,
+        entered_by=by,
     )  # fmt: skip
     if known is not None:
-        same = (known.valid_from, known.valid_to) == (valid_from, valid_to)
-        if same and known.properties() == fresh.properties():
+        if known.says() == fresh.says():
             return known, Change.UNCHANGED
         known.superseded_at = now
     session.add(fresh)
@@ -179,8 +189,8 @@ def put(session: Session, unit_id: str, entry: NewEntry) -> tuple[CalendarEntry,
     return fresh, Change.CHANGED if known else Change.CREATED
 
 
-def remove(session: Session, entry_id: str) -> CalendarEntry:
-    """Record that an entry never held.
+def remove(session: Session, entry_id: str, by: str | None = None) -> CalendarEntry:
+    """Record that an entry never held, and who says so.
 
     Raises:
         CalendarError: there is no such entry.
@@ -188,7 +198,7 @@ def remove(session: Session, entry_id: str) -> CalendarEntry:
     found = session.scalar(select(CalendarEntry).where(CalendarEntry.id == entry_id, CalendarEntry.known()))
     if found is None:
         raise CalendarError(f"there is no calendar entry {entry_id!r}; 'phongmay calendar list' shows them")
-    found.superseded_at = utc_now()
+    found.superseded_at, found.removed_by = utc_now(), by
     session.flush()
     return found
 

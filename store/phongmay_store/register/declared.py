@@ -51,7 +51,7 @@ class Declarable:
 
     Attributes:
         subject: kind of the thing that it is about.
-        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text".
+        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text", "date" (kept as 2027-10-12).
         factor: written number -> base units.
         low: least believable written number.
         high: greatest believable written number.
@@ -66,8 +66,8 @@ class Declarable:
 
     @property
     def is_text(self) -> bool:
-        """It is a word, not a number."""
-        return self.unit == "text"
+        """It is a word or a day, not a number."""
+        return self.unit in ("text", "date")
 
 
 _DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
@@ -81,6 +81,7 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("system_disk", _DEVICE, "GB", GB, 4, 100_000),
         Declarable("link_speed", _DEVICE, "Mbit/s", MBIT_PER_SECOND, 10, 400_000),
         Declarable("os", _DEVICE, "text"),
+        Declarable("esu_until", _DEVICE, "date"),
         Declarable("screen_width", _DEVICE, "px", 1, 320, 16_384),
         Declarable("screen_height", _DEVICE, "px", 1, 240, 16_384),
         Declarable("serial_number", _DEVICE, "text"),
@@ -92,6 +93,7 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("audio", _ROOM, "yes/no"),
         Declarable("camera", _ROOM, "yes/no"),
         Declarable("signal_equipment", _ROOM, "yes/no"),
+        Declarable("esu_until_school", _SCHOOL, "date"),
         Declarable("students", _SCHOOL, "", 1, 0, 100_000),
         Declarable("modern_labs", _SCHOOL, "", 1, 0, 100),
         Declarable("classrooms", _SCHOOL, "", 1, 0, 1000),

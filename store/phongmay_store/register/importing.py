@@ -31,6 +31,7 @@ def import_files(
     since: datetime | None = None,
     sample: bool = False,
     dry_run: bool = False,
+    by: str | None = None,
 ) -> ImportResult:
     """Import CSV and XLSX files, or directories of them.
 
@@ -40,6 +41,7 @@ def import_files(
         since: since when the content holds in the world (aware, not in the future); None = now.
         sample: mark the units as invented, so that they are shown as sample data.
         dry_run: write nothing, only tell what would be done.
+        by: account or office that hands the files in; stands with the timetables that they set. None = not known.
     """
     now = utc_now()
     if since is not None and since > now:
@@ -54,7 +56,7 @@ def import_files(
     if not rows and not result.errors:
         result.errors.append(RowError(", ".join(map(str, paths)), 0, "", "", "holds no row"))
     if not result.errors and not dry_run:
-        plan.write(since or now, since)
+        plan.write(since or now, since, by)
     return result
 
 

@@ -5,8 +5,10 @@ A value in the wrong unit, out of all belief, or about the wrong kind of thing g
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from phongmay_store.register.declared import DECLARABLE, Declarable
@@ -49,8 +51,19 @@ def items(row: Row) -> Iterator[Item]:
             yield read_value(column, DECLARABLE[name], row.values[column])
 
 
+def read_day(text: str) -> date | None:
+    """Read a day as people in Viet Nam write it (12/10/2027) or as ISO 8601 does."""
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text.strip(), form).replace(tzinfo=UTC).date()
+    return None
+
+
 def read_value(column: str, kind: Declarable, text: str) -> Item:
     """Read one value as a person writes it, in the unit of its item."""
+    if kind.unit == "date":
+        day = read_day(text)
+        return Item(column, kind, None, day.isoformat() if day else "", "" if day else "expected a day: 2027-10-12")
     if kind.is_text:
         return Item(column, kind, None, text)
     if kind.unit == "yes/no":

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
-from phongmay_store.register.base import Versioned, new_id
+from phongmay_store.register.base import Versioned, new_id, utc_now
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declarable, Declared
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
@@ -30,14 +30,18 @@ _PREFIXES: Mapping[str, str] = {
     DeviceKind.DISPLAY: "tv",
 }  # fmt: skip
 _SITTING = (DeviceKind.PC, DeviceKind.TEACHER_PC)
-
-
 _Key = tuple[str | None, str]
 
 
 def _fold(name: str) -> str:
     """Names that differ in capitals only mean the same thing."""
     return name.casefold()
+
+
+def _set_by(thing: Thing, values: Mapping[str, Any], by: str | None) -> dict[str, Any]:
+    """Give who set the timetable of a room that gets one, and when."""
+    is_set = thing.model is Room and bool(values.get("timetable") or (thing.before and "timetable" in values))
+    return {"timetable_by": by, "timetable_at": utc_now()} if is_set else {}
 
 
 class Plan:
@@ -94,21 +98,24 @@ class Plan:
         self._count_kept()
         self.result.unit_ids = dict(self._external)
 
-    def write(self, valid_from: datetime, since: datetime | None) -> None:
+    def write(self, valid_from: datetime, since: datetime | None, by: str | None = None) -> None:
         """Put the new rows and revisions into the session.
 
         Args:
             valid_from: since when new things exist.
             since: since when changed things are different; None = now.
+            by: account or office that hands the files in; None = not known.
         """
         for name, unit_id in self._new_external:
             issuer, _, value = name.partition(":")
             self._session.add(ExternalId(unit_id=unit_id, issuer=issuer, value=value))
         for thing in self._things():
             if thing.row is not None and thing.before is None:
-                self._session.add(thing.model(id=thing.id, valid_from=valid_from, **thing.values))
+                values = thing.values | _set_by(thing, thing.values, by)
+                self._session.add(thing.model(id=thing.id, valid_from=valid_from, **values))
             elif thing.before is not None and thing.differing:
-                thing.before.revise(self._session, thing.differing, since=since)
+                differing = thing.differing | _set_by(thing, thing.differing, by)
+                thing.before.revise(self._session, differing, since=since)
         self._session.flush()
 
     def _things(self) -> Iterator[Thing]:

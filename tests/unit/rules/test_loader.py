@@ -60,6 +60,8 @@ def change(tmp_path: Path) -> Change:
         ("rules/PH-02.toml", 'kind = "share"', 'kind = "expression"', ["PH-02.toml", "'check.0'", "'per_head'"]),
         ("rules/PH-02.toml", "at_least = 1.0", 'at_least = 1.0\nfact = "heard"', ["PH-02.toml", "exactly one of"]),
         ("rules/TB-11.toml", "at_most = 0", "at_least = 0\nat_most = 5", ["TB-11.toml", "exactly one of"]),
+        ("rules/TB-08.toml", '"reach_coverage_min"', "0.05", ["TB-08.toml", "may be 0.05", "at least 0.1"]),
+        ("standard.toml", "low = 0.1", "low = 0.09", ["TB-08.toml", "may be 0.09", "at least 0.1"]),
         ("standard.toml", "schema_version = 1", "schema_version = 2", ["standard.toml", "'schema_version'"]),
         ("standard.toml", "value = 4_294_967_296", "value = 4", ["standard.toml", "parameters.ram_min.value"]),
         ("standard.toml", 'document = "tt-28-2020"', 'document = "tt-28"', ["standard.toml", "'tt-28-2020'"]),
@@ -134,7 +136,7 @@ def test_every_sort_that_applies_is_demanded(change: Change) -> None:
     assert load_pack(str(folder)).cases
     assert {kind: demanded.count(kind) for kind in lines} == {
         CaseKind.FAIL: 6, CaseKind.AT_LIMIT: 6, CaseKind.NO_DATA: 6, CaseKind.STALE: 2, CaseKind.WAIVED: 6,
-        CaseKind.NOT_APPLICABLE: 2,
+        CaseKind.NOT_APPLICABLE: 3,
     }  # fmt: skip
 
 

@@ -70,6 +70,16 @@ def test_entries_are_added_shown_and_taken_back(run: Run) -> None:
     assert run("calendar", "list", "--unit", "quan") == (0, "")
 
 
+def test_who_entered_it_is_listed(run: Run) -> None:
+    """The list names who entered an entry: as was said, or the command itself."""
+    exam = ("calendar", "add", "--unit", "quan", "--kind", "exam", "--from")
+    run(*exam, "2026-11-25", "--by", "phòng giáo dục")
+    run(*exam, "2026-11-26")
+    first, second = run("calendar", "list", "--unit", "quan")[1].splitlines()
+    assert re.search(r"\(phòng giáo dục, \d{4}-\d\d-\d\d \d\d:\d\d\)$", first)
+    assert "(phongmay calendar, " in second
+
+
 def test_what_was_known_can_be_shown(run: Run) -> None:
     """--known-at gives the calendar that was believed, before a correction."""
     before = (utc_now() - timedelta(seconds=1)).isoformat()

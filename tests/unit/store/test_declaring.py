@@ -62,7 +62,8 @@ def say(session: Session, model: type[Versioned], name: str, text: str | None, s
     [
         ("ram", "8", 8 * GIB), ("ram", "0,5", GIB // 2), ("area", " 52,5 ", 52.5), ("audio", "Có", 1.0),
         ("audio", "no", 0.0), ("os", "windows  10-22H2", "windows 10-22H2"), ("students", "700", 700.0),
-        ("contracted_down", "300", 300e6), ("class_size", "35", 35.0),
+        ("contracted_down", "300", 300e6), ("class_size", "35", 35.0), ("esu_until", " 12/10/2027", "2027-10-12"),
+        ("esu_until_school", "2027-10-12", "2027-10-12"),
     ],
 )  # fmt: skip
 def test_words_are_read_in_their_unit(name: str, text: str, value: float | str) -> None:
@@ -78,6 +79,7 @@ def test_words_are_read_in_their_unit(name: str, text: str, value: float | str) 
         ("ram", "lots", "expected a number from 0.25 to 4096 GB"), ("ram", "5000", "expected a number"),
         ("students", "7.5", "whole number"), ("class_size", "0", "from 1 to 200"), ("area", "NaN", "expected a number"),
         ("audio", "maybe", "yes or no"), ("os", "x" * 201, "at most 200"), ("area", "", "is empty"),
+        ("esu_until", "2027-13-01", "expected a day"), ("esu_until", "next year", "expected a day"),
         ("area", "1e400", "expected a number"), ("students", "-3", "expected a number"),
     ],
 )  # fmt: skip

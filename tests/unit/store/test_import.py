@@ -256,3 +256,20 @@ def test_dry_run_writes_nothing(register: Session, tmp_path: Path) -> None:
     assert sum(result.created.values()) == 8
     assert not register.new
     assert not register.dirty
+
+
+def test_a_timetable_names_who_handed_it_in(register_engine: Engine, tmp_path: Path) -> None:
+    """A file that sets a timetable leaves its bearer's name with it, until another one changes the timetable."""
+
+    def set_by(folder: str, by: str, timetable: str, size: int) -> tuple[str, str | None, bool]:
+        rooms = f"school,name,kind,class_size,timetable\nmoet:1,Phòng máy 1,computer_room,{size},{timetable}\n"
+        with Session(register_engine) as session, session.begin():
+            assert not import_files(session, [write(tmp_path / folder, {**ALL, "rooms": rooms})], by=by).errors
+        with Session(register_engine) as session:
+            room = session.scalars(Room.at()).one()
+            return room.timetable, room.timetable_by, room.timetable_at is not None
+
+    assert set_by("none", "phongmay", "", 35) == ("", None, False)
+    assert set_by("first", "phòng giáo dục", "always", 35) == ("always", "phòng giáo dục", True)
+    assert set_by("same", "ban kiểm kê", "always", 36) == ("always", "phòng giáo dục", True)
+    assert set_by("other", "ban kiểm kê", "never", 36) == ("never", "ban kiểm kê", True)

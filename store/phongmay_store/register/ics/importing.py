@@ -25,8 +25,8 @@ class Imported:
     entry: CalendarEntry
 
 
-def import_ics(session: Session, unit_id: str, content: IcsFile) -> list[Imported]:
-    """Record what a file says about a unit; the caller commits."""
+def import_ics(session: Session, unit_id: str, content: IcsFile, by: str | None = None) -> list[Imported]:
+    """Record what a file says about a unit, and who handed it in; the caller commits."""
     named = {(entry.kind, entry.uid) for entry in content.entries}
     out: list[Imported] = []
     for known in list(entries_of(session, unit_id)):
@@ -34,9 +34,9 @@ def import_ics(session: Session, unit_id: str, content: IcsFile) -> list[Importe
         event = key[0], _OCCURRENCE.sub("", known.uid)
         is_of_file = key in content.uids or (event in content.uids and _inside(known, content.window))
         if is_of_file and key not in named:
-            out.append(Imported(Change.REMOVED, remove(session, known.id)))
+            out.append(Imported(Change.REMOVED, remove(session, known.id, by)))
     for entry in content.entries:
-        row, change = put(session, unit_id, entry)
+        row, change = put(session, unit_id, entry, by)
         out.append(Imported(change, row))
     return out
 

@@ -1,0 +1,126 @@
+"""Extended security updates: an end that is declared for a machine or its school, as far as the maker gives them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phongmay_rules.errors import PackError
+from phongmay_rules.facts.catalogue import Found, Source, missing
+from phongmay_rules.facts.declared import Declarations, with_declared
+from phongmay_rules.facts.hardware import support_days, support_fact
+from phongmay_rules.facts.schools import FactMaker
+from phongmay_rules.facts.support import TABLE, read_table, shipped_table
+from phongmay_rules.places import Declaration, DevicePlace, SchoolPlace
+from phongmay_rules.reasons import Reason
+from phongmay_store.register.timetable import LOCAL
+
+AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
+TODAY = date(2026, 11, 23)
+NAME = "os_support_days_left"
+OVER, MAKERS = date(2025, 10, 14), date(2028, 10, 10)
+"""Windows 10 22H2: when support ended for all, and when it ends for those who registered."""
+PC = DevicePlace("a", "th", "r1", "pc", "in_service", AT, False, "", "dv:a")
+
+
+def until(day: str, row: str = "dc:esu") -> Declaration:
+    """Declare extended updates until a day."""
+    return Declaration(day, AT - 86400, "Ban kiểm kê", "", row)
+
+
+def seen(version: str = "10-22H2") -> Found:
+    """See an operating system."""
+    return support_fact("windows", version, "Windows Pro", shipped_table(), AT, AT - 60, ("d/r/1",))
+
+
+def known(found: Found, declared: Declarations, of_school: Declarations | None = None, at: float = AT) -> Found:
+    """Give the fact beside what is declared of the machine and of its school."""
+    facts = with_declared(PC, [found], declared, shipped_table(), at, of_school or {})
+    return next(fact for fact in facts if fact.name == NAME)
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ("2027-10-12", date(2027, 10, 12)),
+        ("2028-10-10", MAKERS),
+        ("2030-01-01", MAKERS),
+        ("2025-10-15", date(2025, 10, 15)),
+    ],
+)
+def test_a_declared_end_counts_at_most_to_the_makers(said: str, ends: date) -> None:
+    """A Windows 10 PC is supported to the declared day, and never longer than the maker gives updates to anybody."""
+    found, plain = known(seen(), {"esu_until": until(said)}), seen()
+    assert plain.value == support_days(OVER, TODAY)
+    assert found.value == support_days(ends, TODAY)
+    assert (found.at, found.source, found.missing) == (plain.at, plain.source, None)
+    assert found.sources == ("d/r/1", "dc:esu")
+    assert found.detail == {
+        **plain.detail, "ends": ends.isoformat(), "table": shipped_table().sources["microsoft-esu"], "extended": said,
+        "extended_by": "Ban kiểm kê",
+    }  # fmt: skip
+
+
+def test_what_lengthens_nothing_changes_nothing() -> None:
+    """An end before the support's own, a release without extended updates, and a system that nobody knows stay."""
+    for said in ("2024-01-01", OVER.isoformat()):
+        assert known(seen(), {"esu_until": until(said)}) == seen()
+    for version in ("11-25H2", "10-21H1", "7"):
+        assert known(seen(version), {"esu_until": until("2028-01-01")}) == seen(version)
+    silent = missing(NAME, Reason.NO_DATA, AT)
+    assert known(silent, {"esu_until": until("2028-01-01")}) == silent
+
+
+def test_the_machines_own_end_goes_before_the_schools() -> None:
+    """What is declared of the whole school holds for every machine that has no end of its own."""
+    school = {"esu_until_school": until("2027-10-12", "dc:school")}
+    assert known(seen(), {}, school).sources == ("d/r/1", "dc:school")
+    own = known(seen(), {"esu_until": until("2028-01-11")}, school)
+    assert (own.detail["ends"], own.sources) == ("2028-01-11", ("d/r/1", "dc:esu"))
+
+
+def test_a_declared_system_may_have_them_too() -> None:
+    """A PC without an agent: system and extended updates are both declared, and the fact says declared."""
+    declared = {"os": until("windows 10-22H2", "dc:os"), "esu_until": until("2027-10-12")}
+    found = known(missing(NAME, Reason.NO_AGENT, AT), declared)
+    assert (found.value, found.source) == (support_days(date(2027, 10, 12), TODAY), Source.DECLARED)
+    assert found.sources == ("dc:os", "dc:esu")
+
+
+def test_days_are_local() -> None:
+    """The last day lasts until midnight in Viet Nam."""
+    declared = {"esu_until": until("2026-11-23")}
+    last = datetime(2026, 11, 23, 23, 59, tzinfo=LOCAL).timestamp()
+    assert known(seen(), declared, at=last).value == 0
+    assert known(seen(), declared, at=last + 60).value == -1
+
+
+def test_a_school_declares_for_all_its_machines(house: Any) -> None:
+    """Through an evaluation, of everything or of one machine: every PC of the school gets the school's end."""
+    devices = [replace(PC, id=name, agent_since=None) for name in "ab"]
+    declared = {("device", name): {"os": until("windows 10-22H2")} for name in "ab"}
+    declared["school", "th"] = {"esu_until_school": until("2027-10-12")}
+    school = SchoolPlace("th", "Trường", "tieu_hoc", devices=devices, declared=declared)
+    made, some = FactMaker(AT).make([school], house.series), FactMaker(AT).devices(school, {"a"}, house.series)
+    for facts in (made["device", "a"], made["device", "b"], some["device", "a"]):
+        assert next(found for found in facts if found.name == NAME).value == support_days(date(2027, 10, 12), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("extended_ends = 2028-10-10", "extended_ends = 2025-10-14", "extended_ends is not after ends"),
+        ('extended_source = "microsoft-esu"', 'extended_source = "nobody"', "unknown source 'nobody'"),
+        ('extended_source = "microsoft-esu"', "", "unknown source ''"),
+    ],
+)
+def test_a_wrong_table_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """An extension that ends before it begins, or that comes from nowhere, is refused with its release."""
+    path = tmp_path / "table.toml"
+    path.write_text(TABLE.read_text("utf-8").replace(old, new), "utf-8")
+    with pytest.raises(PackError, match=f"windows 10-22H2: {said}"):
+        read_table(path)
