@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from phongmay_store.register.declared import DECLARABLE, Declarable
+from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
 from phongmay_store.register.importing_rows import Row
 
@@ -33,7 +33,7 @@ class Item:
 
 
 def items(row: Row) -> Iterator[Item]:
-    """Give the values of a row; an empty cell of a baseline says nothing."""
+    """Give the values of a row; an empty cell of a baseline says nothing, a room says that the PC is there."""
     if row.kind.name == "declared":
         name, value = row.values.get("name"), row.values.get("value")
         if name is not None and value is not None:
@@ -47,6 +47,8 @@ def items(row: Row) -> Iterator[Item]:
     for column, (name, *_) in BASELINE_ITEMS.items():
         if column in row.values:
             yield read_value(column, DECLARABLE[name], row.values[column])
+    if "room" in row.values:
+        yield Item("room", DECLARABLE[IN_INVENTORY], 1.0, "")
 
 
 def read_value(column: str, kind: Declarable, text: str) -> Item:
