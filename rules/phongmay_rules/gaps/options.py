@@ -16,6 +16,7 @@ from phongmay_rules.facts.records import FactValue
 from phongmay_rules.gaps.prices import Item, ItemKind, Prices
 from phongmay_rules.judging import Judgement, Subject, judge
 from phongmay_rules.model import Pack, Rule
+from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State, SubjectKind
 
 Target = tuple[str, str, str]
@@ -89,10 +90,12 @@ class Bench:
     settings: Mapping[str, Setting]
     at: float
     today: date
+    ageings: Mapping[tuple[str, str], Ageing] = field(default_factory=dict)
 
     def judge(self, rule: str, subject: Subject, facts: Mapping[str, FactValue]) -> Judgement:
         """Judge a subject that has no members."""
-        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, self.pack.inherited[rule])
+        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, self.pack.inherited[rule],
+                     self.ageings.get((subject.kind, subject.id), BY_THE_CLOCK))  # fmt: skip
 
     def after(self, facts: Mapping[str, FactValue], sets: Mapping[str, float]) -> dict[str, FactValue]:
         """Give facts with the expected ones in place of the measured ones."""

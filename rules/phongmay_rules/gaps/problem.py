@@ -122,7 +122,7 @@ def bench_of(standing: Standing, school: SchoolPlace) -> Bench:
     """Give what judges the subjects of a school."""
     rules = {rule.id: rule for rule in standing.rules}
     today = standing.at.astimezone(LOCAL).date()
-    return Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today)
+    return Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today, school.ageings())
 
 
 def is_paperwork(rule: Rule) -> bool:
