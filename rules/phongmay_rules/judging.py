@@ -5,13 +5,13 @@ The cases of a pack and the engine call the same function; it reads no store and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from phongmay_rules.checks.count import count
 from phongmay_rules.checks.one_of import one_of
-from phongmay_rules.checks.outcome import BadParameterError, Context, Found, Member, Outcome, Setting, no_days_off
+from phongmay_rules.checks.outcome import BadParameterError, Context, Found, Member, Outcome, Setting
 from phongmay_rules.checks.per_head import per_head
 from phongmay_rules.checks.presence import presence
 from phongmay_rules.checks.share import share
@@ -19,6 +19,7 @@ from phongmay_rules.checks.threshold import threshold
 from phongmay_rules.checks.window import window
 from phongmay_rules.model import Check, Count, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State
 from phongmay_store.register.device import DeviceState
 
@@ -70,7 +71,7 @@ def judge(
     parameters: Mapping[str, Setting],
     at: float,
     inherited: Sequence[NumberFrom] = (),
-    days_off: Callable[[float, float], float] = no_days_off,
+    ageing: Ageing = BY_THE_CLOCK,
 ) -> Judgement:
     """Judge one subject by one rule.
 
@@ -82,12 +83,12 @@ def judge(
         parameters: every parameter of the pack, as in force for the subject.
         at: true time of the judgement: decides what is stale.
         inherited: origins of figures that the rule takes over from those it aggregates.
-        days_off: seconds of a period in days that the school's calendar has closed.
+        ageing: how values grow old in the subject's hours.
     """
     reason = _not_applicable(rule, subject)
     if reason is not None:
         return Judgement(State.NOT_APPLICABLE, reason, {}, {}, [])
-    context = Context(facts, members, parameters, rule.number_from, subject.level, at, days_off)
+    context = Context(facts, members, parameters, rule.number_from, subject.level, at, ageing)
     try:
         outcomes = [_run(check, context) for check in rule.check]
     except BadParameterError as error:

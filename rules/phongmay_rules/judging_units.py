@@ -6,19 +6,20 @@ the same rows, because there is nothing else to judge by. Only `sit` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from phongmay_rules.checks.outcome import Member, Setting, no_days_off
+from phongmay_rules.checks.outcome import Member, Setting
 from phongmay_rules.facts.records import Facts, FactValue
 from phongmay_rules.judging import Judgement, Subject, judge, judges
 from phongmay_rules.model import Pack, Rule, Share
 from phongmay_rules.parameters import Overrides, in_force, read_overrides
 from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, UnitPlace, read_organisation
 from phongmay_rules.waiving import Waivers, excuse, read_waivers
+from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import LOCAL
 
@@ -72,7 +73,7 @@ class Judge:
             kept: verdicts that stand as they are; they are not judged again.
         """
         rooms = {device.id: device.room_id for device in school.devices}
-        days_off = school.calendar.entered.closed_seconds
+        ageings = school.ageings()
         judged: dict[Key, Judgement] = {}
         subjects = subjects_of(school)
         for rule in self.rules:
@@ -84,7 +85,7 @@ class Judge:
                     members = list(members_of(school, subject, facts, judged, rule, kept)) if aggregates else []
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
                     lineage = (subject.id, *([room] if room else ()), *ancestry)
-                    judged[key] = self._judge(rule, subject, own, members, settings, lineage, days_off)
+                    judged[key] = self._judge(rule, subject, own, members, settings, lineage, ageings[key[:2]])
         return judged
 
     def unit(
@@ -131,10 +132,10 @@ class Judge:
         members: Sequence[Member],
         settings: Mapping[str, Setting],
         lineage: Sequence[str],
-        days_off: Callable[[float, float], float] = no_days_off,
+        ageing: Ageing = BY_THE_CLOCK,
     ) -> Judgement:
         inherited = self._pack.inherited[rule.id]
-        judgement = judge(rule, subject, facts, members, settings, self._at, inherited, days_off)
+        judgement = judge(rule, subject, facts, members, settings, self._at, inherited, ageing)
         return excuse(judgement, rule.id, lineage, self.waivers)
 
 

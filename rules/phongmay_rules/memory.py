@@ -75,22 +75,26 @@ def mark(found: Iterable[Found], rows: Mapping[str, FactValue]) -> Mark:
 def stale_at(school: SchoolPlace, facts: Facts, subjects: Iterable[Subject], at: float) -> float:
     """Give the next instant at which some value may grow stale without anything else changing.
 
-    Days off do not age a value (`Context.is_stale`); those ahead are left out, so the instant may be too early.
+    Closed time does not age a value (`Context.is_stale`). What the calendar will close ahead is not known yet, so the
+    instant may be too early; what it opens makes another calendar, and the school is judged anew.
 
     Args:
-        school: whose calendar knows the days off.
+        school: whose calendar and timetables say when something ages.
         facts: fact rows by subject.
         subjects: which of them are looked at.
         at: the present.
     """
-    days_off = school.calendar.entered.closed_seconds
-    times = (
-        fact.at + _TIMED[fact.name] + days_off(fact.at, at)
-        for subject in subjects
-        for fact in facts.get(subject, {}).values()
-        if fact.name in _TIMED and not fact.missing
-    )
-    return min((time for time in times if time >= at), default=inf)
+    ageings = school.ageings()
+    due = inf
+    for subject in subjects:
+        ageing = ageings[subject]
+        for fact in facts.get(subject, {}).values():
+            if fact.name in _TIMED and not fact.missing:
+                limit = _TIMED[fact.name]
+                age = ageing.age(fact.at, at)
+                if age <= limit and at + (limit - age) / ageing.rate < due:
+                    due = min(due, ageing.older_at(age, at, limit))
+    return due
 
 
 @dataclass(slots=True)

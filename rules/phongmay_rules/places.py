@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from phongmay_rules.runs import LineRun, read_runs
+from phongmay_store.register.ageing import Ageing
 from phongmay_store.register.calendar_hours import OPEN, Calendar
 from phongmay_store.register.calendar_reading import read_calendars
 from phongmay_store.register.compliance import SubjectKind
@@ -21,10 +23,18 @@ from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device, DeviceState, IdentityConflict
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Line, Room
-from phongmay_store.register.timetable import LOCAL
+from phongmay_store.register.timetable import LOCAL, NEVER, Timetable, TimetableError, parse
 
 CALENDAR_DAYS = 125
 """Calendars are read so far back: no window of a fact and no freshness reaches further, a summer included."""
+
+
+@lru_cache(maxsize=1024)
+def _readable(timetable: str) -> Timetable:
+    try:
+        return parse(timetable)
+    except TimetableError:
+        return NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,21 @@ class SchoolPlace:
     declared: dict[tuple[str, str], dict[str, Declaration]] = field(default_factory=dict)
     runs: tuple[LineRun, ...] = ()
     calendar: Calendar = field(default=OPEN, compare=False)
+
+    def ageings(self) -> dict[tuple[str, str], Ageing]:
+        """Give for the school and all in it how their values grow old: by the entered calendar and each room's hours.
+
+        A timetable that cannot be read counts as none: every open day ages.
+        """
+        calendar = self.calendar.entered
+        by_text = {text: calendar.ageing(_readable(text)) for text in {"", *(room.timetable for room in self.rooms)}}
+        out = {(SubjectKind.SCHOOL.value, self.id): by_text[""]}
+        out |= {(SubjectKind.ROOM.value, room.id): by_text[room.timetable] for room in self.rooms}
+        for device in self.devices:
+            if device.timetable not in by_text:
+                by_text[device.timetable] = calendar.ageing(_readable(device.timetable))
+            out[SubjectKind.DEVICE.value, device.id] = by_text[device.timetable]
+        return out
 
     def is_like(self, other: SchoolPlace) -> bool:
         """Tell whether the same stands there, by the same calendar."""

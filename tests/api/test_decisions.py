@@ -313,12 +313,17 @@ def test_quality(officer: TestClient) -> None:
 
 
 def test_gaps(officer: TestClient) -> None:
-    """The list names its prices as samples; a budget that is none is told on the page; without the solver: 501."""
+    """The list names its prices as samples; what stays red says why; a budget that is none is told."""
     pytest.importorskip("scipy")
     found = officer.get("/api/v1/gaps", params={"unit": OWN, "budget": 1_000_000}).json()
     assert found["prices"]["placeholder"] is True
     assert found["total_vnd"] <= found["budget_vnd"] == 1_000_000
     assert found["broken"] == 0
+    left = [one for school in found["schools"] for one in school["left"]]
+    assert {(one["rule_id"], why["code"]) for one in left for why in one["reasons"]} >= {("TR-03", "budget")}
+    assert all(why["text"]["vi"] != why["text"]["en"] for one in left for why in one["reasons"])
+    for language, words in (("vi", "Lý do: xử lý được bằng tiền"), ("en", "Reason: money mends it")):
+        assert words in officer.get(f"/units/{OWN}/gaps?budget=1000000&lang={language}").text
     bad = officer.get(f"/units/{OWN}/gaps?budget=nhiều")
     assert bad.status_code == 422
     assert "Ngân sách phải là số nguyên" in bad.text

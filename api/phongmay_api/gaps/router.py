@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
@@ -9,13 +10,25 @@ from fastapi import Query
 from phongmay_api.access.scope import CurrentScope
 from phongmay_api.context import Shared
 from phongmay_api.gaps.queries import MAX_BUDGET, gap_list
-from phongmay_api.gaps.schemas import FirstOut, GapLineOut, GapsOut, LeftOut, PricesOut, SchoolGapOut
+from phongmay_api.gaps.schemas import (
+    FirstOut,
+    GapLineOut,
+    GapsOut,
+    LeftOut,
+    LineOut,
+    ObstacleOut,
+    PricesOut,
+    SchoolGapOut,
+)
 from phongmay_api.problems import not_found
 from phongmay_api.routing import api_router
 from phongmay_rules.gaps.listing import GapLine, GapList, SchoolGap
+from phongmay_rules.gaps.obstacle_words import obstacle_text
+from phongmay_rules.gaps.obstacles import Obstacles
+from phongmay_rules.gaps.options import Target
 from phongmay_rules.gaps.prices import SAMPLE
 from phongmay_rules.gaps.words import first_of, school_name
-from phongmay_rules.model import Text
+from phongmay_rules.model import Pack, Text
 from phongmay_store.register.timetable import LOCAL
 
 router = api_router("gaps")
@@ -48,6 +61,7 @@ def get_gaps(
         ),
         lines=[_line(line) for line in found.lines],
         schools=[_school(found, school) for school in found.schools],
+        above=_left(context.pack, found.above, tuple(found.above)),
         never_judged=sorted(found.standing.never_judged),
         still_unknown=len(found.undecided),
         broken=len(found.broken),
@@ -60,6 +74,10 @@ def _line(line: GapLine) -> GapLineOut:
         unit_id=line.school_id, room_id=line.room_id or None, device_id=line.device_id or None, item=item.id,
         name=item.name, count=line.count, unit_price_vnd=item.price_vnd, cost_vnd=line.cost, mends=list(line.mends),
         note=line.line.note,
+        replaces=[
+            LineOut(isp=one.isp, medium=one.medium, contracted_down_bps=one.down_bps, contracted_up_bps=one.up_bps)
+            for one in line.replaces
+        ],
     )  # fmt: skip
 
 
@@ -68,9 +86,26 @@ def _school(found: GapList, school: SchoolGap) -> SchoolGapOut:
     return SchoolGapOut(
         unit_id=school.school_id, name=school_name(found, school.school_id), failing=school.red, mended=school.green,
         unknown=len(school.unknown), cost_vnd=school.cost, complete=school.is_complete,
-        left=[LeftOut(subject_kind=kind, subject_id=one, rule_id=rule) for kind, one, rule in school.no_measure],
+        left=_left(found.standing.pack, school.obstacles, school.no_measure),
+        entries=_left(found.standing.pack, school.obstacles, school.paperwork),
         first=[
             FirstOut(rule_id=vi.rule, count=vi.count, who=Text(vi=vi.who, en=en.who), text=Text(vi=vi.text, en=en.text))
             for vi, en in both
         ],
     )  # fmt: skip
+
+
+def _left(pack: Pack, obstacles: Obstacles, targets: Sequence[Target]) -> list[LeftOut]:
+    return [
+        LeftOut(
+            subject_kind=kind, subject_id=one, rule_id=rule,
+            reasons=[
+                ObstacleOut(
+                    code=why.why, fact=why.fact, parameter=why.parameter,
+                    text=Text(vi=obstacle_text(why, rule, pack, "vi"), en=obstacle_text(why, rule, pack, "en")),
+                )
+                for why in obstacles[kind, one, rule]
+            ],
+        )
+        for kind, one, rule in targets
+    ]  # fmt: skip

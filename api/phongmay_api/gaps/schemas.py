@@ -20,6 +20,15 @@ class PricesOut(BaseModel):
     source: Text
 
 
+class LineOut(BaseModel):
+    """A line as its contract names it; rates in bit/s, null = not known."""
+
+    isp: str
+    medium: str
+    contracted_down_bps: int | None
+    contracted_up_bps: int | None
+
+
 class GapLineOut(BaseModel):
     """Something to buy or to do."""
 
@@ -33,14 +42,27 @@ class GapLineOut(BaseModel):
     cost_vnd: int
     mends: list[str] = Field(description="Rules that it turns green.")
     note: str = Field(description='"", replaces or slots_unknown.')
+    replaces: list[LineOut] = Field(description="Of a line: contracts that it takes the place of.")
+
+
+class ObstacleOut(BaseModel):
+    """One reason why a verdict stays red."""
+
+    code: str = Field(
+        description="budget, entry, data, act, no_item, none_fits, excluded, room_size, no_room, members or undecided."
+    )
+    fact: str = Field(description='Fact that fails or is missing; "" = no single fact.')
+    parameter: str = Field(description='Limit that nothing in the price file reaches; "" = none, or no parameter.')
+    text: Text
 
 
 class LeftOut(BaseModel):
-    """A failing verdict that nothing in the price file, or in the budget, mends."""
+    """A failing verdict that nothing in the price file, or in the budget, mends, and why."""
 
     subject_kind: str
     subject_id: str
     rule_id: str
+    reasons: list[ObstacleOut] = Field(min_length=1)
 
 
 class FirstOut(BaseModel):
@@ -63,6 +85,7 @@ class SchoolGapOut(BaseModel):
     cost_vnd: int
     complete: bool = Field(description="Nothing that money can mend fails afterwards.")
     left: list[LeftOut]
+    entries: list[LeftOut] = Field(description="Failing verdicts that only entries mend; in none of the counts.")
     first: list[FirstOut]
 
 
@@ -76,6 +99,7 @@ class GapsOut(BaseModel):
     prices: PricesOut
     lines: list[GapLineOut]
     schools: list[SchoolGapOut]
+    above: list[LeftOut] = Field(description="Red verdicts on units above schools that do not turn green.")
     never_judged: list[str] = Field(description="Schools that no evaluation has seen yet.")
     still_unknown: int = Field(description="Promised aggregates of which members are unknown.")
     broken: int = Field(description="Promised and not kept: 0 unless the program is wrong.")

@@ -96,6 +96,8 @@ def _effects(change: Change, words: Texts) -> list[Effect]:
         elif change.action is Action.CHANGED:  # the same value, said by somebody else or on other evidence
             before, after = (f"{side} ({pair})" for side, pair in zip((after, after), _origin(change), strict=True))
         return [Effect(change.line, what, change.action.value, before, after)]
+    if change.kind == "devices":
+        return [Effect(change.line, words("file_new_pc", code=place), change.action.value, "", "")]
     if change.action is not Action.CHANGED:
         return [Effect(change.line, place, change.action.value, "", "")]
     return [

@@ -11,7 +11,19 @@ from phongmay_api.pages.district import crumbs
 from phongmay_api.pages.texts import Texts
 from phongmay_rules.gaps.listing import GapLine, GapList, SchoolGap
 from phongmay_rules.gaps.prices import SAMPLE
-from phongmay_rules.gaps.words import NOTES, First, as_of, first_of, place, rule_title, school_name, vnd
+from phongmay_rules.gaps.words import (
+    First,
+    Left,
+    as_of,
+    first_of,
+    left_above,
+    left_of,
+    note_text,
+    place,
+    rule_title,
+    school_name,
+    vnd,
+)
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.timetable import LOCAL
 
@@ -38,7 +50,7 @@ class SchoolPart:
     gap: SchoolGap
     cost: str
     purchases: Sequence[Purchase]
-    left: Sequence[tuple[str, str, int]]
+    left: Sequence[Left]
     first: Sequence[First]
 
 
@@ -56,6 +68,7 @@ class GapsView:
     stale: str
     items: Sequence[tuple[str, int, str, str]]
     schools: Sequence[SchoolPart]
+    above: Sequence[Left]
     never: Sequence[str]
     red: int
     green: int
@@ -93,6 +106,7 @@ def gaps_view(scope: Scope, unit: Unit, found: GapList, words: Texts) -> GapsVie
             for item in items
         ],
         schools=parts,
+        above=left_above(found, language),
         never=[school_name(found, school) for school in sorted(found.standing.never_judged)],
         red=sum(school.red for school in found.schools),
         green=green,
@@ -106,7 +120,6 @@ def _school(found: GapList, school: SchoolGap, language: str) -> SchoolPart:
     for line in found.lines:
         if line.school_id == school.school_id:
             groups.setdefault((line.line.item.id, line.mends, line.line.note), []).append(line)
-    left = Counter(target[2] for target in school.no_measure)
     purchases = [_purchase(found, lines, language) for lines in groups.values()]
     return SchoolPart(
         school.school_id,
@@ -114,7 +127,7 @@ def _school(found: GapList, school: SchoolGap, language: str) -> SchoolPart:
         school,
         vnd(school.cost),
         purchases,
-        [(rule, rule_title(found, rule, language), count) for rule, count in sorted(left.items())],
+        left_of(found, school, language),
         first_of(found, school, language),
     )
 
@@ -130,5 +143,5 @@ def _purchase(found: GapList, lines: Sequence[GapLine], language: str) -> Purcha
         vnd(count * item.price_vnd),
         sorted(filter(None, (place(found, line) for line in lines))),
         ", ".join(f"{rule_title(found, rule, language)} ({rule})" for rule in first.mends),
-        NOTES[first.line.note][language == "en"],
+        note_text(first, language),
     )

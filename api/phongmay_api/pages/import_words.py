@@ -17,6 +17,16 @@ _VI: tuple[tuple[str, str], ...] = (
     (r"expected (.+)", "cần {0}"),
     (r"(.+) stands in (.+) line (\d+) already", "{0} đã có ở dòng {2} của {1}"),
     (r"the school has no room of this name, .+", "trường không có phòng tên này trong sổ đăng ký"),
+    (
+        r"the school has no device of this code; with its room .+",
+        "trường không có thiết bị mang mã này; ghi phòng của máy ở cột phòng thì dòng này sẽ đăng ký máy",
+    ),
+    (
+        r"the register has it in no room; .+",
+        "sổ đăng ký ghi máy không thuộc phòng nào; việc chuyển phòng ghi ở tệp thiết bị",
+    ),
+    (r"the register has it in '(.+)'; .+", "sổ đăng ký ghi máy ở “{0}”; việc chuyển phòng ghi ở tệp thiết bị"),
+    (r"the register has it as '(.+)'; .+", "sổ đăng ký ghi loại máy là “{0}”; việc đổi loại ghi ở tệp thiết bị"),
     (r"the school has no device of this code, .+", "trường không có thiết bị mang mã này trong sổ đăng ký"),
     (r"no column of the sheet '(.+)'; did you mean '(.+)'\?", "trang “{0}” không có cột này; có phải là “{1}”?"),
     (r"no column of the sheet '(.+)'; known: (.+)", "trang “{0}” không có cột này; các cột: {1}"),

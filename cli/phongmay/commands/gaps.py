@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,17 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules.gaps.listing import GapList, make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, read_prices
 from phongmay_rules.gaps.sheets import workbook
-from phongmay_rules.gaps.words import NOTES, as_of, first_of, place, rule_title, school_name, subject_name, vnd
+from phongmay_rules.gaps.words import (
+    as_of,
+    first_of,
+    left_above,
+    left_of,
+    note_text,
+    place,
+    school_name,
+    subject_name,
+    vnd,
+)
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.standing import read_standing
 from phongmay_store.register.engine import open_register, require_current
@@ -86,19 +95,21 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
                f"{vnd(school.cost)}")  # fmt: skip
         for line in found.lines:
             if line.school_id == school.school_id:
-                note = NOTES[line.line.note][0 if vi else 1]
+                note = note_text(line, language)
                 yield (f"  {place(found, line) or name}: {line.count} × {line.line.item.name.in_(language)} = "
                        f"{vnd(line.cost)} [{', '.join(line.mends)}]{' (' + note + ')' if note else ''}")  # fmt: skip
-        left = Counter(target[2] for target in school.no_measure)
-        for rule, count in sorted(left.items()):
-            word = "chưa xử lý bằng tiền" if vi else "left"
-            yield f"  {word}: {count} × {rule} {rule_title(found, rule, language)}"
+        for left in left_of(found, school, language):
+            word = "còn không đạt" if vi else "stays red"
+            yield f"  {word}: {len(left.subjects)} × {left.rule} {left.title}: {left.why}"
         for first in first_of(found, school, language):
             word = "cần đo, khai báo trước" if vi else "measure or declare first"
             yield f"  {word}: {first.count} × {first.rule} {first.title} ({first.why}); {first.who}"
         for target in school.errors:
             word = "tham số ngoài giới hạn" if vi else "parameter out of bounds"
             yield f"  {word}: {subject_name(found, target)} {target[2]}"
+    for left in left_above(found, language):
+        word = "còn không đạt" if vi else "stays red"
+        yield f"\n{', '.join(left.subjects)}: {word}: {left.rule} {left.title}: {left.why}"
     for unit in sorted(found.standing.never_judged):
         word = "chưa đánh giá lần nào" if vi else "never evaluated; run 'phongmay rules run'"
         yield f"\n{school_name(found, unit)}: {word}"

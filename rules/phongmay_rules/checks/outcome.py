@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.model import Bound, BoundByLevel, NumberFrom
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State
 from phongmay_store.register.organisation import SchoolLevel
 
@@ -55,17 +56,12 @@ class Member:
     facts: Found = field(default_factory=dict)
 
 
-def no_days_off(start: float, end: float) -> float:
-    """Give the closed seconds of a period where no calendar is known: none."""
-    return 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything that a check may look at.
 
     Attributes:
-        days_off: seconds of a period in days that the school's calendar has closed: in them nothing grows stale.
+        ageing: how values grow old in the hours of the subject's room: closed time adds nothing.
     """
 
     facts: Found
@@ -74,12 +70,11 @@ class Context:
     own_number: NumberFrom
     level: str
     at: float
-    days_off: Callable[[float, float], float] = no_days_off
+    ageing: Ageing = BY_THE_CLOCK
 
     def is_stale(self, fact_at: float, freshness_s: float) -> bool:
-        """Tell whether a value is older than it may be, closed days not counted."""
-        age = self.at - fact_at
-        return age > freshness_s and age - self.days_off(fact_at, self.at) > freshness_s
+        """Tell whether a value is older than it may be, by the hours in which its subject is in use."""
+        return self.ageing.is_older(fact_at, self.at, freshness_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +140,7 @@ def limit(bound: Bound | BoundByLevel, context: Context) -> Limit:
 def read(name: str, context: Context) -> tuple[float | str | None, Reason | None, dict[str, Any]]:
     """Give a fact's value, or why it cannot be used, and the evidence item for it.
 
-    A value that is older than the fact's freshness is no value; days off do not age it.
+    A value that is older than the fact's freshness is no value; closed time does not age it.
     """
     kind = FACTS[name]
     fact = context.facts.get(name)

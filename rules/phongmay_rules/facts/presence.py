@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 
 from phongmay_rules.facts.catalogue import DAY, SPAN_S, Found, Span
+from phongmay_store.register.calendar_hours import ageing_of
 from phongmay_store.register.timetable import Hours
 from phongmay_store.series.interface import Presence, Row
 
 DEFAULT_INTERVAL_S = 60.0
 REPORTED_S = SPAN_S[Span.WEEK]
-"""Days that a calendar has closed do not count: after Tết a PC is not held to have vanished."""
+"""Of age by the room's hours: after Tết a PC is not held to have vanished."""
 SILENCE_MAX_S = 60 * DAY
 """Silence is not looked at further back than this: it is long enough for every limit."""
 STEPS_PER_DOUBLING = 8
@@ -68,8 +69,7 @@ def presence_facts(presence: Presence | None, hours: Hours, since: float, interv
 
 
 def has_reported(presence: Presence | None, hours: Hours, at: float) -> bool:
-    """Tell whether a device reported within the last seven days that no calendar has closed."""
+    """Tell whether a device reported within the last week of use."""
     if presence is None:
         return False
-    age = at - presence.last_seen
-    return age <= REPORTED_S or age - hours.closed_seconds(presence.last_seen, at) <= REPORTED_S
+    return not ageing_of(hours).is_older(presence.last_seen, at, REPORTED_S)

@@ -6,15 +6,18 @@ does not come out as promised stands in `broken`, which is empty unless this pro
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from phongmay_rules.gaps.obstacles import Obstacles, obstacles_above, obstacles_of
 from phongmay_rules.gaps.options import Line, Option, Target
-from phongmay_rules.gaps.prices import Prices
+from phongmay_rules.gaps.prices import ItemKind, Prices
 from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
 from phongmay_rules.gaps.solving import LIMIT_S, Solution, solve
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Severity
+from phongmay_rules.places import LinePlace
 from phongmay_rules.standing import Judged, Standing
 from phongmay_store.register.compliance import State, SubjectKind
 
@@ -28,6 +31,7 @@ class GapLine:
         device_id: "" = for the room or school.
         count: pieces in all.
         mends: rules that the whole option turns green, sorted.
+        replaces: lines that a faster one takes the place of, as the register knows them.
     """
 
     school_id: str
@@ -36,6 +40,7 @@ class GapLine:
     line: Line
     count: int
     mends: tuple[str, ...]
+    replaces: tuple[LinePlace, ...] = ()
 
     @property
     def cost(self) -> int:
@@ -52,6 +57,7 @@ class SchoolGap:
         green: of these, mended by the list.
         no_measure: of these, what nothing in the price file mends (without a budget), or is not paid for.
         paperwork: failing verdicts that only a declaration mends; in none of the counts above.
+        obstacles: why each verdict of `no_measure` and `paperwork` stays red; never empty for one.
         unknown: must be measured first; nothing was priced for it.
         is_complete: nothing fails afterwards (of what was asked for).
     """
@@ -61,6 +67,7 @@ class SchoolGap:
     green: int
     no_measure: tuple[Target, ...]
     paperwork: tuple[Target, ...]
+    obstacles: Obstacles
     unknown: Mapping[Target, Judgement]
     errors: tuple[Target, ...]
     cost: int
@@ -74,6 +81,7 @@ class GapList:
     Attributes:
         before: judgements by unit.
         after: the same as expected with all measures.
+        above: red verdicts on units above schools that stay red (or become unknown), and why.
         undecided: mended aggregates that are still unknown, because some of their members are.
         broken: promised and not kept, or worse than before; empty unless the program is wrong.
     """
@@ -85,6 +93,7 @@ class GapList:
     schools: tuple[SchoolGap, ...]
     before: Mapping[str, Judged]
     after: Mapping[str, Judged]
+    above: Obstacles
     undecided: tuple[Target, ...]
     broken: tuple[Target, ...]
 
@@ -121,12 +130,28 @@ def make_gap_list(
         for school in standing.schools.values()
         if school.id not in standing.never_judged
     ]
-    solution = solve(problems, budget, limit_s)
+    deadline = time.monotonic() + limit_s
+    best = solve(problems, None, limit_s)
+    solution = best if budget is None else solve(problems, budget, max(0.01, deadline - time.monotonic()))
     after = with_measures(standing, solution.chosen).judge()
     undecided, broken = _check(solution, before, after)
     lines = tuple(_lines(standing, problems, solution))
-    schools = tuple(_school(problem, solution, lines) for problem in problems)
-    return GapList(standing, prices, budget, lines, schools, before, after, undecided, broken)
+    schools = tuple(
+        _school(
+            problem, solution, lines,
+            obstacles_of(
+                standing, problem, before[problem.school.id], prices, wanted=wanted, green=solution.green,
+                mendable=best.green,
+            ),
+        )
+        for problem in problems
+    )  # fmt: skip
+    above = {
+        target: why
+        for unit in standing.units
+        for target, why in obstacles_above(before[unit], after[unit], standing.rules, wanted).items()
+    }
+    return GapList(standing, prices, budget, lines, schools, before, after, above, undecided, broken)
 
 
 def _check(
@@ -158,7 +183,8 @@ def _lines(standing: Standing, problems: Sequence[Problem], solution: Solution) 
                 school, room, device = devices[subject].unit_id, devices[subject].room_id or "", subject
             elif kind == SubjectKind.ROOM:
                 school, room = rooms[subject], subject
-            yield GapLine(school, room, device, line, line.count * times, mends)
+            replaces = tuple(standing.schools[school].lines) if line.item.kind is ItemKind.LINE else ()
+            yield GapLine(school, room, device, line, line.count * times, mends, replaces)
 
 
 def _counted(problems: Sequence[Problem], option: Option, solution: Solution) -> tuple[str, ...]:
@@ -176,7 +202,7 @@ def _counted(problems: Sequence[Problem], option: Option, solution: Solution) ->
     )
 
 
-def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> SchoolGap:
+def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine], obstacles: Obstacles) -> SchoolGap:
     left = tuple(target for target in problem.targets if target not in solution.green)
     cost = sum(line.cost for line in lines if line.school_id == problem.school.id)
     return SchoolGap(
@@ -185,6 +211,7 @@ def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine]) -> S
         len(problem.targets) - len(left),
         left,
         problem.paperwork,
+        obstacles,
         problem.unknown,
         problem.errors,
         cost,

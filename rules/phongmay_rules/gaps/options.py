@@ -16,6 +16,7 @@ from phongmay_rules.facts.records import FactValue
 from phongmay_rules.gaps.prices import Item, ItemKind, Prices
 from phongmay_rules.judging import Judgement, Subject, judge
 from phongmay_rules.model import Pack, Rule
+from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State, SubjectKind
 
 Target = tuple[str, str, str]
@@ -89,10 +90,12 @@ class Bench:
     settings: Mapping[str, Setting]
     at: float
     today: date
+    ageings: Mapping[tuple[str, str], Ageing] = field(default_factory=dict)
 
     def judge(self, rule: str, subject: Subject, facts: Mapping[str, FactValue]) -> Judgement:
         """Judge a subject that has no members."""
-        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, self.pack.inherited[rule])
+        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, self.pack.inherited[rule],
+                     self.ageings.get((subject.kind, subject.id), BY_THE_CLOCK))  # fmt: skip
 
     def after(self, facts: Mapping[str, FactValue], sets: Mapping[str, float]) -> dict[str, FactValue]:
         """Give facts with the expected ones in place of the measured ones."""
@@ -212,14 +215,14 @@ def line_options(
     """
     found = []
     for item in prices.of(ItemKind.LINE):
-        sets = _rates(facts, item.rate_bps or 0)
+        sets = faster_rates(facts, item.rate_bps or 0)
         fixes = bench.fixed(targets, subject, facts, sets) if sets else frozenset()
         if fixes:
             found.append(Option((subject.kind, subject.id), (Line(item, 1),), fixes, {subject.id: sets}))
     return undominated(found)
 
 
-def _rates(facts: Mapping[str, FactValue], rate: float) -> dict[str, float]:
+def faster_rates(facts: Mapping[str, FactValue], rate: float) -> dict[str, float]:
     """Give the rates with a line of this rate; nothing where it is no faster than what is there."""
     known = {
         name: float(fact.value)
@@ -252,10 +255,10 @@ def _packages(
     useful = [item for item in works if relevant & item.effects(bench.today).keys()]
     relevant |= {name for item in useful for name in item.needs}
     useful = [item for item in works if relevant & item.effects(bench.today).keys()]
-    memories: list[tuple[Line, float] | None] = [None]
+    sizes: list[tuple[Line, float] | None] = [None]
     if MEMORY in relevant:
-        memories += _worthwhile(_memories(prices, facts.get(MEMORY)))
-    for memory in memories:
+        sizes += _worthwhile(memories(prices, facts.get(MEMORY)))
+    for memory in sizes:
         for size in range(len(useful) + 1):
             for chosen in itertools.combinations(useful, size):
                 sets: dict[str, float] = {} if memory is None else {MEMORY: memory[1]}
@@ -281,7 +284,7 @@ def _apply(bench: Bench, facts: Mapping[str, FactValue], chosen: Sequence[Item],
     return bool(sets) or not chosen
 
 
-def _memories(prices: Prices, fact: FactValue | None) -> Iterator[tuple[Line, float]]:
+def memories(prices: Prices, fact: FactValue | None) -> Iterator[tuple[Line, float]]:
     """Give ways to more memory: modules in free slots, or all modules replaced.
 
     Where the slots are not known (or soldered) one larger module in place of all is priced, and the line says so.

@@ -47,7 +47,7 @@ class ItemKind(StrEnum):
     LINE = "line"
 
 
-_OPTIONAL = ("size_bytes", "ports", "rate_bps", "sets", "needs", "supported_until")
+_OPTIONAL = ("size_bytes", "ports", "rate_bps", "isp", "sets", "needs", "supported_until")
 _NEEDED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.MEMORY: frozenset({"size_bytes"}),
     ItemKind.SWITCH: frozenset({"ports", "sets"}),
@@ -69,7 +69,7 @@ _ALLOWED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.ROOM_PART: frozenset({"sets"}),
     ItemKind.SMART_ROOM: frozenset({"sets"}),
     ItemKind.SCHOOL_PART: frozenset({"sets"}),
-    ItemKind.LINE: frozenset({"rate_bps"}),
+    ItemKind.LINE: frozenset({"rate_bps", "isp"}),
 }
 _ABOUT: Mapping[ItemKind, SubjectKind] = {
     ItemKind.ROOM_PART: SubjectKind.ROOM,
@@ -91,6 +91,7 @@ class Item(_Strict):
         size_bytes: of a memory module.
         ports: devices that one switch serves.
         rate_bps: rate, down and up, that a line is expected to give the school in its hours.
+        isp: provider of a line; "" = any.
         sets: facts of a device (or of the room or school that it is for) afterwards.
         needs: facts that must be known to be at least so much.
         supported_until: last day of the operating system's support.
@@ -103,6 +104,7 @@ class Item(_Strict):
     size_bytes: int | None = Field(default=None, gt=0)
     ports: int | None = Field(default=None, gt=0)
     rate_bps: int | None = Field(default=None, gt=0)
+    isp: str = Field(default="", max_length=80)
     sets: Mapping[str, int | float] = {}
     needs: Mapping[str, int | float] = {}
     supported_until: date | None = None

@@ -100,12 +100,11 @@ def problem_of(
         prices: what there is to buy.
         wanted: rules that are to be turned green.
     """
-    rules = {rule.id: rule for rule in standing.rules}
-    today = standing.at.astimezone(LOCAL).date()
-    bench = Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today)
+    bench = bench_of(standing, school)
+    rules = bench.rules
     asked = {key: found for key, found in judged.items() if key[2] in wanted}
     red = sorted(key for key, found in asked.items() if found.state is State.FAIL)
-    targets = tuple(key for key in red if not _is_paperwork(rules[key[2]]))
+    targets = tuple(key for key in red if not is_paperwork(rules[key[2]]))
     counts = tuple(_all_counts(standing, school, judged, targets))
     needed = {target for count in counts for member in count.members for target in member} | set(targets)
     return Problem(
@@ -115,11 +114,19 @@ def problem_of(
         tuple(sorted(key for key, found in asked.items() if found.state is State.ERROR)),
         tuple(_options(standing, school, judged, prices, bench, needed, targets, counts, wanted)),
         counts,
-        tuple(key for key in red if _is_paperwork(rules[key[2]])),
+        tuple(key for key in red if is_paperwork(rules[key[2]])),
     )
 
 
-def _is_paperwork(rule: Rule) -> bool:
+def bench_of(standing: Standing, school: SchoolPlace) -> Bench:
+    """Give what judges the subjects of a school."""
+    rules = {rule.id: rule for rule in standing.rules}
+    today = standing.at.astimezone(LOCAL).date()
+    return Bench(standing.pack, rules, standing.settings[school.id], standing.at.timestamp(), today, school.ageings())
+
+
+def is_paperwork(rule: Rule) -> bool:
+    """Tell whether entries alone decide a rule."""
     return bool(rule.facts()) and rule.facts() <= PAPERWORK
 
 
@@ -141,7 +148,7 @@ def _options(
             failing = frozenset(
                 key for key, was in judged.items()
                 if key[:2] == (SubjectKind.DEVICE, device) and was.state is State.FAIL
-                and not _is_paperwork(bench.rules[key[2]])
+                and not is_paperwork(bench.rules[key[2]])
             )  # fmt: skip
             found += repair_options(bench, prices, devices[device], failing, options)
     for kind, sort in ((SubjectKind.ROOM, ItemKind.ROOM_PART), (SubjectKind.SCHOOL, ItemKind.SCHOOL_PART)):

@@ -16,7 +16,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from phongmay_rules.gaps.listing import GapList
-from phongmay_rules.gaps.words import NOTES, REMARKS, as_of, first_of, rule_title, school_name, subject_name, vnd
+from phongmay_rules.gaps.words import REMARKS, as_of, first_of, left_above, left_of, note_text, school_name, vnd
 from phongmay_store.register.timetable import LOCAL
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -52,7 +52,8 @@ def workbook(found: GapList) -> bytes:
         ("Trường", "Tiêu chí", "Tên tiêu chí", "Số đối tượng", "Lý do", "Nơi cung cấp", "Việc cần làm"),
         _unknown(found),
     )
-    _sheet(book, "Chưa xử lý", ("Trường", "Đối tượng", "Tiêu chí", "Tên tiêu chí"), _left(found))
+    heads = ("Đơn vị", "Đối tượng", "Tiêu chí", "Tên tiêu chí", "Lý do còn lại", "Reason")
+    _sheet(book, "Chưa xử lý", heads, _left(found))
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
@@ -129,7 +130,7 @@ def _details(found: GapList) -> list[tuple[object, ...]]:
             line.line.item.price_vnd,
             line.cost,
             ", ".join(line.mends),
-            NOTES[line.line.note][0],
+            note_text(line, "vi"),
         )
         for line in found.lines
     ]
@@ -145,10 +146,17 @@ def _unknown(found: GapList) -> list[tuple[object, ...]]:
 
 
 def _left(found: GapList) -> list[tuple[object, ...]]:
-    return [
-        (school_name(found, school.school_id), subject_name(found, t), t[2], rule_title(found, t[2], "vi"))
+    parts = [
+        (school_name(found, school.school_id), left_of(found, school, "vi"), left_of(found, school, "en"))
         for school in found.schools
-        for t in school.no_measure
+    ]
+    parts.append(("(toàn đơn vị)", left_above(found, "vi"), left_above(found, "en")))
+    return [
+        (name, subject, one.rule, one.title, one.why, english[one.rule, subject])
+        for name, vi, en in parts
+        for english in [{(one.rule, subject): one.why for one in en for subject in one.subjects}]
+        for one in vi
+        for subject in one.subjects
     ]
 
 

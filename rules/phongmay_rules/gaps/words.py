@@ -1,4 +1,4 @@
-"""Words of the gap list in Vietnamese and English: notes, amounts, kinds of subject."""
+"""Words of the gap list in Vietnamese and English: notes, amounts, names of subjects, what stays red and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from phongmay_rules.explanation import explain
 from phongmay_rules.facts.suppliers import BY_FACT, NAMES
 from phongmay_rules.gaps.listing import GapLine, GapList, SchoolGap
+from phongmay_rules.gaps.obstacle_words import obstacle_texts, replaced_text
+from phongmay_rules.gaps.obstacles import Obstacles
 from phongmay_rules.gaps.options import Target
+from phongmay_rules.gaps.prices import ItemKind
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import reason_text
@@ -85,6 +88,49 @@ def _first(pack: Pack, rule: str, judgement: Judgement, language: str) -> First:
     return First(rule, title, 0, reason_text(judgement.reason, language), who, text)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Red verdicts of one rule in one school (or above) that stay red for one reason.
+
+    Attributes:
+        subjects: their names, in order.
+        why: the reason, a whole sentence without its full stop.
+    """
+
+    rule: str
+    title: str
+    subjects: tuple[str, ...]
+    why: str
+
+
+def left_of(found: GapList, school: SchoolGap, language: str) -> list[Left]:
+    """Give what stays red in a school, by rule and reason; with what only entries mend."""
+    return _left(found, (*school.no_measure, *school.paperwork), school.obstacles, language)
+
+
+def left_above(found: GapList, language: str) -> list[Left]:
+    """Give what stays red on units above schools, by rule and reason."""
+    return _left(found, tuple(found.above), found.above, language)
+
+
+def _left(found: GapList, targets: tuple[Target, ...], obstacles: Obstacles, language: str) -> list[Left]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for target in sorted(targets):
+        why = obstacle_texts(obstacles, target, found.standing.pack, language)
+        groups.setdefault((target[2], why), []).append(subject_name(found, target))
+    return [
+        Left(rule, rule_title(found, rule, language), tuple(names), why)
+        for (rule, why), names in sorted(groups.items())
+    ]
+
+
+def note_text(line: GapLine, language: str) -> str:
+    """Give what must be said about a line of the list: what is not known of it, and which contract it takes over."""
+    if line.line.item.kind is ItemKind.LINE:
+        return replaced_text(line.line.item, line.replaces, language)
+    return NOTES[line.line.note][language == "en"]
+
+
 def vnd(amount: int) -> str:
     """Write an amount as people read it: 1.234.567 đ."""
     return f"{amount:,}".replace(",", ".") + " đ"
@@ -101,6 +147,8 @@ def subject_name(found: GapList, target: Target) -> str:
     names = found.standing.names
     if kind == SubjectKind.DEVICE:
         return names.device(subject)
+    if kind == SubjectKind.DISTRICT:
+        return found.standing.organisation.units[subject].name
     return names.room(subject) if kind == SubjectKind.ROOM else school_name(found, subject)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
+from phongmay_store.register.ageing import WEEK_S, Ageing, ordinary_week_s
 from phongmay_store.register.calendar import CalendarKind, DayHours
-from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, Minutes, Timetable, day_start, local_day
+from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, Minutes, Timetable, local_day
 
 BREAK_DAYS = 100
 """The longest break between two terms (31 May to 5 September has 96 days): so long the last term vouches for there
@@ -102,7 +103,7 @@ class Calendar:
         terms = [p for p in self.periods if p.kind is CalendarKind.TERM]
         self.terms = tuple(p for p in terms if p.distance == terms[0].distance)
         self._plans: dict[date, DayPlan] = {}
-        self._closed: dict[tuple[date, date], int] = {}
+        self._ageings: dict[Timetable, Ageing] = {}
 
     def says_the_same(self, other: Calendar) -> bool:
         """Tell whether both were made from the same entries."""
@@ -132,24 +133,13 @@ class Calendar:
             return DayPlan(True, exam is not None, shift=left, why=why, out_of_term=True)
         return DayPlan(False, exam is not None, shift=left, why=why)
 
-    def closed_seconds(self, start: float, end: float) -> float:
-        """Give how much of [start, end) lies in closed days. A weekend is no closed day."""
-        if end <= start:
-            return 0.0
-        first, last = local_day(start), local_day(end)
-        if first == last:
-            return end - start if self.plan(first).closed else 0.0
-        edges = 0.0
-        if self.plan(first).closed:
-            edges += day_start(first + _ONE_DAY) - start
-        if self.plan(last).closed:
-            edges += end - day_start(last)
-        return edges + 86400.0 * self._closed_days(first + _ONE_DAY, last - _ONE_DAY)
-
-    def _closed_days(self, first: date, last: date) -> int:
-        if (first, last) not in self._closed:
-            self._closed[first, last] = sum(self.plan(day).closed for day in _days(first, last))
-        return self._closed[first, last]
+    def ageing(self, timetable: Timetable) -> Ageing:
+        """Give how values grow old in a room of this timetable."""
+        if timetable not in self._ageings:
+            week = ordinary_week_s(timetable)
+            hours = self.cut(timetable) if week else CutHours(self, ALWAYS, Purpose.IN_USE)
+            self._ageings[timetable] = Ageing(hours.on, week or WEEK_S)
+        return self._ageings[timetable]
 
     def expired(self, day: date) -> str:
         """Say which table has run out by a day and when; "" = none."""
@@ -195,9 +185,9 @@ class CutHours(Hours):
         own = self._timetable.week[day.weekday() if plan.like is None else plan.like]
         return own if plan.shift is None else meet(own, plan.shift)
 
-    def closed_seconds(self, start: float, end: float) -> float:
-        """Give how much of [start, end) lies in closed days."""
-        return self._calendar.closed_seconds(start, end)
+    def ageing(self) -> Ageing:
+        """Give how values grow old in these hours."""
+        return self._calendar.ageing(self._timetable)
 
     def sources(self, start: float, end: float) -> tuple[str, ...]:
         """Name the entries that closed, opened or cut days that touch [start, end)."""
@@ -230,3 +220,10 @@ def _days(first: date, last: date) -> Iterable[date]:
 
 OPEN = Calendar()
 """A calendar that cuts nothing."""
+
+
+def ageing_of(hours: Hours) -> Ageing:
+    """Give how values grow old in a room with these hours."""
+    if isinstance(hours, CutHours):
+        return hours.ageing()
+    return OPEN.ageing(hours if isinstance(hours, Timetable) else ALWAYS)

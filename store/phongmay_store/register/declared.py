@@ -72,6 +72,8 @@ class Declarable:
 
 _DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
 
+IN_INVENTORY = "in_inventory"
+"""Somebody counted the device where it stands: what a hardware list that names its room says of each PC."""
 DECLARABLE: Mapping[str, Declarable] = {
     kind.name: kind
     for kind in (
@@ -86,6 +88,7 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("screen_height", _DEVICE, "px", 1, 240, 16_384),
         Declarable("serial_number", _DEVICE, "text"),
         Declarable("purchase_year", _DEVICE, "", 1, 1990, 2100),
+        Declarable(IN_INVENTORY, _DEVICE, "yes/no"),
         Declarable("area", _ROOM, "m2", 1, 1, 10_000),
         Declarable("display", _ROOM, "yes/no"),
         Declarable("teacher_computer", _ROOM, "yes/no"),

@@ -292,6 +292,16 @@ def _plain(text: str) -> str:
     return _text(text)
 
 
+_COMPUTERS = _word(DeviceKind, {"máy tính": DeviceKind.PC, "máy tính giáo viên": DeviceKind.TEACHER_PC})
+
+
+def _computer(text: str) -> str:
+    kind = _COMPUTERS(text)
+    if kind not in (DeviceKind.PC, DeviceKind.TEACHER_PC):
+        raise ValueError(text)
+    return kind
+
+
 def _sha256(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text.casefold()):
         raise ValueError(text)
@@ -327,6 +337,20 @@ BASELINE = SheetKind(
     (
         _school(),
         _label("code", "mã tài sản / mã thiết bị", "Inventory code of the device.", "TH-A-001", required=True),
+        _label(
+            "room",
+            "phòng",
+            "Name of the room it stands in: with it a PC that is not there yet is registered.",
+            "Phòng máy 1",
+        ),
+        Column(
+            "kind",
+            "loại thiết bị",
+            "What a PC is that the row registers; without it a pc.",
+            "one of pc, teacher_pc, 'máy tính', 'máy tính giáo viên'",
+            _computer,
+            "pc",
+        ),
         *(
             Column(column, alias, about, "as in docs/declared-facts.md", _text, example)
             for column, (_, alias, about, example) in BASELINE_ITEMS.items()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from phongmay_store.register.declared import DECLARABLE, Declarable
+from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
 from phongmay_store.register.importing_rows import Row
 
@@ -35,7 +35,7 @@ class Item:
 
 
 def items(row: Row) -> Iterator[Item]:
-    """Give the values of a row; an empty cell of a baseline says nothing."""
+    """Give the values of a row; an empty cell of a baseline says nothing, a room says that the PC is there."""
     if row.kind.name == "declared":
         name, value = row.values.get("name"), row.values.get("value")
         if name is not None and value is not None:
@@ -49,6 +49,8 @@ def items(row: Row) -> Iterator[Item]:
     for column, (name, *_) in BASELINE_ITEMS.items():
         if column in row.values:
             yield read_value(column, DECLARABLE[name], row.values[column])
+    if "room" in row.values:
+        yield Item("room", DECLARABLE[IN_INVENTORY], 1.0, "")
 
 
 def read_day(text: str) -> date | None:

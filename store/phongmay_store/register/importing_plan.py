@@ -2,7 +2,8 @@
 
 In: typed rows and a session. Out: `ImportResult`, and on `write` new rows and revisions in the session (the caller
 commits). References are resolved against the register AND the files, whatever their order; every row that refers to
-nothing, stands twice or contradicts another becomes a RowError.
+nothing, stands twice or contradicts another becomes a RowError. It is long because one method a sheet works on the same
+tables of what will be.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from phongmay_store.register.base import Versioned, new_id, utc_now
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declarable, Declared
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
+from phongmay_store.register.importing_baseline import device_of
 from phongmay_store.register.importing_declared import items
+from phongmay_store.register.importing_files import RowError
 from phongmay_store.register.importing_result import Action, Change, ImportResult
 from phongmay_store.register.importing_rows import Row
 from phongmay_store.register.importing_thing import Thing
@@ -59,6 +62,7 @@ class Plan:
         self._external = {f"{row.issuer}:{row.value}": row.unit_id for row in known}
         self._new_external: list[tuple[str, str]] = []
         self._called: dict[str, str] = {}
+        self._listed: dict[tuple[str, str], Row] = {}
         for name, unit_id in self._external.items():
             self._called.setdefault(unit_id, name)
         self._units = self._load(Unit, lambda row: (None, row.id))
@@ -88,7 +92,7 @@ class Plan:
         self._check_tree()
         takers = {
             "rooms": self._room, "seats": self._seat, "lines": self._line, "devices": self._device,
-            "declared": self._declaration, "baseline": self._declaration,
+            "declared": self._declaration, "baseline": self._baseline,
         }  # fmt: skip
         for row in rows:
             if row.kind.name in takers and (school := self._school(row)) is not None:
@@ -264,13 +268,34 @@ class Plan:
         )  # fmt: skip
         self.result.device_ids[row.values["school"], code] = thing.id
 
-    def _declaration(self, row: Row, school: str) -> None:
+    def _baseline(self, row: Row, school: str) -> None:
+        """Take a PC of a hardware list, each once; one that is not there yet is registered, without an agent."""
+        code = row.values.get("code")
+        if code is None:
+            return  # reported already
+        earlier = self._listed.setdefault((school, code), row)
+        if earlier is not row:
+            self._fail(row, "code", f"{code} stands in {earlier.origin} line {earlier.line} already")
+            return
+        device = device_of(row, school, self._devices, self._rooms, self._called.__getitem__)
+        if isinstance(device, RowError):
+            self.result.errors.append(device)
+            device = None
+        if device is not None and device.row is row:
+            called = f"{row.values['school']}/{code}"
+            self.result.changes.append(
+                Change("devices", called, Action.CREATED, {}, row.origin, row.line, {**device.values})
+            )
+            self.result.device_ids[row.values["school"], code] = device.id
+        self._declaration(row, school, device)
+
+    def _declaration(self, row: Row, school: str, device: Thing | None = None) -> None:
         """Take a row of declared values; each item says itself whether it is about a device, a room or the school."""
         for item in items(row):
             if item.problem:
                 self._fail(row, item.column, item.problem)
                 continue
-            subject = self._declared_of(row, school, item.kind)
+            subject = device if row.kind.name == "baseline" else self._declared_of(row, school, item.kind)
             if subject is None:
                 continue
             evidence = row.values.get("attachment_sha256", "")

@@ -111,7 +111,11 @@ def _plan(session: Session, school_id: str, name: str, payload: bytes, since: da
     changes = plan.result.changes
     told = [
         hashlib.sha256(payload).hexdigest(), since.isoformat(), school_id,
-        [[c.kind, c.key, c.action, sorted(c.differences.items()), sorted(map(str, c.after.items()))] for c in changes],
+        [
+            [c.kind, c.key, c.action, sorted(c.differences.items()),
+             sorted(str(pair) for pair in c.after.items() if pair[0] != "subject_id")]  # the key says what it is about
+            for c in changes
+        ],
     ]  # fmt: skip
     mark = hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()
     order = sorted(dict.fromkeys(errors), key=lambda error: (error.file, error.line))

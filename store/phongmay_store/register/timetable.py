@@ -73,10 +73,6 @@ class Hours(ABC):
                 masks[hour] = masks.get(hour, 0) | ((1 << (after - first)) - 1) << first
         return masks
 
-    def closed_seconds(self, start: float, end: float) -> float:
-        """Give how much of [start, end) lies in days that a calendar has closed; a bare timetable knows none."""
-        return 0.0
-
     def sources(self, start: float, end: float) -> tuple[str, ...]:
         """Name what closed or opened days that touch [start, end)."""
         return ()

@@ -24,6 +24,7 @@ from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.model import Count, NumberFrom, OneOf, PerHead, Presence, Share, Threshold, Window
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.ageing import WEEK_S, Ageing
 from phongmay_store.register.compliance import State
 from phongmay_store.register.organisation import SchoolLevel
 
@@ -383,7 +384,7 @@ def test_share_by_fact() -> None:
 
 
 def test_an_old_fact_of_a_member_is_not_known() -> None:
-    """Also in a share a value counts up to its freshness and no second longer; closed days do not age it."""
+    """Also in a share a value counts up to its freshness and no second longer; closed time does not age it."""
     check = Share(kind="share", members="devices", fact="ram_marketed_bytes", at_least=1.0)
     limit = FACTS["ram_marketed_bytes"].freshness_s
     assert limit is not None
@@ -393,7 +394,7 @@ def test_an_old_fact_of_a_member_is_not_known() -> None:
     ]
     judged = share(check, context([], members))
     assert judged.measured["states"] == {"pass": 1, "unknown": 1}
-    closed = dataclasses.replace(context([], members), days_off=lambda start, end: 1.0)
+    closed = dataclasses.replace(context([], members), ageing=Ageing(lambda day: ((0, 720),), WEEK_S / 2))
     assert share(check, closed).measured["states"] == {"pass": 2}
 
 

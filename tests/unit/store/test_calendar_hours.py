@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phongmay_store.register.calendar import CalendarError, CalendarKind, NewEntry, read_hours
-from phongmay_store.register.calendar_hours import BREAK_DAYS, OPEN, Calendar, Period, Purpose, meet
+from phongmay_store.register.calendar_hours import BREAK_DAYS, OPEN, Calendar, Period, Purpose, ageing_of, meet
 from phongmay_store.register.public_holidays import shipped_holidays
 from phongmay_store.register.timetable import ALWAYS, LOCAL, NEVER, Minutes, day_start, parse
 
@@ -122,14 +122,24 @@ def test_days_begin_at_midnight_in_ho_chi_minh_city() -> None:
     assert {(day_start(day) + 7 * 3600) % 86400 for day in days} == {0.0}
 
 
-def test_closed_time_counts_closed_days_and_parts_of_them() -> None:
-    """Only what a calendar closed: not nights, not weekends."""
-    cut = Calendar([period("holiday", "2026-11-03", "2026-11-05")]).cut(WEEK)
-    assert cut.closed_seconds(at("2026-11-02T12:00"), at("2026-11-08T12:00")) == 3 * 86400
-    assert cut.closed_seconds(at("2026-11-03T06:00"), at("2026-11-03T07:00")) == 3600
-    assert cut.closed_seconds(at("2026-11-03T06:00"), at("2026-11-05T06:00")) == 2 * 86400
-    assert cut.closed_seconds(at("2026-11-05T06:00"), at("2026-11-03T06:00")) == 0
-    assert WEEK.closed_seconds(at("2026-11-03T06:00"), at("2026-11-05T06:00")) == 0
+def test_values_age_in_expected_hours_only() -> None:
+    """A week of use is seven days of age; nights, weekends and what a calendar closes add nothing."""
+    ageing = Calendar([period("holiday", "2026-11-03", "2026-11-05")]).ageing(WEEK)
+    week = sum(after - first for day in WEEK.week for first, after in day) * 60
+    monday = WEEK.expected_seconds(at("2026-11-02T00:00"), at("2026-11-03T00:00"))
+    assert ageing.age(at("2026-11-02T00:00"), at("2026-11-03T00:00")) == pytest.approx(monday / week * 7 * 86400)
+    assert ageing.age(at("2026-11-02T23:00"), at("2026-11-06T00:00")) == 0
+    assert ageing.age(at("2026-11-07T23:59"), at("2026-11-08T23:59")) == 0
+    assert ageing.age(at("2026-11-05T06:00"), at("2026-11-03T06:00")) == 0
+    assert ageing_of(WEEK).age(at("2026-11-09T09:00"), at("2026-11-16T09:00")) == pytest.approx(7 * 86400)
+
+
+def test_a_room_without_hours_ages_on_open_days() -> None:
+    """A store room is never in use; a value from there must not stay fresh for ever, and Tet does not age it."""
+    calendar = Calendar([period("holiday", "2026-11-03", "2026-11-05")])
+    assert calendar.ageing(NEVER).age(at("2026-11-02T12:00"), at("2026-11-08T12:00")) == 3 * 86400
+    assert calendar.ageing(ALWAYS).age(at("2026-11-02T12:00"), at("2026-11-08T12:00")) == 6 * 86400
+    assert ageing_of(NEVER).age(at("2026-11-02T12:00"), at("2026-11-08T12:00")) == 6 * 86400
 
 
 def test_evidence_names_what_closed_and_opened() -> None:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND
 from phongmay_store.register.declared import Declared
+from phongmay_store.register.device import Device
 from phongmay_store.register.importing import ImportResult, import_files
 
 PLACES = {
@@ -22,13 +23,15 @@ PLACES = {
 HEAD = "school,room,code,name,value,unit,declared_by,attachment_sha256\n"
 
 
-def run(engine: Engine, folder: Path, texts: Mapping[str, str], since: datetime | None = None) -> ImportResult:
+def run(
+    engine: Engine, folder: Path, texts: Mapping[str, str], since: datetime | None = None, *, dry_run: bool = False
+) -> ImportResult:
     """Write CSV files and import them in a transaction of its own."""
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, "utf-8")
     with Session(engine) as session, session.begin():
-        return import_files(session, [folder], since=since)
+        return import_files(session, [folder], since=since, dry_run=dry_run)
 
 
 def values(engine: Engine, at: datetime | None = None) -> dict[str, float | str]:
@@ -120,3 +123,68 @@ def test_an_empty_cell_leaves_the_evidence_of_the_same_value(register_engine: En
     assert run(register_engine, tmp_path / "in", {"declared": HEAD + other}).changed == {"declared": 1}
     with Session(register_engine) as session:
         assert session.scalars(Declared.at()).one().attachment_sha256 == ""
+
+
+HEAD_PC = "school,code,room,kind,ram_gb,cpu_threads,purchase_year,declared_by\n"
+
+
+def test_a_list_registers_the_pcs_that_are_not_there(register_engine: Engine, tmp_path: Path) -> None:
+    """One file is enough: the PC is created in its room, without an agent, as declared; again: nothing."""
+    text = HEAD_PC + (
+        "moet:1,PC-7,phòng máy 1,,8,4,2021,Ban kiểm kê\n"
+        "moet:1,GV-1,Phòng máy 1,máy tính giáo viên,,,,Ban kiểm kê\n"
+        "moet:1,PC-1,Phòng máy 1,pc,4,,,Ban kiểm kê\n"
+    )
+    run(register_engine, tmp_path / "in", PLACES)
+    shown = run(register_engine, tmp_path / "list", {"baseline": text}, dry_run=True)
+    assert [(c.kind, c.line) for c in shown.changes if c.kind == "devices"] == [("devices", 2), ("devices", 3)]
+    result = run(register_engine, tmp_path / "list", {})
+    assert (result.errors, dict(result.created), dict(result.changed)) == ([], {"devices": 2, "baseline": 7}, {})
+    with Session(register_engine) as session:
+        rows = {row.code: row for row in session.scalars(Device.at())}
+        assert set(rows) == {"PC-1", "PC-7", "GV-1"}
+        new = rows["PC-7"]
+        assert (new.kind, new.state, new.agent_since, new.room_id) == ("pc", "in_service", None, rows["PC-1"].room_id)
+        assert rows["GV-1"].kind == "teacher_pc"
+        marks = session.scalars(select(Declared).where(Declared.holds(None), Declared.name == "in_inventory")).all()
+        assert {(row.subject_id, row.number, row.declared_by) for row in marks} == {
+            (row.id, 1.0, "Ban kiểm kê") for row in rows.values()
+        }
+        count = session.scalars(select(func.count()).select_from(Device)).one()
+    again = run(register_engine, tmp_path / "list", {})
+    assert (again.errors, dict(again.created), dict(again.changed)) == ([], {}, {})
+    with Session(register_engine) as session:
+        assert session.scalars(select(func.count()).select_from(Device)).one() == count
+
+
+@pytest.mark.parametrize(
+    ("row", "faults"),
+    [
+        ("moet:1,PC-9,,,8,4,2021,x", [("code", "with its room in the column room")]),
+        ("moet:1,PC-9,Phòng 9,pc,8,4,2021,x", [("room", "no room of this name")]),
+        ("moet:1,PC-9,Phòng máy 1,tủ lạnh,8,4,2021,x", [("kind", "one of pc, teacher_pc")]),
+        ("moet:1,PC-9,Phòng máy 1,router,8,4,2021,x", [("kind", "one of pc, teacher_pc")]),
+        ("moet:1,,Phòng máy 1,pc,8,4,2021,x", [("code", "is empty")]),
+        ("moet:9,PC-9,Phòng máy 1,pc,8,4,2021,x", [("school", "no school has this external id")]),
+        ("moet:1,PC-9,Phòng máy 1,pc,8,4,2021,", [("declared_by", "is empty")]),
+        ("moet:1,PC-1,Phòng máy 1,teacher_pc,8,4,2021,x", [("kind", "the register has it as 'pc'")]),
+        ("moet:1,PC-1,Kho,pc,8,4,2021,x", [("room", "the register has it in 'Phòng máy 1'")]),
+        ("moet:1,PC-9,Phòng máy 1,pc,nhiều,4,1800,x", [("ram_gb", "a number"), ("purchase_year", "a number")]),
+        ("moet:1,PC-9,Phòng 9,pc,nhiều,4,2021,x", [("room", "no room of this name"), ("ram_gb", "a number from")]),
+        ("moet:1,PC-1,Phòng máy 1,,8,4,2021,x\nmoet:1,PC-1,Phòng máy 1,,4,4,2021,x", [("code", "line 2 already")]),
+    ],
+)  # fmt: skip
+def test_a_wrong_cell_of_a_list_is_told_once(
+    register_engine: Engine, tmp_path: Path, row: str, faults: list[tuple[str, str]]
+) -> None:
+    """One fault a cell, with line, column and what was expected; no fault follows from another, nothing is written."""
+    run(register_engine, tmp_path / "in", {**PLACES, "rooms": PLACES["rooms"] + "moet:1,Kho,function_room\n"})
+    result = run(register_engine, tmp_path / "list", {"baseline": HEAD_PC + row + "\n"})
+    assert [(error.column, error.line) for error in result.errors] == [
+        (column, 1 + len(row.splitlines())) for column, _ in faults
+    ]
+    for error, (_, said) in zip(result.errors, faults, strict=True):
+        assert said in error.expected
+    with Session(register_engine) as session:
+        assert [device.code for device in session.scalars(Device.at())] == ["PC-1"]
+    assert values(register_engine) == {}

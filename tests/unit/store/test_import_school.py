@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from phongmay_contract.units import GB, GIB
 from phongmay_store.register.declared import Declared
+from phongmay_store.register.device import Device
 from phongmay_store.register.importing import import_files
 from phongmay_store.register.importing_result import Action
 from phongmay_store.register.importing_school import (
@@ -203,3 +204,21 @@ def test_a_workbook_that_unfolds_without_end_is_refused(register: Session) -> No
     assert len(out.getvalue()) < MAX_BYTES
     preview = preview_school_file(register, school(register), "a.xlsx", out.getvalue(), SINCE)
     assert "unfolds to" in preview.errors[0].expected
+
+
+def test_a_json_list_registers_the_schools_own_pcs(register: Session) -> None:
+    """A school's own list is shown first with each new PC, then written once; the second time it changes nothing."""
+    text = json.dumps(
+        {"school": "moet:1", "declared_by": "Ban kiểm kê", "room": "Phòng máy 1",
+         "computers": [{"code": "PC-8", "ram_gb": 8}, {"code": "PC-9"}]}
+    )  # fmt: skip
+    preview = look(register, text, "may.json")
+    assert preview.errors == []
+    assert [(c.kind, c.line, c.action) for c in preview.changes if c.kind == "devices"] == [
+        ("devices", 1, "created"), ("devices", 2, "created"),
+    ]  # fmt: skip
+    apply_school_file(register, school(register), "may.json", text.encode(), SINCE, preview.mark)
+    register.commit()
+    codes = register.scalars(select(Device.code).where(Device.holds(SINCE), Device.school_id == school(register))).all()
+    assert set(codes) == {"PC-1", "PC-2", "PC-8", "PC-9"}
+    assert look(register, text, "may.json").changes_nothing
