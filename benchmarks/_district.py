@@ -33,6 +33,8 @@ ROOM = 25
 """PCs of a computer room."""
 FAULTS = (Role.STANDARD, Role.STANDARD, Role.STANDARD, Role.LOW_MEMORY, Role.SLOW_LINK)
 _BLOCK = 20_000
+SINCE = timedelta(days=31)
+"""Before the instant: the agents are there, and the collector could hear."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
     """Write each device's inventory, one round, its presence and the minute masks of its last days.
 
     The masks (the last 24 hours, and ten hours of each school day before) are written straight into the table: a day
-    of rounds of 125,000 devices would be 180 million envelopes.
+    of rounds of 125,000 devices would be 180 million envelopes. Then the collector's housekeeping does what is due.
     """
     devices = device_ids(size)
     with _writer(folder) as writer:
@@ -115,6 +117,10 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
     )
     connection.commit()
     connection.close()
+    with _writer(folder) as writer:
+        writer.listened(at - 60 * minute for minute in range(24 * 60 * SINCE.days))
+        while writer.maintain(at):
+            pass
 
 
 def next_minute(folder: Path, size: Size, at: float, seq: int, changed: Iterable[int] = ()) -> None:
@@ -172,9 +178,6 @@ def _writer(folder: Path) -> Iterator[SeriesWriter]:
 
 def _blocks(items: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
     return (items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK))
-
-
-SINCE = timedelta(days=31)
 
 
 def lay_out(folder: Path, registers: Iterable[str], size: Size, school_days: int = 1) -> datetime:

@@ -225,6 +225,10 @@ class _PastSeries:
         """Give the minute masks; facts ask for no time after the instant."""
         return self._series.minutes(start, end, devices)
 
+    def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
+        """Give minutes with a round; facts ask for no time after the instant."""
+        return self._series.seen(start, end, devices)
+
     def hourly(
         self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None
     ) -> Sequence[Hourly]:

@@ -102,6 +102,7 @@ def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: 
         moment: when, and for how long.
     """
     present = _present(session, rulings)
+    stamps = {rule: _stamp(pack, rule) for rule in {key[2] for ruling in rulings.values() for key in ruling.judged}}
     instant = moment.instant
     newest_fact = session.scalar(select(func.max(Fact.id))) or 0
     out: list[Recorded] = []
@@ -111,20 +112,20 @@ def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: 
     gone: list[dict[str, Any]] = []
     for (unit, ruling), run_id in zip(rulings.items(), bulk.reserve(session, EvaluationRun, len(rulings)), strict=True):
         before, judged = present.get(unit, {}), ruling.judged
-        changes = [key for key, judgement in judged.items() if _differs(before.get(key), judgement, key, pack)]
+        changes = [key for key, judgement in judged.items() if _differs(before.get(key), judgement, stamps[key[2]])]
         lost = [] if ruling.kept else [key for key in before if key not in judged]
         found = Recorded(unit, run_id, ruling.counts(pack), len(changes) + len(lost))
         out.append(found)
         runs.append(_run(found, pack, moment, newest_fact))
         base = {"run_id": run_id, "unit_id": unit, "evaluated_at": instant, "recorded_at": instant}
-        rows += [base | _row(key, judged[key]) | _stamp(pack, key[2]) for key in changes]
+        rows += [{**base, **_row(key, judged[key]), **stamps[key[2]]} for key in changes]
         known += [key in before for key in changes]
         gone += [base | _ended(key) | dict(zip(_STAMP, before[key][-3:], strict=True)) for key in lost]
     bulk.append(session, EvaluationRun, runs)
-    pointers = [_pointer(row) | {"verdict": row_id} for row, row_id in zip(rows, _append(session, rows), strict=True)]
+    _append(session, rows)
     _append(session, gone)
     _forget(session, gone)
-    _point(session, pointers, known)
+    _point(session, rows, known)
     _point_to_runs(session, runs, moment)
     entries = [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs]
     links.append(session, entries + _entries(rows) + _entries(gone))
@@ -274,12 +275,12 @@ def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[
     return out
 
 
-def _differs(stored: _Content | None, judgement: Judgement, key: Key, pack: Pack) -> bool:
+def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, str]) -> bool:
     if stored is None:
         return True
     fresh = (
         judgement.state.value, judgement.reason.value, judgement.measured, judgement.required, judgement.evidence,
-        *_stamp(pack, key[2]).values(),
+        *stamp.values(),
     )  # fmt: skip
     return stored != fresh
 
@@ -302,24 +303,18 @@ def _ended(key: Key) -> dict[str, Any]:
     return _row(key, gone)
 
 
-def _append(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+def _append(session: Session, rows: list[dict[str, Any]]) -> None:
     """Store rows; each gets its `id`."""
     if not rows:
-        return []
+        return
     ids = bulk.reserve(session, Verdict, len(rows))
     for row, row_id in zip(rows, ids, strict=True):
         row["id"] = row_id
     bulk.append(session, Verdict, rows)
-    return list(ids)
 
 
 def _entries(rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
     return [Entry(row["unit_id"], LinkKind.VERDICT, row) for row in rows]
-
-
-def _pointer(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kind": row["subject_kind"], "subject": row["subject_id"], "rule": row["rule_id"],
-            "unit": row["unit_id"]}  # fmt: skip
 
 
 _MINE = (
@@ -329,21 +324,28 @@ _MINE = (
 )
 
 
-def _point(session: Session, pointers: Sequence[dict[str, Any]], known: Sequence[bool]) -> None:
-    """Point to the new rows."""
-    moved = [pointer for pointer, is_known in zip(pointers, known, strict=True) if is_known]
-    fresh = [pointer for pointer, is_known in zip(pointers, known, strict=True) if not is_known]
+def _mine(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of `_MINE` for a verdict row."""
+    return {"kind": row["subject_kind"], "subject": row["subject_id"], "rule": row["rule_id"]}
+
+
+def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[bool]) -> None:
+    """Point to the new rows; those that are known take the place of another."""
+    moved = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     if moved:
         session.connection().execute(
-            update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict")), moved
+            update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict")),
+            [{**_mine(row), "verdict": row["id"]} for row in moved],
         )
-    columns = {
-        "subject_kind": "kind", "subject_id": "subject", "rule_id": "rule", "unit_id": "unit",
-        "verdict_id": "verdict",
-    }  # fmt: skip
-    bulk.append(session, CurrentVerdict, [{to: row[of] for to, of in columns.items()} for row in fresh])
+    fresh = [
+        {"subject_kind": row["subject_kind"], "subject_id": row["subject_id"], "rule_id": row["rule_id"],
+         "unit_id": row["unit_id"], "verdict_id": row["id"]}
+        for row, is_known in zip(rows, known, strict=True)
+        if not is_known
+    ]  # fmt: skip
+    bulk.append(session, CurrentVerdict, fresh)
 
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        session.connection().execute(delete(CurrentVerdict).where(*_MINE), [_pointer(row) for row in rows])
+        session.connection().execute(delete(CurrentVerdict).where(*_MINE), [_mine(row) for row in rows])

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Float, String, Table, column, func, select, values
@@ -35,8 +34,7 @@ MODELS: Mapping[LinkKind, type[Base]] = {
 """Which rows are links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last link of a unit's chain; sequence 0 = the chain is empty."""
 
     unit_id: str
@@ -44,8 +42,7 @@ class Head:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A stored row that is to become a link; `row` holds every column."""
 
     unit_id: str
@@ -62,8 +59,9 @@ def table_of(kind: LinkKind) -> Table:
 
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
-_COLUMNS = {
-    kind: tuple((item.name, isinstance(item.type, Float)) for item in table_of(kind).columns) for kind in LinkKind
+_COLUMNS = {kind: tuple(item.name for item in table_of(kind).columns) for kind in LinkKind}
+_FLOATS = {
+    kind: tuple(item.name for item in table_of(kind).columns if isinstance(item.type, Float)) for kind in LinkKind
 }
 _KEYS = {kind: next(iter(table_of(kind).primary_key.columns)).name for kind in LinkKind}
 
@@ -88,14 +86,14 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
 
     Columns without a value are left out, so that a column of a later version changes no old hash.
     """
-    content: dict[str, Any] = {}
-    for name, is_float in _COLUMNS[kind]:
-        value = row[name]
-        if value is None:
-            continue
-        if isinstance(value, datetime):
-            value = _iso(value)
-        content[name] = float(value) if is_float else value
+    content = {
+        name: _iso(value) if isinstance(value, datetime) else value
+        for name in _COLUMNS[kind]
+        if (value := row[name]) is not None
+    }
+    for name in _FLOATS[kind]:
+        if name in content:
+            content[name] = float(content[name])
     return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
 
 

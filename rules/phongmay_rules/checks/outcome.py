@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from phongmay_contract.units import Unit
 from phongmay_rules.facts.catalogue import FACTS
@@ -77,8 +77,7 @@ class Context:
         return self.ageing.is_older(fact_at, self.at, freshness_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one check found."""
 
     state: State
@@ -88,8 +87,7 @@ class Outcome:
     evidence: tuple[dict[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A threshold with its origin."""
 
     value: float

@@ -8,25 +8,24 @@ days up to the last midnight, so that a count holds for hours. In repair is not 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, repeat
+from functools import reduce
 from math import ceil
-from operator import and_, itemgetter
+from operator import or_
 from zlib import crc32
 
-from phongmay_rules.facts.catalogue import SPAN_S, Found, Span, is_covered, missing
-from phongmay_rules.facts.network import Expected, minutes_between
+from phongmay_rules.facts.catalogue import DAY, SPAN_S, Found, Span, is_covered, missing
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.timetable import Hours, day_start, local_day
-from phongmay_store.series.interface import Minutes, SeriesReader
+from phongmay_store.series.interface import SeriesReader
+from phongmay_store.series.strips import PLACES, place, strip
 
 WINDOW_S = SPAN_S[Span.MONTH]
-HOUR = 3600
+WINDOW_DAYS = round(WINDOW_S / DAY)
 DEVICE = ("availability_30d_ratio", "availability_30d_known_s", "availability_30d_coverage_ratio")
 ROOM = ("room_availability_30d_ratio", "room_availability_30d_known_s", "room_availability_30d_coverage_ratio")
 RATIO_STEPS = 100
@@ -34,7 +33,8 @@ COVERAGE_STEPS = 10
 KNOWN_STEPS_H = (300, 200, 150, 100, 80, 60, 40, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1, 0)
 """All three are rounded DOWN, so that few days bring new rows and rounding never makes enough of what is not."""
 MAX_VOUCHED = 60
-_HOUR_MASK = (1 << 60) - 1
+_LAST_MINUTES = sum(1 << PLACES * hour + 59 for hour in range(24 * WINDOW_DAYS))
+"""Of the hours of the window: the minute after is in the next hour."""
 _PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
 
 
@@ -61,40 +61,19 @@ Counts = Mapping[tuple[str, str], Tally]
 
 @dataclass(frozen=True)
 class Month:
-    """What 30 days look like for every machine with the same hours.
+    """What 30 days look like for every machine with the same hours; minutes are `strips` from the start on.
 
     Attributes:
         expected: minutes in use.
-        known: by UTC hour, those of them in which a collector could hear.
-        hours: the UTC hours with expected minutes, in order.
-        left: from each of these hours on (and, last, after all), how many minutes are expected and how many known.
+        known: those of them in which a collector could hear.
+        sources: calendar entries that had a say.
     """
 
-    expected: Expected
-    known: Mapping[int, int]
-    hours: Sequence[int]
-    left: Sequence[tuple[int, int]]
-
-    def minutes(self, since: float) -> tuple[int, int]:
-        """Count expected and known minutes from a moment on."""
-        place = bisect_left(self.hours, since)
-        expected, known = self.left[place]
-        if place and self.hours[place - 1] > since - HOUR:
-            hour = self.hours[place - 1]
-            rest = self.expected.masks[hour] & minutes_between(hour, since, self.expected.end)
-            expected, known = expected + rest.bit_count(), known + (rest & self.known.get(hour, 0)).bit_count()
-        return expected, known
-
-    def up(self, since: float, seen: Mapping[int, int]) -> int:
-        """Count the known minutes from a moment on in which a machine was there."""
-        known, first = self.known, since - HOUR
-        if first < self.expected.start:
-            return sum(map(int.bit_count, map(and_, seen.values(), map(known.get, seen, repeat(0)))))
-        return sum(
-            (mask & known.get(hour, 0) & minutes_between(hour, since, self.expected.end)).bit_count()
-            for hour, mask in seen.items()
-            if hour > first
-        )
+    start: float
+    end: float
+    expected: int
+    known: int
+    sources: tuple[str, ...] = ()
 
 
 def window(at: float) -> tuple[float, float]:
@@ -106,46 +85,36 @@ def window(at: float) -> tuple[float, float]:
 def month(hours: Hours, listening: Mapping[int, int], at: float) -> Month:
     """Cut the window of an evaluation to the expected minutes of a room."""
     start, end = window(at)
-    masks = hours.minute_masks(start, end)
-    known = {hour: both for hour, mask in masks.items() if (both := mask & listening.get(hour, 0))}
-    ordered = sorted(masks)
-    left = [(0, 0)]
-    for hour in reversed(ordered):
-        expected, heard = left[-1]
-        left.append((expected + masks[hour].bit_count(), heard + known.get(hour, 0).bit_count()))
-    return Month(Expected(start, end, masks, hours.sources(start, end - 1)), known, ordered, left[::-1])
+    expected = strip(hours.minute_masks(start, end), start, end)
+    return Month(start, end, expected, expected & strip(listening, start, end), hours.sources(start, end - 1))
 
 
-def tally(month: Month, since: float, seen: Mapping[int, int]) -> Tally:
+def tally(month: Month, since: float, seen: int) -> Tally:
     """Count.
 
     Args:
         month: the expected minutes, and those that are known.
         since: since when an agent is expected to report; minutes before are not expected.
-        seen: masks of the minutes in which the machine was there (`vouched`), by UTC hour.
+        seen: the minutes in which the machine was there (`vouched`).
     """
-    start, end = month.expected.start, month.expected.end
-    begin = min(max(since, start), end)
-    return Tally(begin, end, *month.minutes(begin), month.up(begin, seen))
+    begin = min(max(since, month.start), month.end)
+    before = place(month.start, begin)
+    counts = (minutes >> before for minutes in (month.expected, month.known, month.known & seen))
+    return Tally(begin, month.end, *map(int.bit_count, counts))
 
 
-def vouched(rows: Iterable[Minutes], interval: float) -> dict[int, int]:
+def vouched(rounds: int, interval: float) -> int:
     """Give the minutes in which a machine was there: each round vouches for the time until the next is due.
 
     Args:
-        rows: its hours, oldest first.
+        rounds: the minutes in which it measured one.
         interval: seconds between its rounds; a minute without a round is normal when they are far apart, and happens
             at one a minute, too, when two rounds fall just before and just after it.
     """
-    steps = min(MAX_VOUCHED, max(1, ceil(interval / 60)))
-    spread = {hour: seen | seen << 1 for _, hour, seen, _, _ in rows}
-    for _ in range(steps - 1):
-        spread = {hour: mask | mask << 1 for hour, mask in spread.items()}
-    out = {hour: mask & _HOUR_MASK for hour, mask in spread.items()}
-    for hour, mask in spread.items():
-        if mask > _HOUR_MASK:
-            out[hour + HOUR] = out.get(hour + HOUR, 0) | mask >> 60
-    return out
+    for _ in range(min(MAX_VOUCHED, max(1, ceil(interval / 60)))):
+        last = rounds & _LAST_MINUTES
+        rounds |= (rounds ^ last) << 1 | last << 1 + PLACES - 60
+    return rounds
 
 
 def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: float) -> list[Found]:
@@ -194,12 +163,12 @@ def count(
     interval_of: Callable[[str], float],
     at: float,
 ) -> Counts:
-    """Count devices and rooms of a school from their minute masks, which are read once.
+    """Count devices and rooms of a school from their minutes, which are read once.
 
     Args:
         devices: machines to count; those of the rooms must be among them.
         rooms: rooms to count.
-        series: the masks.
+        series: the minutes.
         month_of: the month of a timetable; None = it cannot be read, or its calendar has run out.
         interval_of: seconds between the rounds of a device.
         at: time of the evaluation.
@@ -212,20 +181,17 @@ def count(
         for d in devices
         if d.agent_since is not None and not d.in_conflict and month_of(d.timetable) is not None
     }  # fmt: skip
-    rows = groupby(series.minutes(*window(at), list(able)), key=itemgetter(0)) if able else ()
-    seen = {device: vouched(hours, interval_of(device)) for device, hours in rows}
+    rounds = series.seen(*window(at), list(able)) if able else {}
+    seen = {device: vouched(minutes, interval_of(device)) for device, minutes in rounds.items()}
     counts: dict[tuple[str, str], Tally] = {}
     for device in able.values():
         if (month := month_of(device.timetable)) is not None:
             since = device.agent_since or 0.0
-            counts[SubjectKind.DEVICE, device.id] = tally(month, since, seen.get(device.id, {}))
+            counts[SubjectKind.DEVICE, device.id] = tally(month, since, seen.get(device.id, 0))
     for room in rooms:
         machines = leading(room, able.values())
         if machines and (month := month_of(room.timetable)) is not None:
-            together: dict[int, int] = {}
-            for machine in machines:
-                for hour, mask in seen.get(machine.id, {}).items():
-                    together[hour] = together.get(hour, 0) | mask
+            together = reduce(or_, (seen.get(machine.id, 0) for machine in machines))
             since = min(machine.agent_since or 0.0 for machine in machines)
             counts[SubjectKind.ROOM, room.id] = tally(month, since, together)
     return counts

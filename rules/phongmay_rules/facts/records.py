@@ -136,8 +136,11 @@ def write(
     fresh: list[dict[str, Any]] = []
     for row_id, (subject, fact) in zip(ids, targets, strict=True):
         known = current[subject]
-        pointer = {"kind": subject[0], "subject": subject[1], "fact": fact.name, "row": row_id}
-        (moved if fact.name in known else fresh).append(pointer | {"unit": homes[subject]})
+        pointers = moved if fact.name in known else fresh
+        pointers.append({
+            "subject_kind": subject[0], "subject_id": subject[1], "name": fact.name, "unit_id": homes[subject],
+            "fact_id": row_id,
+        })  # fmt: skip
         reason = fact.missing or ""
         source = fact.source or FACTS[fact.name].source
         at_stored = _stored(fact.at).timestamp()
@@ -158,13 +161,12 @@ def _point(session: Session, moved: list[dict[str, Any]], fresh: list[dict[str, 
                 CurrentFact.name == bindparam("fact"),
             )
             .values(fact_id=bindparam("row")),
-            moved,
+            [
+                {"kind": row["subject_kind"], "subject": row["subject_id"], "fact": row["name"], "row": row["fact_id"]}
+                for row in moved
+            ],
         )
-    if fresh:
-        columns = {
-            "subject_kind": "kind", "subject_id": "subject", "name": "fact", "unit_id": "unit", "fact_id": "row",
-        }  # fmt: skip
-        bulk.append(session, CurrentFact, [{to: row[of] for to, of in columns.items()} for row in fresh])
+    bulk.append(session, CurrentFact, fresh)
 
 
 def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:

@@ -13,10 +13,11 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, Table, func, insert, select, text
+from sqlalchemy import JSON, Column, Dialect, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.base import Base, UtcDateTime
+from phongmay_store.register.engine import json_text
 
 
 def reserve(session: Session, model: type[Base], count: int) -> Sequence[int]:
@@ -80,11 +81,19 @@ def _plan(table: Table, dialect: Dialect) -> _Plan:
     found = [
         (place, process, isinstance(column.type, UtcDateTime))
         for place, column in enumerate(table.columns)
-        if (process := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        if (process := _processor(column, dialect)) is not None
     ]
     pick: Callable[[Mapping[str, Any]], Iterable[Any]] = itemgetter(*names)
     processors = [(place, process) for place, process, is_time in found if not is_time]
     return _Plan(statement, pick, processors, [(place, process) for place, process, is_time in found if is_time])
+
+
+def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Give what the column's type does, without the way round that SQLAlchemy takes to JSON in SQLite."""
+    if isinstance(column.type, JSON) and dialect.name == "sqlite":
+        return json_text
+    processor: Callable[[Any], Any] | None = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return processor
 
 
 def _table(model: type[Base]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from phongmay_store.errors import StoreError, UnstorableTextError
 from phongmay_store.register.failures import place, sentence, without_password
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_encode = msgspec.json.Encoder().encode
 _LOCK_S = 15
 """How long a writer waits for another one."""
 
@@ -43,7 +44,7 @@ def open_register(url: str) -> Engine:
         engine = create_engine(
             parsed,
             pool_pre_ping=True,
-            json_serializer=_json_text,
+            json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
             connect_args=_postgresql_arguments(parsed) if parsed.get_backend_name() == "postgresql" else {},
         )
@@ -96,17 +97,27 @@ def _refuse_nul(
     _connection: object, _cursor: object, _statement: str, parameters: Any, _context: object, _executemany: bool
 ) -> None:
     """Refuse U+0000 before any database does: PostgreSQL cannot keep it, and both engines shall take the same texts."""
-    for row in parameters if isinstance(parameters, list) else (parameters,):
-        for value in row.values() if isinstance(row, dict) else row or ():
-            if type(value) is str and "\0" in value:
-                shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
-                raise UnstorableTextError(
-                    f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
-                )
+    rows = parameters if isinstance(parameters, list) else [parameters]
+    for column in zip(*(row.values() if isinstance(row, dict) else row or () for row in rows), strict=True):
+        if "\0" in _text(column):
+            value = next(value for value in column if isinstance(value, str) and "\0" in value)
+            shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
+            raise UnstorableTextError(
+                f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
+            )
 
 
-def _json_text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _text(column: Sequence[Any]) -> str:
+    """Join all texts of a column; looking for a character in thousands of them one by one takes its time."""
+    try:
+        return "".join(column)
+    except TypeError:  # numbers, or some are NULL
+        return "".join([value for value in column if isinstance(value, str)])
+
+
+def json_text(value: object) -> str:
+    """Give JSON as the register keeps it."""
+    return _encode(value).decode()
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:

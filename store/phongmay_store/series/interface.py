@@ -195,6 +195,13 @@ class SeriesReader(Protocol):
         """Give the minute masks of every hour that touches [start, end)."""
         ...
 
+    def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
+        """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`.
+
+        Devices without any may be absent.
+        """
+        ...
+
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:

@@ -188,7 +188,7 @@ class SqliteSeries:
         names = self._columns(None, name, measurement)
         where, values = self._chosen("device", devices)
         rows = self._main.rows(f"SELECT {_listed(names)} FROM {name}{where} ORDER BY device, part", values)
-        return (_row(measurement, names, row) for row in rows)
+        return _made(measurement, names, rows)
 
     def newer(self, measurement: str, since: float) -> set[str]:
         """Give the devices whose newest row of a measurement is about a time after `since`."""
@@ -225,7 +225,7 @@ class SqliteSeries:
                 values += after
             sql, values = f"{sql} ORDER BY at, part LIMIT ?", [*values, limit - len(found)]
             rows = self._main.rows(sql, values) if day is None else self._days.rows(day, sql, values)
-            found += (_row(measurement, names, row) for row in rows)
+            found += _made(measurement, names, rows)
         return found
 
     def _parts(self, measurement: str, device: str) -> list[str]:
@@ -261,6 +261,13 @@ class SqliteSeries:
         weeks = list(sqlite_weeks.minutes(self._main, start, end, devices))
         days = self._state.minutes(start, end, devices)
         return sqlite_weeks.joined(weeks, days) if weeks else days
+
+    def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
+        """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
+        weeks = sqlite_weeks.seen(self._main, start, end, devices)
+        for device, minutes in self._state.seen(start, end, devices).items():
+            weeks[device] = weeks.get(device, 0) | minutes
+        return weeks
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
@@ -329,15 +336,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _row(measurement: str, names: Sequence[str], raw: tuple[Any, ...]) -> Row:
-    device, part, at, basis, sender, run, seq = raw[:_KEYS]
-    by_name = MEASUREMENTS[measurement].by_name
-    values = {
-        name: bool(value) if by_name[name].type is Type.BOOL else value
-        for name, value in zip(names[_KEYS:], raw[_KEYS:], strict=True)
-        if value is not None
-    }
-    return Row(device, part, at, TimeBasis(basis), values, EnvelopeId(sender, run, seq))
+def _made(measurement: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    quantities = names[_KEYS:]
+    flags = [name for name in quantities if MEASUREMENTS[measurement].by_name[name].type is Type.BOOL]
+    for device, part, at, basis, sender, run, seq, *cells in rows:
+        values = {name: value for name, value in zip(quantities, cells, strict=True) if value is not None}
+        for name in flags:
+            if name in values:
+                values[name] = bool(values[name])
+        yield Row(device, part, at, TimeBasis(basis), values, EnvelopeId(sender, run, seq))
 
 
 _LATEST: dict[tuple[str, int], str] = {}

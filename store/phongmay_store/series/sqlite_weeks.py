@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from math import ceil
 from typing import Any
 
 from phongmay_store.series.database import Database
 from phongmay_store.series.interface import MinuteCounts, Minutes
 from phongmay_store.series.state import DAY_S, HOUR_S, State
+from phongmay_store.series.strips import PLACES, hours_between
 
 WEEK_S = 7 * DAY_S
 HOURS = 168
@@ -83,11 +85,25 @@ def minutes(main: Database, start: float, end: float, devices: Collection[str] |
         main, "week, device, seen, not_reached, unreachable", start, end, devices
     ):
         at = week * WEEK_S
+        there = _PLACES.unpack(seen)
         lacks = _PLACES.unpack(not_reached) if not_reached else _NONE
         lost = _PLACES.unpack(unreachable) if unreachable else _NONE
-        for place, mask in enumerate(_PLACES.unpack(seen)):
-            if (mask or lost[place]) and start - HOUR_S < (hour := at + place * HOUR_S) < end:
-                yield Minutes(device, hour, mask, mask ^ lacks[place], lost[place])
+        for place in range(max(0, int((start - at) // HOUR_S)), min(HOURS, ceil((end - at) / HOUR_S))):
+            if (mask := there[place]) or lost[place]:
+                yield Minutes(device, at + place * HOUR_S, mask, mask ^ lacks[place], lost[place])
+
+
+def seen(main: Database, start: float, end: float, devices: Collection[str] | None) -> dict[str, int]:
+    """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
+    out: dict[str, int] = {}
+    from_bytes, get = int.from_bytes, out.get
+    first = int(start)
+    for week, device, value in _rows(main, "week, device, seen", start, end - 1, devices):
+        place = PLACES * ((week * WEEK_S - first) // HOUR_S)
+        minutes = from_bytes(value, "little")
+        out[device] = get(device, 0) | (minutes << place if place >= 0 else minutes >> -place)
+    whole = (1 << PLACES * hours_between(start, end)) - 1
+    return {device: minutes & whole for device, minutes in out.items()}
 
 
 def joined(weeks: Iterable[Minutes], days: Iterable[Minutes]) -> Iterator[Minutes]:

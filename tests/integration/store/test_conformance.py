@@ -408,5 +408,14 @@ def test_minutes_within_lessons_are_counted_from_all_weeks(series: SeriesWriter,
         drain(series, time.time() + later + 300)
         assert series.minutes_within(wanted) == expected
         assert list(series.minutes(start, make.HOUR)) == masks
+        strips = series.seen(start, start + 290 * 3600)
+        hours = [(row.device, row.hour - start, row.seen) for row in masks]
+        assert strips == {
+            name: sum(seen << 64 * after // 3600 for device, after, seen in hours if device == name)
+            for name in expected
+        }
+        assert series.seen(start + 7200, start + 9 * 3600, ["pc-two", "pc-none"]) == {
+            "pc-two": strips["pc-two"] >> 128 & (1 << 64 * 7) - 1
+        }
     assert series.minutes_within(wanted, ["pc-two"]) == {"pc-two": expected["pc-two"]}
     assert series.minutes_within({}) == {}

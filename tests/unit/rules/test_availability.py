@@ -22,7 +22,7 @@ from phongmay_store.register.calendar import CalendarKind, DayHours, NewEntry, p
 from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.device import Device
 from phongmay_store.register.timetable import ALWAYS, NEVER, Hours, parse
-from phongmay_store.series.interface import Minutes
+from phongmay_store.series.strips import strip
 
 pytestmark = pytest.mark.one_register
 
@@ -46,6 +46,11 @@ def cut(text: str) -> Hours:
     return Calendar().cut(parse(text))
 
 
+def minutes(masks: Mapping[int, int]) -> int:
+    """Put masks of hours of the window into one number."""
+    return strip(masks, *WINDOW)
+
+
 def values(found: list[Found]) -> list[object]:
     return [fact.missing or fact.value for fact in found]
 
@@ -61,13 +66,13 @@ def test_the_window_is_thirty_local_days_up_to_midnight() -> None:
 
 
 @given(st.sampled_from([LESSONS, "Mon-Fri 07:05-11:30 13:00-16:30", "always", "never"]), MASKS, MASKS,
-       st.floats(WINDOW[0] - 1e6, WINDOW[1] + 1e6))  # fmt: skip
+       st.floats(WINDOW[0] - 1e6, WINDOW[1] + 1e6) | st.floats(WINDOW[0] - 100, WINDOW[0] + 4000))  # fmt: skip
 def test_counts_are_those_of_a_count_minute_by_minute(
     text: str, heard: dict[int, int], seen: dict[int, int], since: float
 ) -> None:
     """The masks give what anybody gets who asks each minute by itself: expected, heard, seen."""
     hours = cut(text)
-    count = tally(month(hours, heard, NOW.timestamp()), since, seen)
+    count = tally(month(hours, heard, NOW.timestamp()), since, minutes(seen))
     expected = known = up = 0
     for hour in HOURS:
         wanted = hours.minute_mask(hour)
@@ -86,8 +91,9 @@ def test_the_calendar_of_the_window_is_named() -> None:
     periods = tuple(Period(CalendarKind.HOLIDAY, day, day, DayHours(), "nghỉ", 0, f"entry/{day}") for day in days)
     hours = Calendar(periods).cut(parse("Mon-Sun 07:00-09:00"))
     count = month(hours, {}, NOW.timestamp())
-    assert sorted(count.expected.sources) == ["entry/2026-10-27", "entry/2026-11-25"]
-    assert count.minutes(WINDOW[0]) == (28 * 120, 0)
+    assert sorted(count.sources) == ["entry/2026-10-27", "entry/2026-11-25"]
+    assert (count.start, count.end) == WINDOW
+    assert (count.expected.bit_count(), count.known) == (28 * 120, 0)
 
 
 @given(MASKS, MASKS, MASKS)
@@ -95,7 +101,7 @@ def test_more_seen_is_never_less_available(heard: dict[int, int], seen: dict[int
     """A machine that was there longer has no smaller share, and what is known does not depend on it."""
     whole = month(ALWAYS, heard, NOW.timestamp())
     both = {hour: seen.get(hour, 0) | more.get(hour, 0) for hour in {*seen, *more}}
-    less, great = tally(whole, 0.0, seen), tally(whole, 0.0, both)
+    less, great = tally(whole, 0.0, minutes(seen)), tally(whole, 0.0, minutes(both))
     assert less.up <= great.up <= great.known == less.known <= great.expected == 30 * 1440
 
 
@@ -103,7 +109,7 @@ def test_unheard_minutes_count_neither_way() -> None:
     """A broker that was down for a week costs no school anything, whether its PCs ran or not."""
     hour = int(lesson(0).timestamp())
     for seen in ({}, {hour: FULL, hour + 3600: FULL}):
-        count = tally(month(cut(LESSONS), {}, NOW.timestamp()), 0.0, seen)
+        count = tally(month(cut(LESSONS), {}, NOW.timestamp()), 0.0, minutes(seen))
         assert (count.expected, count.known, count.up) == (4 * 120, 0, 0)
         assert values(availability.found(availability.DEVICE, count, (), 1.0)) == [Reason.NO_DATA, 0, 0.0]
 
@@ -112,21 +118,24 @@ def test_an_agent_that_came_later_is_not_expected_before() -> None:
     """Weeks before the agent was there are not held against the machine."""
     heard = dict.fromkeys(HOURS, FULL)
     begin = lesson(0).timestamp()
-    count = tally(month(cut(LESSONS), heard, NOW.timestamp()), begin + 1800, {int(begin): FULL})
+    count = tally(month(cut(LESSONS), heard, NOW.timestamp()), begin + 1800, minutes({int(begin): FULL}))
     assert (count.start, count.expected, count.known, count.up) == (begin + 1800, 90, 90, 30)
-    count = tally(month(cut(LESSONS), heard, NOW.timestamp()), NOW.timestamp(), {int(begin): FULL})
+    count = tally(month(cut(LESSONS), heard, NOW.timestamp()), NOW.timestamp(), minutes({int(begin): FULL}))
     assert values(availability.found(availability.DEVICE, count, (), 1.0)) == [Reason.NO_EXPECTED_TIME] * 3
 
 
 def test_an_agent_that_came_on_the_hour_is_not_there_the_hour_before() -> None:
     """What a machine with the same identity did before its agent was expected is not credited to it."""
-    count = tally(month(ALWAYS, dict.fromkeys(HOURS, FULL), NOW.timestamp()), HOURS[1], {HOURS[0]: FULL, HOURS[1]: 1})
+    seen = minutes({HOURS[0]: FULL, HOURS[1]: 1})
+    count = tally(month(ALWAYS, dict.fromkeys(HOURS, FULL), NOW.timestamp()), HOURS[1], seen)
     assert (count.expected, count.known, count.up) == (719 * 60, 719 * 60, 1)
+    count = tally(month(ALWAYS, dict.fromkeys(HOURS, FULL), NOW.timestamp()), HOURS[0] + 1800, seen)
+    assert (count.expected, count.known, count.up) == (719 * 60 + 30, 719 * 60 + 30, 31)
 
 
 def test_a_room_that_is_never_in_use_has_no_availability() -> None:
     """No expected time is unknown, never a share of 100 %."""
-    count = tally(month(NEVER, dict.fromkeys(HOURS, FULL), NOW.timestamp()), 0.0, {})
+    count = tally(month(NEVER, dict.fromkeys(HOURS, FULL), NOW.timestamp()), 0.0, 0)
     assert values(availability.found(availability.ROOM, count, (), 1.0)) == [Reason.NO_EXPECTED_TIME] * 3
 
 
@@ -169,29 +178,36 @@ def test_what_is_not_known_can_be_followed() -> None:
     ]
 
 
-def mask_rows(seen: Mapping[int, int]) -> list[Minutes]:
-    return [Minutes("pc", hour, mask, 0, 0) for hour, mask in sorted(seen.items())]
+def there(seen: Mapping[int, int], interval: float) -> dict[int, int]:
+    """Give the minutes that rounds vouch for, hour by hour of the window; hours are counted from 0."""
+    strip_of = vouched(sum(mask << 64 * hour for hour, mask in seen.items()), interval)
+    hours = {hour: strip_of >> 64 * hour & (1 << 64) - 1 for hour in range(721)}
+    return {hour: mask for hour, mask in hours.items() if mask}
 
 
 def test_a_round_vouches_until_the_next_is_due() -> None:
     """A machine that reports every five minutes is there all the time; a minute skipped by chance is no absence."""
     every_five = sum(1 << minute for minute in range(0, 60, 5))
-    assert vouched(mask_rows({0: every_five}), 300.0) == {0: FULL, 3600: 1}
-    assert vouched(mask_rows({0: 0b1011}), 60.0) == {0: 0b11111}
-    assert vouched(mask_rows({0: 0b1001}), 60.0) == {0: 0b11011}, "two minutes without a round are one not there"
-    assert vouched(mask_rows({0: 1 << 59, 3600: 1 << 3}), 3.0) == {0: 1 << 59, 3600: 0b11001}
-    assert vouched(mask_rows({0: 1 << 59, 7200: 1 << 3}), 60.0) == {0: 1 << 59, 3600: 1, 7200: 0b11000}
-    assert vouched(mask_rows({0: 1}), 61.0) == {0: 0b111}, "an interval that was begun counts whole"
-    assert vouched(mask_rows({0: 1}), 1e9) == {0: FULL, 3600: 1}
-    assert not any(vouched(mask_rows({0: 0}), 60.0).values())
+    assert there({0: every_five}, 300.0) == {0: FULL, 1: 1}
+    assert there({0: 0b1011}, 60.0) == {0: 0b11111}
+    assert there({0: 0b1001}, 60.0) == {0: 0b11011}, "two minutes without a round are one not there"
+    assert there({0: 1 << 59, 1: 1 << 3}, 3.0) == {0: 1 << 59, 1: 0b11001}
+    assert there({0: 1 << 59, 2: 1 << 3}, 60.0) == {0: 1 << 59, 1: 1, 2: 0b11000}
+    assert there({0: 1}, 61.0) == {0: 0b111}, "an interval that was begun counts whole"
+    assert there({0: 1}, 1e9) == {0: FULL, 1: 1}
+    assert there({700: 1 << 30}, 1e9) == {700: FULL ^ (1 << 30) - 1, 701: (1 << 31) - 1}
+    assert there({719: 1 << 59}, 60.0) == {719: 1 << 59, 720: 1}
+    assert there({0: 0}, 60.0) == {}
 
 
-@given(MASKS, st.integers(1, 3600))
-def test_vouching_takes_no_minute_away(seen: dict[int, int], interval: int) -> None:
-    """Every minute with a round is a minute in which the machine was there, and masks stay 60 bits wide."""
-    out = vouched(mask_rows(seen), float(interval))
-    assert all(mask & ~out.get(hour, 0) == 0 for hour, mask in seen.items())
-    assert all(mask <= FULL for mask in out.values())
+@given(MASKS, st.integers(1, 4000))
+def test_vouching_is_that_of_each_round_by_itself(seen: dict[int, int], interval: int) -> None:
+    """A round vouches for its minute and those until the next one is due, an hour at most, and for no other."""
+    out = there({HOURS.index(hour): mask for hour, mask in seen.items()}, float(interval))
+    rounds = {60 * HOURS.index(hour) + bit for hour, mask in seen.items() for bit in range(60) if mask >> bit & 1}
+    steps = min(60, -(-interval // 60))
+    wanted = {minute + step for minute in rounds for step in range(steps + 1)}
+    assert {60 * hour + bit for hour, mask in out.items() for bit in range(64) if mask >> bit & 1} == wanted
 
 
 # -- through register, series and rules -------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from phongmay_store.series.strips import strip
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 """A Monday, 10:00 in Ho Chi Minh City."""
@@ -54,11 +55,14 @@ class Shelf:
 
     def minutes(self, start: float, end: float, devices: Collection[str]) -> Iterator[Minutes]:
         """Give the hours, and note what was asked."""
-        if end - start == 30 * DAY:
-            self.asked_months.append(sorted(devices))
-        else:
-            self.asked.append((start, end, sorted(devices)))
+        self.asked.append((start, end, sorted(devices)))
         return (found for found in self.hours if found.device in devices)
+
+    def seen(self, start: float, end: float, devices: Collection[str]) -> dict[str, int]:
+        """Give the minutes with a round, and note what was asked."""
+        self.asked_months.append(sorted(devices))
+        hours = {name: {m.hour: m.seen for m in self.hours if m.device == name} for name in devices}
+        return {name: strip(masks, start, end) for name, masks in hours.items()}
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """A collector could hear all the time."""
