@@ -5,7 +5,7 @@ cross-check), the school's lines and the router's witness. Out: a RunAnalysis. P
 whatever is missing leads to INSUFFICIENT or INVALID, never to PASS.
 
 A PC whose own figures differ from the server's by more than 3 % is excluded and named; only more than 10 % of such make
-the run INVALID, so that no single PC vetoes a school. `verdict` speaks of all PCs of the run, `lines[...].verdict` of a
+the run INVALID, so that no single PC vetoes a school. The same holds for PCs that gave way because they were busy. `verdict` speaks of all PCs of the run, `lines[...].verdict` of a
 line alone: one slow PC or room does not fail the line when the others have all that was ordered. A line passes only if
 it carried (nearly) what all PCs need together.
 """
@@ -34,7 +34,8 @@ from phongmay_bandwidth.verdict import (
 )
 
 LEAST_PARTICIPATION = 0.8
-MOST_DISAGREEING = 0.1
+MOST_LEFT_OUT = 0.1
+"""Of the PCs that took part so many may disagree with the server, or have been busy, before the run is INVALID."""
 MOST_ABORTED = 0.1
 MOST_CROSS = 0.1
 LEAST_LOAD = 0.97
@@ -127,13 +128,15 @@ class _Analysis:
     ) -> tuple[Verdict | None, tuple[Reason, ...]]:
         """Say whether the run says nothing at all, and why."""
         states = [one.status for one in participants]
-        valid, excluded = states.count(OK), states.count(EXCLUDED)
+        valid, excluded, busy = states.count(OK), states.count(EXCLUDED), states.count(Outcome.BUSY)
+        left_out = excluded + busy > MOST_LEFT_OUT * max(1, valid + excluded + busy)
         spread = self._evidence.start_spread()
         invalid = [
             reason
             for reason, holds in (
                 (Reason.SERVER_LIMITED, self._report.limited),
-                (Reason.DISAGREEMENT, excluded > MOST_DISAGREEING * max(1, valid + excluded)),
+                (Reason.DISAGREEMENT, left_out and excluded >= busy),
+                (Reason.PCS_BUSY, left_out and busy >= excluded),
                 (Reason.CLOCKS, spread is not None and spread > SPREAD_S),
                 (Reason.NOT_FINISHED, not self._report.finished and not self._report.aborted),
             )
@@ -248,6 +251,7 @@ class _Analysis:
             slow_devices=slow,
             slow_rooms=slow_rooms,
             excluded=tuple(one.device for one in participants if one.status == EXCLUDED),
+            busy=tuple(one.device for one in participants if one.status == Outcome.BUSY),
             layer="ip",
             t_start=self._plan.start,
             warmup_s=self._plan.warmup_s,

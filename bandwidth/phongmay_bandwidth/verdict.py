@@ -46,6 +46,7 @@ class Reason(StrEnum):
     TOO_LITTLE_LOAD = "line_was_not_fully_loaded"
     CROSS_TRAFFIC = "cross_traffic"
     ABORTED = "aborted"
+    PCS_BUSY = "too_many_pcs_were_busy"
     NOT_FINISHED = "not_finished"
     SLOW_PARTICIPANTS = "participants_below_floor"
     SUM_BELOW_ORDER = "sum_below_what_was_ordered"
@@ -136,7 +137,11 @@ class DirectionFigures:
 
 @dataclass(frozen=True)
 class ParticipantFigures:
-    """One PC. `status` is ok, absent, late, aborted, error, or excluded (it disagrees with the server)."""
+    """One PC.
+
+    `status` is ok, absent, late, busy (it gave way: input, battery, other traffic), aborted (told to stop), error, or
+    excluded (it disagrees with the server).
+    """
 
     device: str
     room: str
@@ -176,6 +181,7 @@ class RunAnalysis:
     slow_devices: tuple[str, ...]
     slow_rooms: tuple[str, ...]
     excluded: tuple[str, ...]
+    busy: tuple[str, ...]
     layer: str
     t_start: float
     warmup_s: float

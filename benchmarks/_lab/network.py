@@ -17,6 +17,8 @@ _RING = 5000
 """Packets between tbf and the forwarder: when it comes late they wait, and are not lost."""
 SERVER = "192.0.2.1"
 """Address beyond the lines, where broker and bandwidth server listen."""
+FOREIGN = "foreign"
+"""Namespace of somebody else on the Internet, who sends to the school what is not the test."""
 
 
 def batch(program: str, lines: Iterable[str], namespace: str = "") -> None:
@@ -69,8 +71,13 @@ def build(pcs: int, lines: int, *, tun: bool) -> None:
         far = "" if tun else f"via 203.0.113.{4 * line + 2} "
         near = [] if tun else [f"addr add 203.0.113.{4 * line + 1}/30 dev wani{line}"]
         batch("ip", [*near, f"link set wani{line} up", f"route add {network_of(line)} {far}dev wani{line}"])
+    batch("ip", [f"netns add {FOREIGN}", f"link add foreign0 type veth peer name eth0 netns {FOREIGN}",
+                 "addr add 198.51.100.1/30 dev foreign0", "link set foreign0 up"])  # fmt: skip
+    batch("ip", ["addr add 198.51.100.2/30 dev eth0", "link set eth0 up", "route add default via 198.51.100.1"],
+          FOREIGN)  # fmt: skip
     forwarding = "for f in /proc/sys/net/ipv4/ip_forward; do echo 1 > $f; done;"
     forwarding += "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done"
+    subprocess.run(["sh", "-c", forwarding], check=True)
     subprocess.run(["ip", "netns", "exec", "router", "sh", "-c", forwarding], check=True)
 
 
