@@ -54,6 +54,8 @@ def analyse(
     results: Mapping[str, ParticipantResult],
     lines: Sequence[LineContract] = (),
     witnesses: Sequence[Witness] = (),
+    *,
+    failover: bool = False,
 ) -> RunAnalysis:
     """Analyse one run.
 
@@ -64,16 +66,25 @@ def analyse(
         results: device to its own figures, as far as they came.
         lines: the school's lines by source address.
         witnesses: the router's counters of the windows.
+        failover: the main line was pulled out, so that one line alone is to carry everything and to be held against
+            its own contract.
     """
     evidence = Evidence(plan, expected, report, results, lines, witnesses)
-    return _Analysis(plan, evidence, expected, lines).run()
+    return _Analysis(plan, evidence, expected, lines, failover=failover).run()
 
 
 class _Analysis:
     def __init__(
-        self, plan: RunPlan, evidence: Evidence, expected: Sequence[Expected], lines: Sequence[LineContract]
+        self,
+        plan: RunPlan,
+        evidence: Evidence,
+        expected: Sequence[Expected],
+        lines: Sequence[LineContract],
+        *,
+        failover: bool,
     ) -> None:
         self._plan, self._evidence, self._expected, self._lines = plan, evidence, expected, lines
+        self._failover = failover
         self._report, self._results = evidence.report, evidence.results
         self._directions = evidence.directions
 
@@ -171,11 +182,14 @@ class _Analysis:
             reasons.append(Reason.EMULATED)
         if self._lines and any(line.line not in {one.line for one in self._lines} for line in lines):
             reasons.append(Reason.UNKNOWN_LINE)
+        if self._failover and len(lines) > 1:
+            return Verdict.INSUFFICIENT, (*reasons, Reason.LINE_STILL_ON)
         crossed = any(self._is_crossed(figures) for figures in directions)
         if crossed:
             reasons.append(Reason.CROSS_TRAFFIC)
         if not self._plan.paced:
-            total = _total_contract(self._lines)
+            seen = {line.line for line in lines}
+            total = _total_contract([one for one in self._lines if not self._failover or one.line in seen])
             verdict = _against_contract(total, directions)
             reasons += {Verdict.FAIL: [Reason.BELOW_CONTRACT], Verdict.INSUFFICIENT: [Reason.NO_CONTRACT]}.get(
                 verdict, []

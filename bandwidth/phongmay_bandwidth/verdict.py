@@ -53,6 +53,7 @@ class Reason(StrEnum):
     BELOW_CONTRACT = "below_contracted_rate"
     EMULATED = "absent_pcs_were_emulated"
     UNKNOWN_LINE = "source_address_of_no_known_line"
+    LINE_STILL_ON = "more_than_one_line_carried_it"
     NO_CONTRACT = "no_contracted_rate_to_hold_it_against"
 
 

@@ -73,6 +73,10 @@ REASONS: Mapping[str, Pair] = {
         "máy vắng được mô phỏng bằng cách tăng tải các máy có mặt",
         "absent PCs were emulated by the present ones",
     ),
+    "more_than_one_line_carried_it": (
+        "lưu lượng vẫn đi qua hơn một đường truyền, đường chính chưa được rút",
+        "more than one line carried it: the main line was still on",
+    ),
     "source_address_of_no_known_line": (
         "địa chỉ nguồn không thuộc đường truyền nào đã khai báo",
         "a source address belongs to no known line",

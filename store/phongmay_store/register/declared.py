@@ -51,7 +51,7 @@ class Declarable:
 
     Attributes:
         subject: kind of the thing that it is about.
-        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text".
+        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text", "IP" (addresses).
         factor: written number -> base units.
         low: least believable written number.
         high: greatest believable written number.
@@ -67,7 +67,7 @@ class Declarable:
     @property
     def is_text(self) -> bool:
         """It is a word, not a number."""
-        return self.unit == "text"
+        return self.unit in ("text", "IP")
 
 
 _DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
@@ -98,4 +98,4 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("classrooms_equipped", _SCHOOL, "", 1, 0, 1000),
     )
 }
-"""Class sizes and contracted rates are columns of rooms and lines and are declared there."""
+"""Class sizes, contracted rates and source addresses are columns of rooms and lines and are declared there."""

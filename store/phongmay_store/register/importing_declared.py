@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
 from phongmay_store.register.importing_rows import Row
@@ -51,6 +52,11 @@ def items(row: Row) -> Iterator[Item]:
 
 def read_value(column: str, kind: Declarable, text: str) -> Item:
     """Read one value as a person writes it, in the unit of its item."""
+    if kind.unit == "IP":
+        try:
+            return Item(column, kind, None, write_addresses(read_addresses(text)))
+        except ValueError:
+            return Item(column, kind, None, "", f"expected {EXPECTED}")
     if kind.is_text:
         return Item(column, kind, None, text)
     if kind.unit == "yes/no":

@@ -48,7 +48,11 @@ class Seat(Versioned):
 
 
 class Line(Versioned):
-    """An Internet line of a school; contracted rates in bit/s, None = not known."""
+    """An Internet line of a school; contracted rates in bit/s, None = not known.
+
+    Attributes:
+        source_addresses: addresses and networks from which its traffic comes, as a server sees it ("" = not known).
+    """
 
     __tablename__ = "line"
 
@@ -58,3 +62,4 @@ class Line(Versioned):
     medium: Mapped[str] = mapped_column(default="")
     contracted_down_bps: Mapped[int | None]
     contracted_up_bps: Mapped[int | None]
+    source_addresses: Mapped[str] = mapped_column(default="", server_default="")
