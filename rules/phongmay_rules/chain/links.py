@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 
 from phongmay_store.register import bulk
 from phongmay_store.register.base import Base
+from phongmay_store.register.campaign import CampaignDigest
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Parameter, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
@@ -31,6 +32,7 @@ MODELS: Mapping[LinkKind, type[Base]] = {
     LinkKind.ATTESTATION: Attestation,
     LinkKind.DISPUTE: Dispute,
     LinkKind.PARAMETER: Parameter,
+    LinkKind.CAMPAIGN: CampaignDigest,
 }
 """Which rows are links."""
 
@@ -62,9 +64,15 @@ def table_of(kind: LinkKind) -> Table:
 
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
-_COLUMNS = {
-    kind: tuple((item.name, isinstance(item.type, Float)) for item in table_of(kind).columns) for kind in LinkKind
-}
+
+
+@lru_cache
+def _columns(table: Table) -> tuple[tuple[str, bool], ...]:
+    """Give the names of the columns, and which hold floating-point numbers."""
+    return tuple((item.name, isinstance(item.type, Float)) for item in table.columns)
+
+
+_COLUMNS = {kind: _columns(table_of(kind)) for kind in LinkKind}
 _KEYS = {kind: next(iter(table_of(kind).primary_key.columns)).name for kind in LinkKind}
 
 
@@ -88,15 +96,25 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
 
     Columns without a value are left out, so that a column of a later version changes no old hash.
     """
+    content = _content(_COLUMNS[kind], row)
+    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
+
+
+def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the columns of a row that have a value, as types of JSON."""
+    return _content(_columns(table), row)
+
+
+def _content(columns: Sequence[tuple[str, bool]], row: Mapping[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    for name, is_float in _COLUMNS[kind]:
+    for name, is_float in columns:
         value = row[name]
         if value is None:
             continue
         if isinstance(value, datetime):
             value = _iso(value)
         content[name] = float(value) if is_float else value
-    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
+    return content
 
 
 def heads(session: Session, units: Iterable[str]) -> dict[str, Head]:
