@@ -1,7 +1,7 @@
 """The lab from within its namespaces: `unshare ... python -m benchmarks._lab.inside`, spoken to by lines of JSON.
 
-First line in: {"folder", "pcs", "lines", "down_ms", "up_ms", "tun", "pulled"}. Then requests {"do": name, ...}; each gets one
-line {"ok": ...} or {"error": text}. Ends, with all that it started, when its standard input ends.
+First line in: {"folder", "pcs", "lines", "down_ms", "up_ms", "tun", "pulled"}. Then requests {"do": name, ...}; each
+gets one line {"ok": ...} or {"error": text}. Ends, with all that it started, when its standard input ends.
 """
 
 from __future__ import annotations

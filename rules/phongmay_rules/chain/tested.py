@@ -1,7 +1,8 @@
 """Bandwidth tests in the chain: results that no link stands for go in, each becomes a digest that is a link.
 
-A digest covers every column of the run as it was planned, of its result and of every participant. Results are written by
-the coordinator, which knows no chain; the next evaluation links them. `changed` holds digests against the rows of today.
+A digest covers every column of the run as it was planned, of its result and of every participant. Results are written
+by the coordinator, which knows no chain; the next evaluation links them. `changed` holds digests against the rows of
+today. A column that a later version adds must be without a value in old rows, as for all links.
 """
 
 from __future__ import annotations

@@ -115,7 +115,10 @@ def test_another_file_or_day_is_not_what_was_shown(register: Session) -> None:
         (HEAD + "moet:9,Phòng máy 1,,area,50,m2,x\n", "expected the id of the school it is read for"),
         ("school,name,kind,class_size\nmoet:1,Phòng mới,computer_room,30\n", "the district registers it"),
         ("school,name,kind,class_size\nmoet:1,Phòng máy 1,office,30\n", "only class_size may differ here"),
-        ("school,name,isp\nmoet:1,Chính,VNPT\n", "isp differ; only contracted_down_bps, contracted_up_bps, source_addresses"),
+        (
+            "school,name,isp\nmoet:1,Chính,VNPT\n",
+            "isp differ; only contracted_down_bps, contracted_up_bps, source_addresses",
+        ),
         ("school,code,state\nmoet:1,PC-1,retired\n", "is a sheet 'devices'; here only baseline, declared"),
         ("external_id,name,level\nmoet:1,Trường khác,thcs\n", "is a sheet 'units'"),
         (HEAD, "holds no row"),
