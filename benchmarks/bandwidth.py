@@ -22,7 +22,8 @@ from phongmay_contract.errors import OperatorError
 
 PCS = 40
 _CURVE_PCS = 10
-"""Two schools run at once on two cores; their PCs' own work must not be the limit."""
+"""Four schools run at once on two cores; their PCs' own work must not be the limit."""
+_CURVE_SHARES = (0.90, 0.97, 1.03, 1.10)
 _MBIT = 1e6
 _DELAYED_MBIT = 100
 """Faster lines are measured without the delay stage, which is a Python loop a packet and would be the limit itself."""
@@ -80,27 +81,28 @@ def _clock() -> dict[str, Any]:
     return found
 
 
-def _curve_of(shares: tuple[float, ...], runs: int) -> dict[float, list[str]]:
-    """Floor runs at 1 Mbit/s on lines of a share of what they need."""
+def _curve_of(share: float, runs: int) -> list[str]:
+    """Floor runs at 1 Mbit/s on a line of a share of what they need."""
     pcs, floor = _CURVE_PCS, 1e6
     needed = pcs * floor * IP_BYTES_PER_PAYLOAD
-    found: dict[float, list[str]] = {share: [] for share in shares}
+    verdicts: list[str] = []
     with Lab(pcs) as lab:
+        lab.shape(down_bps=share * needed, up_bps=share * needed)
         for _ in range(runs):
-            for share, verdicts in found.items():
-                lab.shape(down_bps=share * needed, up_bps=share * needed)
-                run = lab.run(floor_down_bps=floor, floor_up_bps=floor, lead_s=1.0)
-                rates = ", ".join(f"{f['goodput_bps'] / (pcs * floor):.4f}" for f in run["directions"])
-                print(f"  {share:.2f} x needed: {run['verdict']:<12} {rates} {' '.join(run['reasons'])}", flush=True)
-                verdicts.append(run["verdict"])
-    return found
+            run = lab.run(floor_down_bps=floor, floor_up_bps=floor, lead_s=1.0)
+            rates = ", ".join(f"{f['goodput_bps'] / (pcs * floor):.4f}" for f in run["directions"])
+            least = ", ".join(f"{f['min_bps'] / floor:.3f}" for f in run["directions"] if f["min_bps"] is not None)
+            print(f"  {share:.2f} x needed: {run['verdict']:<12} sums {rates} least PCs {least} "
+                  f"valid {run['valid']}/{pcs} {' '.join(run['reasons'])}", flush=True)  # fmt: skip
+            verdicts.append(run["verdict"])
+    return verdicts
 
 
-def _curve(runs: int = 3) -> dict[str, Any]:
-    """The operating curve: two schools at a time, each with a line below and one above what it needs."""
-    with ThreadPoolExecutor(2) as pool:
-        halves = list(pool.map(lambda shares: _curve_of(shares, runs), ((0.90, 1.03), (0.97, 1.10))))
-    verdicts = {share: found for half in halves for share, found in half.items()}
+def _curve(runs: int = 10) -> dict[str, Any]:
+    """The operating curve: four schools at a time, on lines below and above what they need."""
+    with ThreadPoolExecutor(len(_CURVE_SHARES)) as pool:
+        found = pool.map(lambda share: _curve_of(share, runs), _CURVE_SHARES)
+        verdicts = dict(zip(_CURVE_SHARES, found, strict=True))
     wrong = sum(verdict != ("fail" if share < 1 else "pass") for share, found in verdicts.items() for verdict in found)
     return {"curve": {str(share): found for share, found in sorted(verdicts.items())}, "curve_wrong": wrong,
             "curve_runs": sum(map(len, verdicts.values()))}  # fmt: skip

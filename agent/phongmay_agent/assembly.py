@@ -13,6 +13,7 @@ from phongmay_agent.probes.hardware import HardwareProbe
 from phongmay_agent.probes.link import LinkProbe
 from phongmay_agent.probes.reach import ReachProbe
 from phongmay_agent.probes.roots import Roots
+from phongmay_agent.probes.router import RouterProbe
 from phongmay_agent.probes.state import SpoolFill, StateProbe
 from phongmay_agent.probes.targets import Target, parse_target
 from phongmay_agent.probes.traffic import TrafficProbe
@@ -42,6 +43,8 @@ def build_probes(
         "reach": lambda: ReachProbe(lambda: targets(settings.reach, server, roots), settings.reach.timeout_s),
         "state": lambda: StateProbe(clock, settings.interval_s, spool),
     }
+    if settings.router.host:
+        makers["router"] = lambda: RouterProbe(settings.router)
     return tuple(make() for name, make in makers.items() if name in settings.probes)
 
 

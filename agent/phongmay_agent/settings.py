@@ -25,6 +25,8 @@ else:
     _STATE = Path("/var/lib/phongmay-agent")
 
 DEFAULT_PATH = _CONFIG / "agent.toml"
+MAX_WANS = 4
+ROUTER_INTERVAL_S = 10.0
 OFF = "off"
 """Word for a reach target that is not asked, not even where it could be derived."""
 
@@ -42,6 +44,20 @@ class ReachSettings:
         "", about="http(s):// or tcp:// target beyond the school. Empty: the Internet is not asked."
     )
     timeout_s: float = setting(3, about="Seconds after which a target counts as silent.", low=0.1, high=30)
+
+
+@dataclass(frozen=True)
+class RouterSettings:
+    """The school's router, which the gateway's agent asks by SNMP 2c (extra `gateway`)."""
+
+    host: str = setting("", about="Address of the router. Empty: no router is asked.")
+    port: int = setting(161, about="UDP port of its SNMP.", low=1, high=65535)
+    device: str = setting("", about="Id of the router in the register; this agent must be a gateway of its school.")
+    interfaces: list[str] = setting(
+        [], about="WAN interfaces, one a line: name, description, alias or number, as the router calls them."
+    )
+    community_file: Path = setting(_CONFIG / "snmp-community", about="File with the read-only community; mode 0600.")
+    timeout_s: float = setting(2, about="Seconds after which the router counts as silent.", low=0.1, high=5)
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,7 @@ class AgentSettings:
     )
     log_level: str = setting("info", about="What is logged to stderr.", choices=("debug", "info", "warning", "error"))
     reach: ReachSettings = section(ReachSettings, about="Targets of the reach probe.")
+    router: RouterSettings = section(RouterSettings, about="Router that a gateway asks.")
 
 
 def load(path: Path) -> AgentSettings:
@@ -91,4 +108,27 @@ def load(path: Path) -> AgentSettings:
                 f"{path}: 'reach.{target}' is {text!r}; "
                 f"expected tcp://HOST:PORT, http(s)://HOST[:PORT][/PATH], dns://HOST or {OFF}"
             )
+    if settings.router.host:
+        _check_router(settings, path)
     return settings
+
+
+def _check_router(settings: AgentSettings, path: Path) -> None:
+    router = settings.router
+    if not router.device:
+        raise SettingsError(f"{path}: 'router.device' is missing; expected the router's id in the register")
+    if not 1 <= len(router.interfaces) <= MAX_WANS:
+        raise SettingsError(f"{path}: 'router.interfaces' names {len(router.interfaces)}; expected 1 to {MAX_WANS}")
+    if settings.interval_s > ROUTER_INTERVAL_S:
+        raise SettingsError(
+            f"{path}: 'interval_s' is {settings.interval_s:g}; a gateway that asks a router measures at least every "
+            f"{ROUTER_INTERVAL_S:g} s, since means of a minute hide a line that is full"
+        )
+    try:
+        community = router.community_file.read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: 'router.community_file' {router.community_file}: {error.strerror}; write the community into it"
+        ) from None
+    if not community:
+        raise SettingsError(f"{path}: 'router.community_file' {router.community_file} is empty")

@@ -4,10 +4,10 @@ In: the plan, the PCs that were meant, the server's RunReport (the authority), t
 cross-check), the school's lines and the router's witness. Out: a RunAnalysis. Pure: nothing is asked or stored, and
 whatever is missing leads to INSUFFICIENT or INVALID, never to PASS.
 
-A PC whose own figures differ from the server's by more than 3 % is excluded and named; only more than 10 % of such make
-the run INVALID, so that no single PC vetoes a school. `verdict` speaks of all PCs of the run, `lines[...].verdict` of a
-line alone: one slow PC or room does not fail the line when the others have all that was ordered. A line passes only if
-it carried (nearly) what all PCs need together.
+A PC whose own figures differ from the server's by more than 3 % is excluded and named, and so is one that gave way
+because it was busy; only more than 10 % of such make the run INVALID, so that no single PC vetoes a school. `verdict`
+speaks of all PCs of the run, `lines[...].verdict` of a line alone: one slow PC or room does not fail the line when the
+others have all that was ordered. A line passes only if it carried (nearly) what all PCs need together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from phongmay_bandwidth.verdict import (
 )
 
 LEAST_PARTICIPATION = 0.8
-MOST_DISAGREEING = 0.1
+MOST_LEFT_OUT = 0.1
+"""Of the PCs that took part so many may disagree with the server, or have been busy, before the run is INVALID."""
 MOST_ABORTED = 0.1
 MOST_CROSS = 0.1
 LEAST_LOAD = 0.97
@@ -53,6 +54,8 @@ def analyse(
     results: Mapping[str, ParticipantResult],
     lines: Sequence[LineContract] = (),
     witnesses: Sequence[Witness] = (),
+    *,
+    failover: bool = False,
 ) -> RunAnalysis:
     """Analyse one run.
 
@@ -63,16 +66,25 @@ def analyse(
         results: device to its own figures, as far as they came.
         lines: the school's lines by source address.
         witnesses: the router's counters of the windows.
+        failover: the main line was pulled out, so that one line alone is to carry everything and to be held against
+            its own contract.
     """
     evidence = Evidence(plan, expected, report, results, lines, witnesses)
-    return _Analysis(plan, evidence, expected, lines).run()
+    return _Analysis(plan, evidence, expected, lines, failover=failover).run()
 
 
 class _Analysis:
     def __init__(
-        self, plan: RunPlan, evidence: Evidence, expected: Sequence[Expected], lines: Sequence[LineContract]
+        self,
+        plan: RunPlan,
+        evidence: Evidence,
+        expected: Sequence[Expected],
+        lines: Sequence[LineContract],
+        *,
+        failover: bool,
     ) -> None:
         self._plan, self._evidence, self._expected, self._lines = plan, evidence, expected, lines
+        self._failover = failover
         self._report, self._results = evidence.report, evidence.results
         self._directions = evidence.directions
 
@@ -127,13 +139,15 @@ class _Analysis:
     ) -> tuple[Verdict | None, tuple[Reason, ...]]:
         """Say whether the run says nothing at all, and why."""
         states = [one.status for one in participants]
-        valid, excluded = states.count(OK), states.count(EXCLUDED)
+        valid, excluded, busy = states.count(OK), states.count(EXCLUDED), states.count(Outcome.BUSY)
+        left_out = excluded + busy > MOST_LEFT_OUT * max(1, valid + excluded + busy)
         spread = self._evidence.start_spread()
         invalid = [
             reason
             for reason, holds in (
                 (Reason.SERVER_LIMITED, self._report.limited),
-                (Reason.DISAGREEMENT, excluded > MOST_DISAGREEING * max(1, valid + excluded)),
+                (Reason.DISAGREEMENT, left_out and excluded >= busy),
+                (Reason.PCS_BUSY, left_out and busy >= excluded),
                 (Reason.CLOCKS, spread is not None and spread > SPREAD_S),
                 (Reason.NOT_FINISHED, not self._report.finished and not self._report.aborted),
             )
@@ -168,11 +182,14 @@ class _Analysis:
             reasons.append(Reason.EMULATED)
         if self._lines and any(line.line not in {one.line for one in self._lines} for line in lines):
             reasons.append(Reason.UNKNOWN_LINE)
+        if self._failover and len(lines) > 1:
+            return Verdict.INSUFFICIENT, (*reasons, Reason.LINE_STILL_ON)
         crossed = any(self._is_crossed(figures) for figures in directions)
         if crossed:
             reasons.append(Reason.CROSS_TRAFFIC)
         if not self._plan.paced:
-            total = _total_contract(self._lines)
+            seen = {line.line for line in lines}
+            total = _total_contract([one for one in self._lines if not self._failover or one.line in seen])
             verdict = _against_contract(total, directions)
             reasons += {Verdict.FAIL: [Reason.BELOW_CONTRACT], Verdict.INSUFFICIENT: [Reason.NO_CONTRACT]}.get(
                 verdict, []
@@ -248,6 +265,7 @@ class _Analysis:
             slow_devices=slow,
             slow_rooms=slow_rooms,
             excluded=tuple(one.device for one in participants if one.status == EXCLUDED),
+            busy=tuple(one.device for one in participants if one.status == Outcome.BUSY),
             layer="ip",
             t_start=self._plan.start,
             warmup_s=self._plan.warmup_s,

@@ -94,6 +94,8 @@ class Evidence:
             return Outcome.ABSENT, "not_ordered"
         if result is not None and result.outcome is not Outcome.OK:
             return result.outcome, result.reason or ""
+        if result is None and one.device in self.report.busy:
+            return Outcome.BUSY, self.report.busy[one.device]
         begun = {flow.direction for flow in self.all_flows() if flow.participant == one.device and flow.started_at}
         if not begun:
             return Outcome.ABSENT, "did_not_come"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from phongmay_bandwidth.machine import Machine
 from phongmay_bandwidth.order import RunOrder
 
+OWN_REASONS = frozenset({"input", "battery", "foreign_traffic"})
+"""Reasons of the PC itself: it was busy, and nobody ended the run."""
 INPUT_S = 60.0
 FOREIGN_BPS = 1e6
 FOREIGN_S = 2.0

@@ -16,7 +16,7 @@ from dataclasses import replace
 from phongmay_bandwidth import BIN_S
 from phongmay_bandwidth.connecting import ConnectError, connect
 from phongmay_bandwidth.echo import Echo
-from phongmay_bandwidth.guards import Guards, OwnBytes
+from phongmay_bandwidth.guards import OWN_REASONS, Guards, OwnBytes
 from phongmay_bandwidth.loop import Loop
 from phongmay_bandwidth.machine import Machine
 from phongmay_bandwidth.order import RunOrder
@@ -123,7 +123,7 @@ class Participant:
             if self._now() > order.expires:
                 return self._give_up(Outcome.LATE, "order_expired")
             if reason := self._abort_asked or self._guards.check(time.perf_counter(), OwnBytes(0, 0)):
-                return self._give_up(Outcome.ABORTED, reason)
+                return self._give_up(_outcome_of(reason), reason)
             buffer = memoryview(bytearray(RECEIVE_BYTES))
             for direction in self._directions:
                 tickets = order.down if direction.name == "down" else order.up
@@ -147,7 +147,14 @@ class Participant:
 
     def _give_up(self, outcome: Outcome, reason: str) -> bool:
         self._outcome, self._reason = outcome, reason
+        self._say_goodbye()
         return False
+
+    def _say_goodbye(self) -> None:
+        """Tell the server at once why this PC gives way: it ends a run of which too many do."""
+        if self._control is not None and self._outcome is Outcome.BUSY:
+            with contextlib.suppress(OSError):
+                self._control.send(b"bye %s\n" % self._reason.encode())
 
     def _now(self) -> float:
         """Give the server's time."""
@@ -226,10 +233,11 @@ class Participant:
         if all(direction.is_over for direction in self._directions):
             return
         if reason := self._abort_asked or self._guards.check(time.perf_counter(), own):
-            self._stop(Outcome.ABORTED, reason)
+            self._stop(_outcome_of(reason), reason)
 
     def _stop(self, outcome: Outcome, reason: str) -> None:
         self._outcome, self._reason = outcome, reason
+        self._say_goodbye()
         for direction in self._directions:
             direction.is_over = True
             for stream in direction.streams:
@@ -266,7 +274,7 @@ class Participant:
         if words[0] == b"t" and self._echo is not None:
             self._echo.answered(int(words[1]), at)
         elif words[0] == b"abort":
-            self._stop(Outcome.ABORTED, "ordered")
+            self._stop(Outcome.ABORTED, "others_busy" if words[1:] == [b"busy"] else "ordered")
         elif words[0] == b"stop":
             window_s = min(self._order.window_max_s, max(0.0, float(words[2])))
             for direction in self._directions:
@@ -348,3 +356,7 @@ class Participant:
             self._loop.forget(self._control)
             self._control.close()
         self._loop.close()
+
+
+def _outcome_of(reason: str) -> Outcome:
+    return Outcome.BUSY if reason in OWN_REASONS else Outcome.ABORTED

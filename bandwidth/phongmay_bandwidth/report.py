@@ -69,7 +69,7 @@ class RunReport:
         kind: floor, capacity or ramp.
         now: the server's clock when it wrote this.
         finished: nothing of the run is open any more, and its last start lies behind.
-        aborted: the coordinator ended it.
+        aborted: the coordinator ended it, or too many participants gave way.
         start_down: ordered start downwards, 0 if there was none.
         start_up: ordered start upwards, 0 if there was none.
         stopped_down_s: length of the window when the server stopped the direction; 0 if it never did.
@@ -85,6 +85,7 @@ class RunReport:
         refused: how many connections of this run were turned away, by reason.
         connections: every connection with bytes.
         controls: participants whose control connection was admitted, with their source address.
+        busy: participants that gave way because their PCs were busy, with the reason.
     """
 
     run: str
@@ -107,6 +108,7 @@ class RunReport:
     refused: dict[str, int]
     connections: tuple[ConnectionReport, ...]
     controls: dict[str, str]
+    busy: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
         """Write it."""
@@ -133,7 +135,10 @@ def _read(kind: type[Any], table: object) -> Any:
     if not isinstance(table, Mapping):
         raise RecordError(f"report: {type(table).__name__} is not an object")
     values: dict[str, Any] = {}
+    optional = {one.name for one in dataclasses.fields(kind) if one.default_factory is not dataclasses.MISSING}
     for name, wanted in typing.get_type_hints(kind).items():
+        if name not in table and name in optional:  # a report that an older server wrote
+            continue
         if name not in table:
             raise RecordError(f"report: '{name}' is missing")
         value = table[name]

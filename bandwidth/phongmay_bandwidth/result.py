@@ -26,7 +26,10 @@ class Outcome(StrEnum):
     ABSENT = "absent"
     """It was ordered and did not come; only the analysis can say so."""
     LATE = "late"
+    BUSY = "busy"
+    """It gave way by itself: somebody used the PC, it moved other data, or it ran on battery."""
     ABORTED = "aborted"
+    """It was told to stop."""
     ERROR = "error"
 
 

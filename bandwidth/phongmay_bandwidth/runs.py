@@ -15,6 +15,8 @@ from phongmay_bandwidth.ticket import Purpose, Ticket
 
 _GRACE_S = 0.3
 """A participant ends its direction itself; the server cuts what is still open so long after the window."""
+MOST_BUSY = 0.1
+"""When more of the participants than this gave way because their PCs were busy, the run says nothing and is ended."""
 _LIMIT_SECONDS = 2
 """Seconds of a run in which the server was at a limit that make it say so."""
 
@@ -69,8 +71,9 @@ class Run:
     """One run.
 
     Attributes:
-        aborted: the coordinator ended it.
+        aborted: the coordinator ended it, or too many gave way.
         controls: participant to source address of its control connection.
+        busy: participant to why it gave way by itself.
         seconds_at_limit: how many seconds of it the server was at which limit.
     """
 
@@ -79,6 +82,7 @@ class Run:
         self.kind = ticket.kind
         self.aborted = False
         self.controls: dict[str, str] = {}
+        self.busy: dict[str, str] = {}
         self.seconds_at_limit: dict[str, int] = {}
         self.cpu_max = self.egress_max_bps = self.ingress_max_bps = 0.0
         self._directions: dict[str, Direction] = {}
@@ -105,6 +109,17 @@ class Run:
         if self._tell.get(participant) is tell:
             del self._tell[participant]
 
+    def note_busy(self, participant: str, reason: str, now: float) -> None:
+        """A participant gave way by itself."""
+        self.busy.setdefault(participant, reason)
+        self._end_if_too_many_are_busy(now)
+
+    def _end_if_too_many_are_busy(self, now: float) -> None:
+        """End the run; before its start it is not known how many take part."""
+        begun = any(direction.plan.start <= now for direction in self._directions.values())
+        if begun and not self.is_over(now) and len(self.busy) > MOST_BUSY * len(self.controls):
+            self.abort(now, "busy")
+
     def flows(self) -> Iterable[Flow]:
         """Give every flow of both directions."""
         for direction in self._directions.values():
@@ -130,6 +145,10 @@ class Run:
 
     def tick(self, now: float) -> None:
         """Take a sample of every flow, and end the direction that has run its time."""
+        if self.busy:
+            self._end_if_too_many_are_busy(now)
+        if self.aborted:
+            return
         for name, direction in self._directions.items():
             if now < direction.plan.start or direction.stopped_s:
                 continue
@@ -139,10 +158,10 @@ class Run:
                 self._say(f"stop {name} {min(direction.plan.window_max_s, max(0.0, now - direction.begin)):.4f}")
                 direction.stop(now, reason)
 
-    def abort(self, now: float) -> None:
-        """End it at once."""
+    def abort(self, now: float, why: str = "") -> None:
+        """End it at once; the participants are told why if it is not the coordinator's order."""
         self.aborted = True
-        self._say("abort")
+        self._say(f"abort {why}".rstrip())
         for direction in self._directions.values():
             direction.stop(now, "aborted")
 
@@ -185,4 +204,5 @@ class Run:
             refused=refused,
             connections=connections,
             controls=dict(self.controls),
+            busy=dict(self.busy),
         )

@@ -191,7 +191,10 @@ class BandwidthServer:
             self._echo.pop(session, None)
             run.drop_control(ticket.participant, control.tell)
 
-        control = Control(self._loop, greeting.sock, self.now, ended)
+        def gave_way(reason: str) -> None:
+            run.note_busy(ticket.participant, reason, self.now())
+
+        control = Control(self._loop, greeting.sock, self.now, ended, gave_way)
         self._controls[control] = ticket.start + ticket.time_cap_s
         self._echo[session] = [0.0, 0.0]
         run.add_control(ticket.participant, greeting.source, control.tell)

@@ -1,7 +1,8 @@
 """A connection before it is admitted, and the control connection after: lines of text, bounded and timed.
 
 `Greeting` reads the first line (protocol word and ticket) and hands over or turns away. `Control` answers clock
-questions and carries the server's words "stop <direction> <seconds>" and "abort". Nothing that comes in raises.
+questions, hears the participant's "bye <reason>" and carries the server's words "stop <direction> <seconds>" and
+"abort". Nothing that comes in raises.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from phongmay_bandwidth.ticket import MAX_TICKET_CHARS
 MAX_LINE = MAX_TICKET_CHARS + 64
 _MAX_CONTROL_LINE = 200
 _QUESTIONS_A_SECOND = 100
+_MAX_REASON = 40
 
 
 class Greeting:
@@ -59,11 +61,19 @@ class Greeting:
 class Control:
     """An admitted control connection."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, now: Callable[[], float], ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        now: Callable[[], float],
+        ended: Callable[[], None],
+        gave_way: Callable[[str], None],
+    ) -> None:
         self._loop = loop
         self._sock = sock
         self._now = now
         self._ended = ended
+        self._gave_way = gave_way
         self._got = b""
         self._second = 0
         self._asked = 0
@@ -98,7 +108,10 @@ class Control:
             self._answer(line, received)
 
     def _answer(self, line: bytes, received: float) -> None:
-        """Answer `t <stamp>` with the stamp and the server's time of receiving and of sending."""
+        """Answer `t <stamp>` with the stamp and the server's time of receiving and of sending; hear `bye <reason>`."""
+        if line.startswith(b"bye ") and self.is_open:
+            self._gave_way(line[4:].decode("ascii", "replace").strip()[:_MAX_REASON])
+            return
         if not line.startswith(b"t ") or len(line) > _MAX_CONTROL_LINE or not self.is_open:
             return
         if int(received) != self._second:

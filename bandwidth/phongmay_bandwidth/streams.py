@@ -16,6 +16,7 @@ START = b"g"
 RECEIVE_BYTES = 256 * 1024
 SEND = memoryview(bytes(64 * 1024))
 _EVENTS = 4
+_AHEAD_S = 1.0
 
 
 class Stream:
@@ -97,15 +98,18 @@ class DownStream(Stream):
 
 
 class UpStream(Stream):
-    """Sends, paced by a token bucket or as fast as TCP takes it.
+    """Sends, paced by the kernel (by a token bucket where it cannot), or as fast as TCP takes it.
+
+    The kernel keeps the pace while a busy PC does not get round to this program: up to a second waits with it.
 
     Attributes:
         is_written: the system tells no acknowledgements; `passed` is what was written.
         retransmitted: payload that was sent again; None where the system does not tell.
     """
 
-    def __init__(self, loop: Loop, sock: socket.socket, byte_cap: int) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, byte_cap: int, *, kernel_paces: bool = True) -> None:
         super().__init__(loop, sock, byte_cap)
+        self._kernel_paces = kernel_paces
         tcp.set_congestion_control(sock)
         info = tcp.tcp_info(sock)
         self.is_written = info is None
@@ -119,7 +123,7 @@ class UpStream(Stream):
 
     def begin(self, rate_bps: float) -> None:
         """Send from now on."""
-        if rate_bps:
+        if rate_bps and not (self._kernel_paces and tcp.set_pacing(self._sock, rate_bps, _AHEAD_S)):
             self._bucket = Bucket(rate_bps, time.perf_counter())
         self._watch()
 

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 CONGESTION_CONTROL = "cubic"
 """Set explicitly: a system's default may be bbr, whose shares are uneven."""
 _SO_MAX_PACING_RATE = 47
+_FIRST_BUFFER = 32768
+_FIXED_BUFFER = 212992
+"""Largest send buffer that may be asked for on a plain system; a fixed one grows no more."""
+_LONGEST_RTT_S = 0.4
+"""Round trip up to which a fixed buffer must not be the limit."""
 _TCP_NOTSENT_LOWAT = 25
 _TCP_INFO = struct.Struct("=8B24I4Q6I4Q2I2Q")
 """struct tcp_info of Linux 4.19 and newer, up to bytes_retrans."""
@@ -69,15 +74,24 @@ def set_congestion_control(sock: socket.socket) -> str:
     return name.split(b"\0")[0].decode("ascii", "replace")
 
 
-def set_pacing(sock: socket.socket, rate_bps: float) -> bool:
-    """Let the kernel pace the payload of a connection; False where it cannot."""
+def set_pacing(sock: socket.socket, rate_bps: float, ahead_s: float = 0.25) -> bool:
+    """Let the kernel pace the payload of a connection; False where it cannot.
+
+    Args:
+        sock: the sending end.
+        rate_bps: payload rate.
+        ahead_s: so much may wait in the kernel unsent, for a program that is late.
+    """
     if sys.platform != "linux":
         return False
     rate = max(1, round(rate_bps / 8))
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("=Q", rate))
         # no more than the kernel needs waits unsent: what waits when the window ends is thrown away
-        sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, max(16384, min(131072, rate // 4)))
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, max(16384, min(524288, int(rate * ahead_s))))
+        if ahead_s * rate > _FIRST_BUFFER and _LONGEST_RTT_S * rate <= _FIXED_BUFFER:
+            # the system's own growth follows the window, which stays small at a slow pace
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(_FIXED_BUFFER, int(rate * ahead_s)))
     except OSError:
         return False
     return True

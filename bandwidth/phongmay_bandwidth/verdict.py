@@ -46,12 +46,14 @@ class Reason(StrEnum):
     TOO_LITTLE_LOAD = "line_was_not_fully_loaded"
     CROSS_TRAFFIC = "cross_traffic"
     ABORTED = "aborted"
+    PCS_BUSY = "too_many_pcs_were_busy"
     NOT_FINISHED = "not_finished"
     SLOW_PARTICIPANTS = "participants_below_floor"
     SUM_BELOW_ORDER = "sum_below_what_was_ordered"
     BELOW_CONTRACT = "below_contracted_rate"
     EMULATED = "absent_pcs_were_emulated"
     UNKNOWN_LINE = "source_address_of_no_known_line"
+    LINE_STILL_ON = "more_than_one_line_carried_it"
     NO_CONTRACT = "no_contracted_rate_to_hold_it_against"
 
 
@@ -136,7 +138,11 @@ class DirectionFigures:
 
 @dataclass(frozen=True)
 class ParticipantFigures:
-    """One PC. `status` is ok, absent, late, aborted, error, or excluded (it disagrees with the server)."""
+    """One PC.
+
+    `status` is ok, absent, late, busy (it gave way: input, battery, other traffic), aborted (told to stop), error, or
+    excluded (it disagrees with the server).
+    """
 
     device: str
     room: str
@@ -176,6 +182,7 @@ class RunAnalysis:
     slow_devices: tuple[str, ...]
     slow_rooms: tuple[str, ...]
     excluded: tuple[str, ...]
+    busy: tuple[str, ...]
     layer: str
     t_start: float
     warmup_s: float

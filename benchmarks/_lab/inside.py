@@ -1,7 +1,7 @@
 """The lab from within its namespaces: `unshare ... python -m benchmarks._lab.inside`, spoken to by lines of JSON.
 
-First line in: {"folder", "pcs", "lines", "down_ms", "up_ms", "tun"}. Then requests {"do": name, ...}; each gets one
-line {"ok": ...} or {"error": text}. Ends, with all that it started, when its standard input ends.
+First line in: {"folder", "pcs", "lines", "down_ms", "up_ms", "tun", "pulled"}. Then requests {"do": name, ...}; each
+gets one line {"ok": ...} or {"error": text}. Ends, with all that it started, when its standard input ends.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ class Inside:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.folder = Path(spec["folder"])
         self.pcs, self.lines, self.tun = int(spec["pcs"]), int(spec["lines"]), bool(spec["tun"])
+        self.pulled = int(spec.get("pulled", 0))
         self.key = secrets.token_bytes(32)
         self.chance = random.Random(_SEED)
         self.processes: list[subprocess.Popen[Any]] = []
-        network.build(self.pcs, self.lines, tun=self.tun)
+        network.build(self.pcs, self.lines, tun=self.tun, pulled=self.pulled)
         for line in range(self.lines if self.tun else 0):
             self._start("benchmarks._lab.forwarder", str(line), str(spec["down_ms"]), str(spec["up_ms"]), ready=True)
         self.devices = [f"pc-{index:03}" for index in range(self.pcs)]
@@ -144,6 +145,7 @@ class Inside:
         lead_s: float = 2.5,
         directions: tuple[str, ...] = ("down", "up"),
         lines: list[dict[str, Any]] | None = None,
+        failover: bool = False,
         **plan_changes: Any,
     ) -> dict[str, Any]:
         """Run one test and analyse it."""
@@ -180,7 +182,7 @@ class Inside:
         witnesses = [Witness(direction, seen[0 if direction == "down" else 1], plan.window_max_s)
                      for direction, seen in witness.items() if fixed]  # fmt: skip
         expected = [Expected(device, "", device in orders) for device in self.devices]
-        found = analyse(plan, expected, report, results, contracts, witnesses)
+        found = analyse(plan, expected, report, results, contracts, witnesses, failover=failover)
         record = self._summary(found, results, report.limits)
         record["last_pc_received_bps"] = {name: seen[2] * 8 / plan.window_max_s for name, seen in witness.items()}
         return record
@@ -206,18 +208,10 @@ class Inside:
         seen[str(direction)] = tuple(after - before for before, after in zip(*readings, strict=True))
 
     def _cross(self, plan: RunPlan, rate_bps: float) -> None:
-        """Send UDP to the last PC, which does not take part, while the run goes on."""
-        size = 1472
-        target = (network.address_of(self.pcs - 1, self.lines), SINK_PORT)
-        end = max(plan.starts().values()) + plan.warmup_s + plan.window_max_s
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            begin, sent = time.monotonic(), 0
-            while time.time() < end:
-                while sent * (size + 28) * 8 < (time.monotonic() - begin) * rate_bps:
-                    with contextlib.suppress(OSError):
-                        udp.sendto(bytes(size), target)
-                    sent += 1
-                time.sleep(0.002)
+        """Let somebody else send UDP to the last PC, which does not take part, while the run goes on."""
+        end = max(plan.starts().values()) + plan.warmup_s + plan.window_max_s + 0.5
+        target = network.address_of(self.pcs - 1, self.lines, self.pulled)
+        self._start("benchmarks._lab.foreign", target, str(SINK_PORT), str(rate_bps), str(end - time.time())).wait()
 
     def _summary(
         self, found: RunAnalysis, results: dict[str, ParticipantResult], limits: tuple[str, ...]

@@ -65,6 +65,7 @@ class Lab:
         up_ms: float = 5.0,
         *,
         delayed: bool = True,
+        pulled: int = 0,
         user_namespace: bool | None = None,
     ) -> None:
         """Build it; wait until every agent is heard.
@@ -74,6 +75,7 @@ class Lab:
             lines: how many lines to the Internet.
             down_ms: delay of the way down.
             up_ms: delay of the way up.
+            pulled: so many lines, the first ones, are pulled out: the balancer sends every PC over those that are left.
             delayed: with the delay stage, where the machine allows it; without it the lines carry more than 300 Mbit/s.
             user_namespace: an unprivileged user namespace; by default wherever this is not root.
         """
@@ -90,7 +92,7 @@ class Lab:
             )  # fmt: skip
         try:
             self._ask({"folder": str(self.folder), "pcs": pcs, "lines": lines, "down_ms": down_ms, "up_ms": up_ms,
-                       "tun": self.tun})  # fmt: skip
+                       "tun": self.tun, "pulled": pulled})  # fmt: skip
         except BaseException:
             self.__exit__(None, None, None)
             raise

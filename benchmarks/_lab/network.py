@@ -17,6 +17,8 @@ _RING = 5000
 """Packets between tbf and the forwarder: when it comes late they wait, and are not lost."""
 SERVER = "192.0.2.1"
 """Address beyond the lines, where broker and bandwidth server listen."""
+FOREIGN = "foreign"
+"""Namespace of somebody else on the Internet, who sends to the school what is not the test."""
 
 
 def batch(program: str, lines: Iterable[str], namespace: str = "") -> None:
@@ -25,9 +27,14 @@ def batch(program: str, lines: Iterable[str], namespace: str = "") -> None:
     subprocess.run([program, *where, "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
-def address_of(pc: int, lines: int) -> str:
+def line_of(pc: int, lines: int, pulled: int = 0) -> int:
+    """Give the line of a PC, as a balancer chooses among those that are not pulled out (the first ones are)."""
+    return pulled + pc % (lines - pulled)
+
+
+def address_of(pc: int, lines: int, pulled: int = 0) -> str:
     """Give a PC's address."""
-    return f"10.{pc % lines}.{pc // 200}.{pc % 200 + 10}"
+    return f"10.{line_of(pc, lines, pulled)}.{pc // 200}.{pc % 200 + 10}"
 
 
 def network_of(line: int) -> str:
@@ -35,7 +42,7 @@ def network_of(line: int) -> str:
     return f"10.{line}.0.0/16"
 
 
-def build(pcs: int, lines: int, *, tun: bool) -> None:
+def build(pcs: int, lines: int, *, tun: bool, pulled: int = 0) -> None:
     """Build everything but the shaping."""
     subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
     names = [f"pc{index}" for index in range(pcs)]
@@ -47,8 +54,8 @@ def build(pcs: int, lines: int, *, tun: bool) -> None:
     batch("ip", (f"link add v{i} netns router type veth peer name eth0 netns pc{i}" for i in range(pcs)))
     batch("ip", (line for i in range(pcs) for line in (f"link set v{i} master lan0", f"link set v{i} up")), "router")
     for index in range(pcs):
-        batch("ip", ["link set lo up", f"addr add {address_of(index, lines)}/16 dev eth0", "link set eth0 up",
-                     f"route add default via 10.{index % lines}.255.254"], f"pc{index}")  # fmt: skip
+        batch("ip", ["link set lo up", f"addr add {address_of(index, lines, pulled)}/16 dev eth0", "link set eth0 up",
+                     f"route add default via 10.{line_of(index, lines, pulled)}.255.254"], f"pc{index}")  # fmt: skip
     if tun:
         batch("ip", (f"tuntap add mode tun name wanr{line}" for line in range(lines)), "router")
         batch("ip", (f"tuntap add mode tun name wani{line}" for line in range(lines)))
@@ -69,8 +76,14 @@ def build(pcs: int, lines: int, *, tun: bool) -> None:
         far = "" if tun else f"via 203.0.113.{4 * line + 2} "
         near = [] if tun else [f"addr add 203.0.113.{4 * line + 1}/30 dev wani{line}"]
         batch("ip", [*near, f"link set wani{line} up", f"route add {network_of(line)} {far}dev wani{line}"])
+    batch("ip", [f"netns add {FOREIGN}", f"link add foreign0 type veth peer name eth0 netns {FOREIGN}",
+                 "addr add 198.51.100.1/30 dev foreign0", "link set foreign0 up"])  # fmt: skip
+    batch("ip", ["addr add 198.51.100.2/30 dev eth0", "link set eth0 up", "route add default via 198.51.100.1"],
+          FOREIGN)  # fmt: skip
+    batch("ip", (f"link set wanr{line} down" for line in range(pulled)), "router")
     forwarding = "for f in /proc/sys/net/ipv4/ip_forward; do echo 1 > $f; done;"
     forwarding += "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done"
+    subprocess.run(["sh", "-c", forwarding], check=True)
     subprocess.run(["ip", "netns", "exec", "router", "sh", "-c", forwarding], check=True)
 
 

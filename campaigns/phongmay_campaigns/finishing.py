@@ -6,6 +6,7 @@ carried beyond them is laid before the analysis as a witness.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -86,11 +87,12 @@ def finish(
     ordered = frozenset(detail["ordered"])
     expected = [Expected(pc.id, pc.room_id, pc.id in ordered) for pc in meant]
     lines = _lines(run, report, site)
-    analysis = analyse(plan, expected, report, results, lines)
+    analysis = analyse(plan, expected, report, results, lines, failover=run.failover)
     ends = float(detail["ends"])
     router = carried_in(series, site.routers, plan.start, ends, _SLACK_S) if site else None
     if router is not None:
-        analysis = analyse(plan, expected, report, results, lines, _witnesses(analysis, router))
+        witnesses = _witnesses(analysis, router)
+        analysis = analyse(plan, expected, report, results, lines, witnesses, failover=run.failover)
     outcome = Outcome(
         run, plan, analysis, report, results, meant, ordered, router, bool(not run.ramp_n),
         bool(detail["whole_school"]) and not run.ramp_n, uplink_bps,
@@ -100,8 +102,24 @@ def finish(
 
 
 def _lines(run: CampaignRun, report: RunReport, site: Site | None) -> list[LineContract]:
-    """Name the lines: a school's only line has every address; of several each address is told apart by itself."""
+    """Name the lines by the addresses that are declared of them.
+
+    Where none are, a school's only line has every address, and of several each address is told apart by itself. An
+    address that two lines claim is nobody's.
+    """
     sources = sorted({one.source for one in report.connections} | set(report.controls.values()))
+    known = site.lines if site else ()
+    if any(line.sources for line in known):
+        named = [
+            LineContract(line.id, line.sources, float(line.down_bps or 0), float(line.up_bps or 0)) for line in known
+        ]
+        disputed = {source for source in sources if sum(line.holds(source) for line in named) > 1}
+        return [
+            dataclasses.replace(
+                line, sources=tuple(source for source in sources if line.holds(source) and source not in disputed)
+            )
+            for line in named
+        ]
     if len(run.lines) == 1:
         return [
             LineContract(run.lines[0], tuple(sources), float(run.contracted_dl or 0), float(run.contracted_ul or 0))

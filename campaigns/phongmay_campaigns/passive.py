@@ -7,11 +7,12 @@ intervals in which a counter fell, or that are longer than a minute, are left ou
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
 
+from phongmay_campaigns.presence import was_reset
 from phongmay_store.register.timetable import LOCAL
 from phongmay_store.series.interface import Row, SeriesReader
 
@@ -20,6 +21,8 @@ FULL = 0.9
 WARN_SHARE = 0.05
 """More full intervals than this are worth a capacity test (a district setting)."""
 _LONGEST_S = 60.0
+_ADDED = {"received_bytes", "sent_bytes", "uptime_s", "discontinuity_s"}
+"""Counters, and what tells that they were set back: in a sum too."""
 _PAGE = 1000
 
 
@@ -61,6 +64,20 @@ def read(series: SeriesReader, router: str, part: str, start: float, end: float)
         after = (page[-1].at, page[-1].part)
 
 
+def together(parts: Sequence[Sequence[Row]]) -> Sequence[Row]:
+    """Add the interfaces of one router: rows of the same instant become one, what one of them lacks is left out."""
+    if len(parts) < 2:
+        return parts[0] if parts else ()
+    by_time = [{row.at: row for row in rows} for rows in parts]
+    out = []
+    for at in sorted(set.intersection(*(set(rows) for rows in by_time))):
+        found = [rows[at] for rows in by_time]
+        shared = set.intersection(*(set(row.values) for row in found)) & _ADDED
+        values = {name: sum(row.values[name] for row in found) for name in shared}  # type: ignore[misc] # numbers
+        out.append(replace(found[0], values=values))
+    return out
+
+
 def busy(rows: Sequence[Row], counter: str, line_bps: float) -> Busy:
     """Say how busy a line was.
 
@@ -91,6 +108,12 @@ def _intervals(rows: Sequence[Row], counter: str, line_bps: float) -> Iterator[t
     for before, after in pairwise(rows):
         seconds = after.at - before.at
         first, last = before.values.get(counter), after.values.get(counter)
-        is_known = isinstance(first, int) and isinstance(last, int) and last >= first and 0 < seconds <= _LONGEST_S
+        is_known = (
+            isinstance(first, int)
+            and isinstance(last, int)
+            and last >= first
+            and 0 < seconds <= _LONGEST_S
+            and not was_reset(before.values, after.values)
+        )
         grown = last - first if isinstance(first, int) and isinstance(last, int) else 0
         yield before.at, seconds, 8 * grown / seconds / line_bps if is_known else None

@@ -65,7 +65,13 @@ class Carried:
 
 def carried_lately(series: SeriesReader, routers: Sequence[str], now: float) -> Carried | None:
     """Give what the school's routers carried in the last one or two minutes; None = no router tells."""
-    return _sum([_between(_readings(series, router, now - _ROUTER_FRESH_S, now + 1)) for router in routers])
+    return _sum(
+        [
+            _between(rows)
+            for router in routers
+            for rows in _readings(series, router, now - _ROUTER_FRESH_S, now + 1) or [[]]
+        ]
+    )
 
 
 def carried_in(
@@ -74,25 +80,32 @@ def carried_in(
     """Give what the routers carried from the last reading before `start` to the first after `end`."""
     found = []
     for router in routers:
-        rows = _readings(series, router, start - slack_s, end + slack_s)
-        before = [row for row in rows if row.at <= start][-1:]
-        after = [row for row in rows if row.at >= end][:1]
-        found.append(_between([*before, *[row for row in rows if start < row.at < end], *after])
-                     if before and after else None)  # fmt: skip
+        for rows in _readings(series, router, start - slack_s, end + slack_s) or [[]]:
+            before = [row for row in rows if row.at <= start][-1:]
+            after = [row for row in rows if row.at >= end][:1]
+            found.append(_between([*before, *[row for row in rows if start < row.at < end], *after])
+                         if before and after else None)  # fmt: skip
     return _sum(found)
 
 
-def wan_part(parts: Iterable[str]) -> str | None:
-    """Give the interface that leads to the Internet: the one called wan, or the only one."""
-    found = set(parts)
-    return "wan" if "wan" in found else next(iter(found)) if len(found) == 1 else None
+def wan_parts(parts: Iterable[str]) -> list[str]:
+    """Give the interfaces that lead to the Internet: those called wan, wan2 ..., or the only one."""
+    found = sorted(set(parts))
+    return [part for part in found if part.startswith("wan")] or (found if len(found) == 1 else [])
 
 
-def _readings(series: SeriesReader, router: str, start: float, end: float) -> list[Row]:
-    """Give the readings of the router's WAN interface: the one called wan, or the only one."""
+def was_reset(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Tell whether a router restarted, or set its counters back, between two readings: then they tell no growth."""
+    one, other = before.get("uptime_s"), after.get("uptime_s")
+    restarted = isinstance(one, int | float) and isinstance(other, int | float) and other < one
+    marks = before.get("discontinuity_s"), after.get("discontinuity_s")
+    return restarted or (None not in marks and marks[0] != marks[1])
+
+
+def _readings(series: SeriesReader, router: str, start: float, end: float) -> list[list[Row]]:
+    """Give the readings of each of the router's WAN interfaces."""
     rows = series.range(router, "router", start, end)
-    wan = wan_part(row.part for row in rows)
-    return [row for row in rows if row.part == wan]
+    return [[row for row in rows if row.part == part] for part in wan_parts(row.part for row in rows)]
 
 
 def _between(rows: Sequence[Row]) -> Carried | None:
@@ -104,10 +117,10 @@ def _between(rows: Sequence[Row]) -> Carried | None:
 
 
 def _growth(values: Sequence[Mapping[str, object]], name: str) -> int | None:
-    counts = [one.get(name) for one in values]
     total = 0
-    for before, after in pairwise(counts):
-        if not isinstance(before, int) or not isinstance(after, int) or after < before:
+    for one, other in pairwise(values):
+        before, after = one.get(name), other.get(name)
+        if not isinstance(before, int) or not isinstance(after, int) or after < before or was_reset(one, other):
             return None
         total += after - before
     return total

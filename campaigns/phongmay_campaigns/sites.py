@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
+from phongmay_store.register.addresses import read_addresses
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.calendar_reading import read_calendar
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
@@ -35,12 +36,13 @@ class Pc:
 
 @dataclass(frozen=True, slots=True)
 class SchoolLine:
-    """A line with what its contract promises (None = not known)."""
+    """A line with what its contract promises (None = not known) and its source addresses, as far as declared."""
 
     id: str
     isp: str
     down_bps: int | None
     up_bps: int | None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def read_site(session: Session, school_id: str, now: datetime) -> Site | None:
         school_id,
         unit.name,
         unit.parent_id or "",
-        tuple(SchoolLine(line.id, line.isp, line.contracted_down_bps, line.contracted_up_bps) for line in lines),
+        tuple(_line(line) for line in lines),
         {room.id: _timetable(room.timetable) for room in rooms},
         {room.id: room.name for room in rooms},
         tuple(Pc(device, room or "", code, since is not None) for device, room, code, since in devices),
@@ -126,6 +128,11 @@ def read_site(session: Session, school_id: str, now: datetime) -> Site | None:
             )
         ),
     )  # fmt: skip
+
+
+def _line(line: Line) -> SchoolLine:
+    sources = read_addresses(line.source_addresses) if line.source_addresses else ()
+    return SchoolLine(line.id, line.isp, line.contracted_down_bps, line.contracted_up_bps, sources)
 
 
 def _timetable(text: str) -> Timetable:

@@ -298,7 +298,7 @@ CAMPAIGN = Measurement(
     (
         _text("campaign_run", "Which run it belongs to.", required=True),
         _text("test_kind", "floor or capacity."),
-        _text("outcome", "ok, absent, late, aborted or error.", required=True),
+        _text("outcome", "ok, absent, late, busy (with other things), aborted or error.", required=True),
         _text("reason", "Why, when the outcome is not ok."),
         _gauge("clock_offset_s", Unit.SECOND, "How far the participant's clock was off.", -_CENTURY, _CENTURY),
         _gauge("clock_rtt_s", Unit.SECOND, "Round trip of the exchange that gave the offset.", 0, 3600),

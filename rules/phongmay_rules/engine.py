@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from phongmay_rules import verdicts
-from phongmay_rules.chain import archive
+from phongmay_rules.chain import archive, tested
 from phongmay_rules.facts import records
 from phongmay_rules.facts.availability import Book
 from phongmay_rules.facts.catalogue import Found
@@ -140,6 +140,7 @@ class Engine:
                 sitting, moment = self._sit(session, at or datetime.now(UTC))
                 archive.keep(session, self._pack)
                 ended = self._sweep(session, sitting.organisation, moment.at)
+                tested.link_results(session)
                 session.commit()
             if sitting.basis != self._memory.basis:
                 self._memory.units.clear()

@@ -6,7 +6,7 @@ the same rows, because there is nothing else to judge by. Only `sit` reads the r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -161,8 +161,7 @@ class Sitting:
 
     def floor_bps(self, school_id: str) -> float:
         """Give the rate that each PC of a school must get when all are in use; 0 = no pack names one."""
-        floor = in_force(self.pack, self.overrides, self.organisation.ancestry(school_id)).get(PER_PC_MIN)
-        return floor.value if floor is not None else 0.0
+        return floor_bps(self.pack, self.overrides, self.organisation.ancestry(school_id))
 
     def school(self, school: SchoolPlace, facts: Facts, kept: Kept = NOTHING_KEPT) -> dict[Key, Judgement]:
         """Judge a school by the settings in force for it."""
@@ -175,6 +174,12 @@ class Sitting:
             return {}
         ancestry = list(self.organisation.ancestry(place.id))
         return self.judge.unit(place, facts, schools, in_force(self.pack, self.overrides, ancestry), ancestry)
+
+
+def floor_bps(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> float:
+    """Give the rate that each PC of a unit must get when all are in use; 0 = no pack names one."""
+    floor = in_force(pack, overrides, list(ancestry)).get(PER_PC_MIN)
+    return floor.value if floor is not None else 0.0
 
 
 def sit(

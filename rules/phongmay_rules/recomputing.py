@@ -13,10 +13,14 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from phongmay_rules.chain.archive import pack_by_hash
 from phongmay_rules.facts import availability
 from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.records import FactValue, read_past
 from phongmay_rules.facts.schools import FactMaker, Subject
+from phongmay_rules.judging_units import floor_bps
+from phongmay_rules.model import Pack
+from phongmay_rules.parameters import Overrides, read_overrides
 from phongmay_rules.places import Organisation, SchoolPlace, calendars_at, homes_in, read_organisation
 from phongmay_rules.replaying import run_at
 from phongmay_store.register.compliance import EvaluationRun
@@ -89,14 +93,16 @@ def recompute(session: Session, series: SeriesReader, unit_id: str, at: datetime
 
     Raises:
         ReplayError: no run at that time.
+        PackError: the pack that says which floor was in force is not in the archive.
     """
     run = run_at(session, unit_id, at)
     moment = run.evaluated_at.timestamp()
     organisation = read_organisation(session, run.evaluated_at)
     schools = [school for school in organisation.schools.values() if unit_id in organisation.ancestry(school.id)]
     past = _PastSeries(series, moment)
-    made = FactMaker(moment).make(schools, past)
-    before = FactMaker(moment).make(_corrected_since(session, organisation, schools, run), past)
+    floors = _Floors(session, organisation, run)
+    made = FactMaker(moment, floor_of=floors).make(schools, past)
+    before = FactMaker(moment, floor_of=floors).make(_corrected_since(session, organisation, schools, run), past)
     known = read_organisation(session, run.evaluated_at, run.known_at).schools
     out: list[FactDifference] = []
     for school in schools:
@@ -111,6 +117,20 @@ def recompute(session: Session, series: SeriesReader, unit_id: str, at: datetime
             moved = (subject in here) != (subject in judged)  # the register places it otherwise than the run did
             out += [replace(one, why=Why.OTHER) for one in found] if moved else found
     return out
+
+
+class _Floors:
+    """The floor of each school as the run knew it; the pack is read only when some school was tested."""
+
+    def __init__(self, session: Session, organisation: Organisation, run: EvaluationRun) -> None:
+        self._session, self._organisation, self._run = session, organisation, run
+        self._known: tuple[Pack, Overrides] | None = None
+
+    def __call__(self, school_id: str) -> float:
+        if self._known is None:
+            pack = pack_by_hash(self._session, self._run.pack_hash)
+            self._known = pack, read_overrides(self._session, pack, self._run.known_at or self._run.evaluated_at)
+        return floor_bps(*self._known, self._organisation.ancestry(school_id))
 
 
 def _corrected_since(

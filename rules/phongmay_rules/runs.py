@@ -1,21 +1,27 @@
 """What concurrent bandwidth tests came to, as facts need it: rows of the register go in, one value a run comes out.
 
-Runs of half a year are read: no fact looks further back. Runs of a ramp and of a failover say nothing about rules.
+Only what facts look at is read: valid floor runs and usable capacity runs of a quarter, the figures of rooms, lines and
+slow PCs of floor runs alone. Runs of a ramp and of a failover say nothing about rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from phongmay_bandwidth.verdict import Verdict, says_something
-from phongmay_store.register.campaign import CampaignKind, CampaignResult, CampaignRun
+from phongmay_rules.facts.catalogue import SPAN_S, Span
+from phongmay_store.register.campaign import CampaignKind, CampaignParticipant, CampaignResult, CampaignRun
 
-LOOK_BACK = timedelta(days=184)
+LOOK_BACK = timedelta(seconds=SPAN_S[Span.HELD])
+"""A run vouches for so long: the longest quarter."""
+_VALID = (Verdict.PASS.value, Verdict.FAIL.value)
+_BLOCK = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,13 @@ class RoomOutcome:
         passed: PCs that reached their pace.
         failed: PCs that took part and did not.
         p10_bps: tenth percentile of the room's PCs downwards; None = not measured.
+        reached: for PCs that failed, the share of their pace that they reached, of the two directions the smaller one.
     """
 
     passed: frozenset[str]
     failed: frozenset[str]
     p10_bps: float | None
+    reached: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,8 @@ class LineRun:
     contracted_ul: int | None
     below: frozenset[str] = frozenset()
     cause: str = ""
+    line_share: float | None = None
+    """Share of what was ordered that the weakest line carried, of the two directions the smaller one."""
     rooms: dict[str, RoomOutcome] = field(default_factory=dict, hash=False)
 
     @property
@@ -93,44 +103,107 @@ def read_runs(
         known_at: results recorded later are not seen (default: all are).
         only: ids of schools; None = all.
     """
-    result, run = CampaignResult, CampaignRun
+    found: dict[str, list[LineRun]] = {}
+    for school, made in (*_floor_runs(session, at, known_at, only), *_capacity_runs(session, at, known_at, only)):
+        found.setdefault(school, []).append(made)
+    return {school: tuple(sorted(runs, key=lambda one: (one.at, one.id))) for school, runs in found.items()}
+
+
+_SCALARS = (
+    CampaignRun.run_id, CampaignRun.school_id, CampaignRun.kind, CampaignResult.t_start, CampaignResult.verdict,
+    CampaignResult.whole_school, CampaignRun.floor_dl, CampaignRun.floor_ul, CampaignResult.pace_bps,
+    CampaignResult.n_registered, CampaignResult.emulated_n, CampaignResult.agg_goodput_dl, CampaignResult.agg_ip_dl,
+    CampaignResult.agg_ip_ul, CampaignResult.p10, CampaignResult.idle_p50, CampaignRun.contracted_dl,
+    CampaignRun.contracted_ul, CampaignResult.cause,
+)  # fmt: skip
+
+
+def _statement(
+    columns: Sequence[Any], kind: CampaignKind, at: datetime, known_at: datetime | None, only: Collection[str] | None
+) -> Any:
     statement = (
-        select(
-            run.run_id, run.school_id, run.kind, result.t_start, result.verdict, result.reasons, result.by_line,
-            result.whole_school, run.floor_dl,
-            result.pace_bps, result.n_registered, result.emulated_n, result.agg_goodput_dl, result.agg_ip_dl,
-            result.agg_ip_ul, result.p10, result.idle_p50, run.contracted_dl, run.contracted_ul, result.directions,
-            result.cause, result.rooms,
-        )
-        .join(run, run.run_id == result.run_id)
+        select(*columns)
+        .join(CampaignRun, CampaignRun.run_id == CampaignResult.run_id)
         .where(
-            result.t_start > at - LOOK_BACK, result.t_start <= at, run.failover.is_(False),
-            run.kind.in_([CampaignKind.FLOOR.value, CampaignKind.CAPACITY.value]),
+            CampaignResult.t_start > at - LOOK_BACK, CampaignResult.t_start <= at, CampaignRun.failover.is_(False),
+            CampaignRun.kind == kind.value,
         )
-        .order_by(result.t_start, result.run_id)
     )  # fmt: skip
     if known_at is not None:
-        statement = statement.where(result.recorded_at <= known_at)
-    if only is not None:
-        statement = statement.where(run.school_id.in_(only))
-    out: dict[str, list[LineRun]] = {}
-    for row in session.execute(statement):
-        is_floor = row.kind == CampaignKind.FLOOR
-        found = LineRun(
-            row.run_id, row.kind, row.t_start.timestamp(), row.verdict,
-            _of_lines(row.verdict, row.by_line), says_something(row.verdict, row.reasons), row.whole_school,
-            row.floor_dl if is_floor else 0.0, row.pace_bps, row.n_registered, row.emulated_n, row.agg_goodput_dl,
-            row.agg_ip_dl, row.agg_ip_ul, row.p10, row.idle_p50, row.contracted_dl, row.contracted_ul,
-            frozenset(one["direction"] for one in row.directions if _is_below(one)), row.cause,
-            {
+        statement = statement.where(CampaignResult.recorded_at <= known_at)
+    return statement if only is None else statement.where(CampaignRun.school_id.in_(only))
+
+
+def _capacity_runs(
+    session: Session, at: datetime, known_at: datetime | None, only: Collection[str] | None
+) -> Iterable[tuple[str, LineRun]]:
+    statement = _statement((*_SCALARS, CampaignResult.reasons), CampaignKind.CAPACITY, at, known_at, only)
+    for row in session.execute(statement.where(CampaignResult.verdict != Verdict.INVALID.value)):
+        if says_something(row.verdict, row.reasons):
+            yield row.school_id, _run(row, row.verdict, 0.0)
+
+
+def _floor_runs(
+    session: Session, at: datetime, known_at: datetime | None, only: Collection[str] | None
+) -> Iterable[tuple[str, LineRun]]:
+    columns = (*_SCALARS, CampaignResult.by_line, CampaignResult.directions, CampaignResult.rooms)
+    statement = _statement(columns, CampaignKind.FLOOR, at, known_at, only)
+    rows = session.execute(statement.where(CampaignResult.verdict.in_(_VALID))).all()
+    reached = _reached(session, [row for row in rows if any(one["failed_devices"] for one in row.rooms)])
+    for row in rows:
+        shares = reached.get(row.run_id, {})
+        yield row.school_id, _run(
+            row, _of_lines(row.verdict, row.by_line), row.floor_dl,
+            below=frozenset(one["direction"] for one in row.directions if _is_below(one)),
+            line_share=_line_share(row.by_line or [{"directions": row.directions}]),
+            rooms={
                 one["room"]: RoomOutcome(
-                    frozenset(one["passed_devices"]), frozenset(one["failed_devices"]), one["p10_dl"]
+                    frozenset(one["passed_devices"]), frozenset(one["failed_devices"]), one["p10_dl"],
+                    {device: shares[device] for device in one["failed_devices"] if device in shares},
                 )
                 for one in row.rooms
             },
         )  # fmt: skip
-        out.setdefault(row.school_id, []).append(found)
-    return {school: tuple(runs) for school, runs in out.items()}
+
+
+def _run(row: Row[Any], line_verdict: str, floor_bps: float, **more: Any) -> LineRun:
+    return LineRun(
+        row.run_id, row.kind, row.t_start.timestamp(), row.verdict, line_verdict, True, row.whole_school, floor_bps,
+        row.pace_bps, row.n_registered, row.emulated_n, row.agg_goodput_dl, row.agg_ip_dl, row.agg_ip_ul, row.p10,
+        row.idle_p50, row.contracted_dl, row.contracted_ul, cause=row.cause, **more,
+    )  # fmt: skip
+
+
+def _reached(session: Session, runs: Sequence[Row[Any]]) -> dict[str, dict[str, float]]:
+    """Give the share of its pace that each PC reached which failed, by run."""
+    paces = {
+        run.run_id: (run.pace_bps, run.pace_bps * run.floor_ul / run.floor_dl) for run in runs
+        if run.pace_bps and run.floor_dl and run.floor_ul
+    }  # fmt: skip
+    wanted, out = sorted(paces), dict[str, dict[str, float]]()
+    who = CampaignParticipant
+    for start in range(0, len(wanted), _BLOCK):
+        rows = session.execute(
+            select(who.run_id, who.device_id, who.goodput_dl_srv, who.goodput_ul_srv).where(
+                who.run_id.in_(wanted[start : start + _BLOCK]), who.passed.is_(False)
+            )
+        )
+        for run_id, device, *rates in rows:
+            shares = [rate / pace for rate, pace in zip(rates, paces[run_id], strict=True) if rate is not None]
+            if shares:
+                out.setdefault(run_id, {})[device] = min(shares)
+    return out
+
+
+def _line_share(lines: Sequence[Mapping[str, Any]]) -> float | None:
+    """Give the share of what was ordered that the weakest line carried; None where it was not told."""
+    shares = [
+        one["goodput_bps"] / one["ordered_bps"] if one.get("goodput_bps") is not None and one.get("ordered_bps")
+        else None
+        for line in lines for one in line["directions"]
+    ]  # fmt: skip
+    known = [share for share in shares if share is not None]
+    return min(known) if known and len(known) == len(shares) else None
 
 
 def _of_lines(verdict: str, lines: Sequence[Mapping[str, str]]) -> str:

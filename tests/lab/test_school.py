@@ -101,7 +101,7 @@ def test_one_that_floods_the_broker_disturbs_no_run(school: Lab) -> None:
         if run["verdict"] == "pass":
             break
     assert run["verdict"] == "pass", run["reasons"]
-    gone = [(one["device"], one["reason"]) for one in run["participants"] if one["status"] == "aborted"]
+    gone = [(one["device"], one["reason"]) for one in run["participants"] if one["status"] == "busy"]
     assert gone == [(f"pc-{PCS - 1:03}", "foreign_traffic")], "the flooding PC itself gives way"
 
 
@@ -146,3 +146,16 @@ def test_without_privileges_two_lines_are_told_apart_by_their_source_addresses()
         ("line-1", 3, "pass"),
     ]
     assert run["verdict"] == "pass"
+
+
+def test_when_the_main_line_is_pulled_out_the_other_one_is_judged_alone() -> None:
+    """A failover: six PCs behind two lines, the first is dead; all come over the second, which keeps its contract."""
+    with open_lab(6, lines=2, delayed=False, pulled=1) as lab:
+        lab.shape(down_bps=4e6, up_bps=4e6)
+        lines = [{"line": f"line-{k}", "sources": [network_of(k)], "down": 4e6, "up": 4e6} for k in range(2)]
+        capacity: dict[str, Any] = {"kind": "capacity", "adaptive": False, "directions": ["down"], "lines": lines}
+        run = run_until(lab, "pass", failover=True, **capacity)
+        both = run_until(lab, "fail", **capacity)
+    assert [(line["line"], line["participants"], line["verdict"]) for line in run["lines"]] == [("line-1", 6, "pass")]
+    assert run["verdict"] == "pass", run["reasons"]
+    assert both["verdict"] == "fail", "as a run of both lines, half of what is promised is missing"

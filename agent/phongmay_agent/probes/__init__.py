@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-NAMES = ("hardware", "usage", "link", "traffic", "reach", "state")
+NAMES = ("hardware", "usage", "link", "traffic", "reach", "state", "router")
 """Every probe, in the order in which they run."""

@@ -29,7 +29,7 @@ class ItemOut(BaseModel):
     """One item of a subject, both sides."""
 
     item: str
-    unit: str = Field(description="Unit in which it is declared: GB, Mbit/s, m2, yes/no, text; empty = a number.")
+    unit: str = Field(description="Unit in which it is declared: GB, Mbit/s, m2, yes/no, text, IP; empty = a number.")
     factor: int = Field(description="Declared number times this = base units.")
     low: float
     high: float

@@ -110,7 +110,7 @@ def in_words(kind: Declarable, value: float | str, words: Texts) -> str:
 
 def unit_sign(kind: Declarable) -> str:
     """Give the unit behind a value; yes/no and words have none."""
-    return {"m2": "m²", "yes/no": "", "text": "", "date": ""}.get(kind.unit, kind.unit)
+    return {"m2": "m²", "yes/no": "", "text": "", "date": "", "IP": ""}.get(kind.unit, kind.unit)
 
 
 def filled_in(form: Mapping[str, str], sides: Sequence[BothSides], words: Texts, *, with_file: bool) -> Filled:
@@ -157,6 +157,8 @@ def expectation(kind: Declarable, words: Texts) -> str:
     """Say what an item takes."""
     if kind.unit == "date":
         return words("declared_wants_date")
+    if kind.unit == "IP":
+        return words("declared_wants_addresses")
     if kind.is_text:
         return words("declared_wants_text")
     if kind.unit == "yes/no":

@@ -59,6 +59,10 @@ _NEEDS: tuple[tuple[str, str], ...] = (
     (r"a number from (\S+) to (\S+)(.*)", "một số từ {0} đến {1}{2}"),
     (r"a whole number from (\S+) to (\S+)", "một số nguyên từ {0} đến {1}"),
     (r"a number of Mbit/s above 0", "một số Mbit/s lớn hơn 0"),
+    (
+        r"IP addresses or networks such as (\S+) or (\S+), .+",
+        "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, cách nhau bằng dấu phẩy",
+    ),
     (r"yes or no.*", "“có” hoặc “không”"),
     (r"issuer:value of a school, e\.g\. (.+)", "mã trường, ví dụ {0}"),
     (r"one of (.+)", "một trong: {0}"),

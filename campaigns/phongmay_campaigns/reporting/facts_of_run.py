@@ -68,6 +68,17 @@ def conclusion(evidence: Evidence, language: str) -> Iterator[Line]:
         more = f" (+{len(result.cause_names) - 12})" if len(result.cause_names) > 12 else ""
         cause = words.word(words.CAUSES, result.cause, language)
         yield words.text("cause", language), f"{cause}: {names}{more}" if names else cause
+    yield from _left_out(evidence, language)
+
+
+def _left_out(evidence: Evidence, language: str) -> Iterator[Line]:
+    """Name the PCs that came and do not count: they were busy, or their figures disagree with the server's."""
+    for status in ("busy", "excluded"):
+        own = [one for one in evidence.participants if one.status == status]
+        named = [f"{one.code} ({words.word(words.PC_REASONS, one.reason, language)})" for one in own[:12]]
+        more = f" (+{len(own) - 12})" if len(own) > 12 else ""
+        if own:
+            yield words.text(f"{status}_pcs", language), ", ".join(named) + more
 
 
 def by_line(result: CampaignResult, evidence: Evidence, language: str) -> list[tuple[str, str, str, str]]:

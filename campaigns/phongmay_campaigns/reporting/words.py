@@ -60,6 +60,10 @@ REASONS: Mapping[str, Pair] = {
     ),
     "cross_traffic": ("có tải khác quá 10% đường truyền", "other traffic took more than 10 % of the line"),
     "aborted": ("lượt đo bị dừng giữa chừng", "the test was aborted"),
+    "too_many_pcs_were_busy": (
+        "quá 10% máy đang bận (có người dùng, tải dữ liệu khác hoặc chạy pin)",
+        "more than 10 % of the PCs were busy (in use, moving other data, or on battery)",
+    ),
     "not_finished": ("lượt đo chưa kết thúc ở máy chủ", "the run had not finished at the server"),
     "participants_below_floor": ("có máy không đạt mức sàn", "some PCs did not reach the floor"),
     "sum_below_what_was_ordered": ("tổng băng thông thấp hơn mức đã đặt", "the sum stayed below what was ordered"),
@@ -68,6 +72,10 @@ REASONS: Mapping[str, Pair] = {
     "absent_pcs_were_emulated": (
         "máy vắng được mô phỏng bằng cách tăng tải các máy có mặt",
         "absent PCs were emulated by the present ones",
+    ),
+    "more_than_one_line_carried_it": (
+        "lưu lượng vẫn đi qua hơn một đường truyền, đường chính chưa được rút",
+        "more than one line carried it: the main line was still on",
     ),
     "source_address_of_no_known_line": (
         "địa chỉ nguồn không thuộc đường truyền nào đã khai báo",
@@ -85,7 +93,8 @@ STATUSES: Mapping[str, Pair] = {
     "ok": ("hợp lệ", "ok"),
     "absent": ("vắng", "absent"),
     "late": ("trễ", "late"),
-    "aborted": ("bỏ dở", "aborted"),
+    "busy": ("máy bận", "PC was busy"),
+    "aborted": ("bị dừng", "aborted"),
     "error": ("lỗi", "error"),
     "excluded": ("loại vì lệch số liệu", "excluded: figures disagree"),
 }
@@ -105,6 +114,7 @@ PC_REASONS: Mapping[str, Pair] = {
     "input": ("có người đang dùng máy", "somebody uses the PC"),
     "battery": ("máy chạy bằng pin", "on battery"),
     "ordered": ("dừng theo lệnh", "stopped by order"),
+    "others_busy": ("dừng vì quá 10% máy bận", "stopped, since more than 10 % of the PCs were busy"),
     "busy": ("máy đang dự lượt đo khác", "takes part in another run"),
     "switched_off": ("tác tử không được phép dự đo", "the agent may take no part"),
     "bad_order": ("lệnh đo không đúng dạng", "the order could not be read"),
@@ -161,6 +171,8 @@ TEXTS: Mapping[str, Pair] = {
     "seconds": ("giây", "s"),
     "by_line": ("Theo đường truyền (địa chỉ nguồn)", "By line (source address)"),
     "absent": ("Máy vắng", "Absent PCs"),
+    "busy_pcs": ("Máy bận, không tính", "Busy PCs, left out"),
+    "excluded_pcs": ("Máy lệch số liệu, không tính", "PCs that disagree, left out"),
     "pc": ("Máy", "PC"),
     "status": ("Trạng thái", "Status"),
     "down": ("Xuống", "Down"),

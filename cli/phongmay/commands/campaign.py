@@ -17,7 +17,7 @@ from phongmay_bandwidth.ticket import read_key
 from phongmay_campaigns import passive
 from phongmay_campaigns.ledger import stop_campaign
 from phongmay_campaigns.ordering import Wish, add_server, order
-from phongmay_campaigns.presence import wan_part
+from phongmay_campaigns.presence import wan_parts
 from phongmay_campaigns.reporting import words
 from phongmay_campaigns.reporting.evidence import Evidence, gather
 from phongmay_campaigns.reporting.facts_of_run import about, conclusion, measured
@@ -233,10 +233,9 @@ def _busy(args: argparse.Namespace) -> int:
     warns = False
     with closing(open_reader(settings.store)) as series:
         for router in site.routers:
-            part = wan_part(row.part for row in series.latest("router", [router]))
-            rows = [] if part is None else passive.read(
-                series, router, part, now.timestamp() - 86400 * args.days, now.timestamp()
-            )  # fmt: skip
+            start = now.timestamp() - 86400 * args.days
+            parts = wan_parts(row.part for row in series.latest("router", [router]))
+            rows = passive.together([passive.read(series, router, part, start, now.timestamp()) for part in parts])
             for counter, promised in rates.items():
                 line = sum(one for one in promised if one) if promised and all(promised) else None
                 found = passive.busy(rows, counter, line) if line else None

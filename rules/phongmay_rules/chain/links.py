@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 
 from phongmay_store.register import bulk
 from phongmay_store.register.base import Base
+from phongmay_store.register.campaign import CampaignDigest
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Parameter, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
@@ -30,6 +31,7 @@ MODELS: Mapping[LinkKind, type[Base]] = {
     LinkKind.ATTESTATION: Attestation,
     LinkKind.DISPUTE: Dispute,
     LinkKind.PARAMETER: Parameter,
+    LinkKind.CAMPAIGN: CampaignDigest,
 }
 """Which rows are links."""
 
@@ -59,10 +61,23 @@ def table_of(kind: LinkKind) -> Table:
 
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
-_COLUMNS = {kind: tuple(item.name for item in table_of(kind).columns) for kind in LinkKind}
-_FLOATS = {
-    kind: tuple(item.name for item in table_of(kind).columns if isinstance(item.type, Float)) for kind in LinkKind
-}
+
+
+class _Plan(NamedTuple):
+    names: tuple[str, ...]
+    floats: tuple[str, ...]
+
+
+@lru_cache
+def _plan(table: Table) -> _Plan:
+    """Give the names of a table's columns, and of those that hold floating-point numbers."""
+    return _Plan(
+        tuple(item.name for item in table.columns),
+        tuple(item.name for item in table.columns if isinstance(item.type, Float)),
+    )
+
+
+_PLANS = {kind: _plan(table_of(kind)) for kind in LinkKind}
 _KEYS = {kind: next(iter(table_of(kind).primary_key.columns)).name for kind in LinkKind}
 
 
@@ -86,15 +101,25 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
 
     Columns without a value are left out, so that a column of a later version changes no old hash.
     """
+    content = _content(_PLANS[kind], row)
+    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
+
+
+def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the columns of a row that have a value, as types of JSON."""
+    return _content(_plan(table), row)
+
+
+def _content(plan: _Plan, row: Mapping[str, Any]) -> dict[str, Any]:
     content = {
         name: _iso(value) if isinstance(value, datetime) else value
-        for name in _COLUMNS[kind]
+        for name in plan.names
         if (value := row[name]) is not None
     }
-    for name in _FLOATS[kind]:
+    for name in plan.floats:
         if name in content:
             content[name] = float(content[name])
-    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
+    return content
 
 
 def heads(session: Session, units: Iterable[str]) -> dict[str, Head]:
@@ -151,4 +176,4 @@ def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> 
 
 def as_mapping(kind: LinkKind, stored: Base) -> dict[str, Any]:
     """Give all columns of a mapped row."""
-    return {name: getattr(stored, name) for name, _ in _COLUMNS[kind]}
+    return {name: getattr(stored, name) for name in _PLANS[kind].names}

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from phongmay_rules.chain import tested
 from phongmay_rules.chain.archive import is_sound
 from phongmay_rules.chain.links import Head, genesis, key_name, link_hash, table_of
 from phongmay_rules.chain.quoting import contradicted
@@ -136,6 +137,7 @@ class _Unit:
         for block in _blocks(self._links()):
             rows = self._rows(block)
             held: dict[int, Mapping[str, Any]] = {}
+            tests: dict[int, tuple[int, Mapping[str, Any]]] = {}
             for link in block:
                 if link.sequence != expected:
                     missing = f"{expected}" if link.sequence == expected + 1 else f"{expected} to {link.sequence - 1}"
@@ -153,9 +155,15 @@ class _Unit:
                     yield self._broken(Tampering.CHANGED, link.sequence, what)
                 elif link.kind is LinkKind.VERDICT:
                     held[link.sequence] = row
+                elif link.kind is LinkKind.CAMPAIGN:
+                    tests[row["number"]] = (link.sequence, row)
                 self.hashes[link.sequence] = before = link.hash
                 self._linked[link.kind].add(link.row_id)
                 expected += 1
+            for row, problem in tested.changed(self._session, [row for _, row in tests.values()]):
+                sentence = f"bandwidth test {row['run_id']} {problem} after it was linked"
+                gone = Tampering.REMOVED_ROW if problem == "was removed" else Tampering.CHANGED
+                yield self._broken(gone, tests[row["number"]][0], sentence)
             if self._with_facts:
                 yield from self._quoted(held)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from phongmay_rules.checks.outcome import Context, Outcome, limit, number
@@ -20,7 +19,7 @@ def threshold(check: Threshold, context: Context) -> Outcome:
         if not demand.value:
             required = demand.required("demanded", check.unit.value)
             return Outcome(State.NOT_APPLICABLE, Reason.NOT_DEMANDED, {"fact": check.fact}, required, ())
-        bound = replace(demand, value=bound.value)  # whose demand it is, not whose figure the 1 of a yes is
+        bound = demand._replace(value=bound.value)  # whose demand it is, not whose figure the 1 of a yes is
     required = bound.required(check.operator, check.unit.value)
     value, reason, item = number(check.fact, context)
     measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit.value}

@@ -8,14 +8,17 @@ and a PC fails a room only in the same way. Whatever was not shown is missing, w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import fmean, median
 
+from phongmay_bandwidth.evidence import SUM_SHARE
+from phongmay_bandwidth.figures import PASS_SHARE
 from phongmay_bandwidth.verdict import PastRun, Verdict, decide
 from phongmay_rules.facts.catalogue import SPAN_S, Found, Span, is_covered, missing
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
-from phongmay_rules.runs import LineRun
+from phongmay_rules.runs import LineRun, RoomOutcome
 from phongmay_store.register.campaign import CampaignKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.place import RoomKind
@@ -23,6 +26,8 @@ from phongmay_store.register.timetable import LOCAL, local_day
 
 HOLDS_S = SPAN_S[Span.HELD]
 """A run vouches for so long: a quarter."""
+LOADED = 0.9
+"""Share of the ordered load that must have gone over a line before it is said to have held."""
 ROOM = ("concurrent_pass_ratio", "concurrent_p10_bps")
 """Facts of a room."""
 SCHOOL = (
@@ -41,6 +46,32 @@ def quarter_start(at: float) -> float:
     return first.timestamp()
 
 
+def at_floor(run: LineRun, needed: float) -> LineRun:
+    """Give a floor run as it stands against a lower floor than the one that it was held against, by the stored rates.
+
+    A PC or line that missed a high floor may have reached the lower one. Against a higher floor nothing is added: what
+    was paced at the old one shows no more than that, and what missed the old one misses the new one too.
+    """
+    failed = run.verdict == Verdict.FAIL or any(outcome.failed for outcome in run.rooms.values())
+    if not failed or not 0 < needed < run.floor_bps:
+        return run
+    ratio = needed / run.floor_bps
+    rooms = {room: _room_at_floor(outcome, ratio) for room, outcome in run.rooms.items()}
+    slow = any(outcome.failed for outcome in rooms.values())
+    carried = run.line_share is not None and run.line_share >= SUM_SHARE * ratio
+    line = Verdict.PASS if run.line_verdict == Verdict.FAIL and carried and not slow else run.line_verdict
+    verdict = Verdict.PASS if run.verdict == Verdict.FAIL and carried and not slow else run.verdict
+    return replace(
+        run, floor_bps=needed, pace_bps=run.pace_bps * ratio, rooms=rooms, verdict=verdict, line_verdict=line,
+        below=run.below if slow else frozenset(),
+    )  # fmt: skip
+
+
+def _room_at_floor(outcome: RoomOutcome, ratio: float) -> RoomOutcome:
+    had = {pc for pc in outcome.failed if outcome.reached.get(pc, 0.0) >= PASS_SHARE * ratio}
+    return replace(outcome, passed=outcome.passed | had, failed=outcome.failed - had)
+
+
 # ---- rooms -----------------------------------------------------------------------------------------------------------
 
 
@@ -57,7 +88,11 @@ def room_facts(
         at: time of the evaluation.
     """
     pcs = sorted(d.id for d in devices if d.kind in _PCS and d.state == DeviceState.IN_SERVICE)
-    own = [run for run in runs if run.is_valid and run.kind == CampaignKind.FLOOR and room.id in run.rooms]
+    own = [
+        at_floor(run, needed_bps)
+        for run in runs
+        if run.is_valid and run.kind == CampaignKind.FLOOR and room.id in run.rooms
+    ]
     return [
         _pass_ratio(room, pcs, [run for run in own if run.at >= quarter_start(at)], needed_bps, at),
         _room_rate(room, [run for run in own if run.at >= at - HOLDS_S], needed_bps, at),
@@ -110,7 +145,7 @@ def _room_rate(room: RoomPlace, runs: Sequence[LineRun], needed: float, at: floa
 
 def _room_held(run: LineRun, room: str) -> bool:
     p10 = run.rooms[room].p10_bps
-    return p10 is not None and p10 >= 0.95 * run.pace_bps
+    return p10 is not None and p10 >= PASS_SHARE * run.pace_bps
 
 
 def _own_share(run: LineRun, rate: float | None) -> float | None:
@@ -169,7 +204,9 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
         download,
         _median("upload_p50_bps", capacity, lambda run: run.ip_ul, at),
         _per_student(download, students, at),
-        _per_pc(school, [run for run in recent if run.kind == CampaignKind.FLOOR], needed_bps, at),
+        _per_pc(
+            school, [at_floor(run, needed_bps) for run in recent if run.kind == CampaignKind.FLOOR], needed_bps, at
+        ),
         _of_contract("download_contract_ratio", school, capacity, lambda run: run.ip_dl, "down_bps", at),
         _of_contract("upload_contract_ratio", school, capacity, lambda run: run.ip_ul, "up_bps", at),
         _latency(recent, at),

@@ -307,6 +307,23 @@ class CampaignParticipant(Base):
     bins_ul: Mapped[list[Any]]
 
 
+class CampaignDigest(Base):
+    """The digest of a test's rows, by which the test is a link of its school's chain; written once.
+
+    Attributes:
+        unit_id: the school.
+        digest: SHA-256 over run, result and participants, in hexadecimal digits.
+    """
+
+    __tablename__ = "campaign_digest"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    unit_id: Mapped[str] = mapped_column(index=True)
+    run_id: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str]
+    recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class CoordinatorLease(Base):
     """Which coordinator may plan and drive runs: one row, held by whoever renewed it in time."""
 

@@ -19,6 +19,8 @@ class LinkKind(StrEnum):
     ATTESTATION = "attestation"
     DISPUTE = "dispute"
     PARAMETER = "parameter"
+    CAMPAIGN = "campaign"
+    """A bandwidth test, by the digest of all its rows."""
 
 
 class ChainLink(Base):

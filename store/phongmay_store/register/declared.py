@@ -51,7 +51,8 @@ class Declarable:
 
     Attributes:
         subject: kind of the thing that it is about.
-        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text", "date" (kept as 2027-10-12).
+        unit: how a person writes it ("GB", "m2"); "" = a plain number, "yes/no", "text", "date" (kept as 2027-10-12),
+            "IP" (addresses).
         factor: written number -> base units.
         low: least believable written number.
         high: greatest believable written number.
@@ -66,8 +67,8 @@ class Declarable:
 
     @property
     def is_text(self) -> bool:
-        """It is a word or a day, not a number."""
-        return self.unit in ("text", "date")
+        """It is a word, a day or addresses, not a number."""
+        return self.unit in ("text", "date", "IP")
 
 
 _DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
@@ -103,4 +104,4 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("classrooms_equipped", _SCHOOL, "", 1, 0, 1000),
     )
 }
-"""Class sizes and contracted rates are columns of rooms and lines and are declared there."""
+"""Class sizes, contracted rates and source addresses are columns of rooms and lines and are declared there."""

@@ -1,8 +1,8 @@
 """What may be declared of a thing, what is declared now and was before, and how a person's word becomes a declaration.
 
 In: texts as a person writes them, in the unit of the item. Out: `Declared` rows, revised and never overwritten. Class
-sizes and contracted rates live in rooms and lines; here they are declared like the rest: the column is revised, and a
-`Declared` row beside it says who said so, since when and on what evidence. The caller commits.
+sizes, contracted rates and source addresses live in rooms and lines; here they are declared like the rest: the column
+is revised, and a `Declared` row beside it says who said so, since when and on what evidence. The caller commits.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _COLUMNS: Mapping[str, tuple[type[Room] | type[Line], str]] = {
     "class_size": (Room, "class_size"),
     "contracted_down": (Line, "contracted_down_bps"),
     "contracted_up": (Line, "contracted_up_bps"),
+    "source_addresses": (Line, "source_addresses"),
 }
 """Items whose value is a column of the thing itself."""
 ITEMS: Mapping[str, Sequence[Declarable]] = {
@@ -40,6 +41,7 @@ ITEMS: Mapping[str, Sequence[Declarable]] = {
     LINE: [
         Declarable("contracted_down", LINE, "Mbit/s", MBIT_PER_SECOND, 0.1, 1_000_000),
         Declarable("contracted_up", LINE, "Mbit/s", MBIT_PER_SECOND, 0.1, 1_000_000),
+        Declarable("source_addresses", LINE, "IP"),
     ],
     SubjectKind.ROOM: [
         Declarable("class_size", SubjectKind.ROOM, "", 1, 1, 200),
@@ -135,7 +137,7 @@ def declared_now(session: Session, things: Iterable[Versioned], kind: str) -> di
         for name, thing in rows.items():
             value = getattr(thing, _COLUMNS[item.name][1])
             beside = out[name].pop(item.name, None)
-            if value is None:
+            if value in (None, ""):
                 continue
             known = beside is not None and beside.value == value  # an import may have changed the column since
             out[name][item.name] = (
@@ -186,7 +188,8 @@ def _declare(session: Session, school_id: str, thing: Versioned, wish: Wish) -> 
     changed = False
     if name in _COLUMNS:
         column = _COLUMNS[name][1]
-        whole = None if value is None else int(value)
+        nothing = "" if wish.kind.is_text else None
+        whole = nothing if value is None else value if isinstance(value, str) else int(value)
         changed = thing.revise(session, {column: whole}, since=wish.since) is not None
     last = session.scalars(
         select(Declared)

@@ -16,6 +16,7 @@ from typing import Any
 
 from phongmay_contract.units import MBIT_PER_SECOND
 from phongmay_store.register import timetable
+from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
@@ -118,6 +119,10 @@ def _mbps(text: str) -> int:
     if not rate.is_finite() or not 0 < rate <= 1_000_000:
         raise ValueError(text)
     return int(rate * MBIT_PER_SECOND)
+
+
+def _addresses(text: str) -> str:
+    return write_addresses(read_addresses(text))
 
 
 def moment(text: str) -> datetime:
@@ -257,6 +262,9 @@ LINES = SheetKind(
                "a number of Mbit/s above 0", _mbps, "300", clearable=True),
         Column("contracted_up_mbps", "tải lên theo hợp đồng", "Contracted upload rate in Mbit/s.",
                "a number of Mbit/s above 0", _mbps, "300", clearable=True),
+        Column("source_addresses", "địa chỉ IP công cộng / địa chỉ nguồn",
+               "Public addresses or networks of the line; they tell several lines of a school apart.",
+               EXPECTED, _addresses, "203.0.113.7", clearable=True),
     ),
 )  # fmt: skip
 DEVICES = SheetKind(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
+from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
 from phongmay_store.register.importing_rows import Row
@@ -66,6 +67,11 @@ def read_value(column: str, kind: Declarable, text: str) -> Item:
     if kind.unit == "date":
         day = read_day(text)
         return Item(column, kind, None, day.isoformat() if day else "", "" if day else "expected a day: 2027-10-12")
+    if kind.unit == "IP":
+        try:
+            return Item(column, kind, None, write_addresses(read_addresses(text)))
+        except ValueError:
+            return Item(column, kind, None, "", f"expected {EXPECTED}")
     if kind.is_text:
         return Item(column, kind, None, text)
     if kind.unit == "yes/no":

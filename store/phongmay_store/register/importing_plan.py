@@ -223,13 +223,14 @@ class Plan:
         if name is None:
             return
         wanted = {"name": name}
-        wanted |= {key: row.values[key] or "" for key in ("isp", "medium") if key in row.values}
+        wanted |= {key: row.values[key] or "" for key in ("isp", "medium", "source_addresses") if key in row.values}
         for direction in ("down", "up"):
             if f"contracted_{direction}_mbps" in row.values:
                 wanted[f"contracted_{direction}_bps"] = row.values[f"contracted_{direction}_mbps"]
         self._settle(
             self._lines, (school, _fold(name)), Line, row, f"{row.values['school']}/{name}", wanted,
-            {"school_id": school, "isp": "", "medium": "", "contracted_down_bps": None, "contracted_up_bps": None},
+            {"school_id": school, "isp": "", "medium": "", "contracted_down_bps": None, "contracted_up_bps": None,
+             "source_addresses": ""},
             new_id("line"),
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ MAX_UNPACKED_BYTES = 32 * 1024**2
 SCHOOL_SHEETS: Sequence[SheetKind] = (DECLARED, BASELINE, ROOMS, LINES)
 _MAY_DIFFER = {
     "rooms": frozenset({"class_size"}),
-    "lines": frozenset({"contracted_down_bps", "contracted_up_bps"}),
+    "lines": frozenset({"contracted_down_bps", "contracted_up_bps", "source_addresses"}),
 }
 
 

@@ -65,7 +65,11 @@ class Seat(Versioned):
 
 
 class Line(Versioned):
-    """An Internet line of a school; contracted rates in bit/s, None = not known."""
+    """An Internet line of a school; contracted rates in bit/s, None = not known.
+
+    Attributes:
+        source_addresses: addresses and networks from which its traffic comes, as a server sees it ("" = not known).
+    """
 
     __tablename__ = "line"
 
@@ -75,3 +79,4 @@ class Line(Versioned):
     medium: Mapped[str] = mapped_column(default="")
     contracted_down_bps: Mapped[int | None]
     contracted_up_bps: Mapped[int | None]
+    source_addresses: Mapped[str] = mapped_column(default="", server_default="")

@@ -122,13 +122,37 @@ class BusyPc(UnknownMachine):
 
 def test_a_person_who_comes_back_ends_one_participant_only(server: Server) -> None:
     """The others go on; the analysis names the one and why."""
-    plan = server.plan(registered=8, abort_on_input=True, directions=(Purpose.DOWN,))
-    orders = make_orders(plan, DEVICES, server.key, time.time())
+    devices = [f"pc-{number:03}" for number in range(12)]
+    plan = server.plan(registered=12, floor_down_bps=2e6, abort_on_input=True, directions=(Purpose.DOWN,))
+    orders = make_orders(plan, devices, server.key, time.time())
     results = Party(orders, {"pc-003": BusyPc()}).wait()
-    assert (results["pc-003"].outcome, results["pc-003"].reason) == (Outcome.ABORTED, "input")
-    found = analyse(plan, [Expected(device) for device in DEVICES], server.report(plan.run), results)
-    assert found.participants[3].status == "aborted"
-    assert found.valid == 7
+    assert (results["pc-003"].outcome, results["pc-003"].reason) == (Outcome.BUSY, "input")
+    report = server.report(plan.run)
+    assert (report.busy, report.aborted) == ({"pc-003": "input"}, False)
+    found = analyse(plan, [Expected(device) for device in devices], report, results)
+    assert (found.participants[3].status, found.busy) == ("busy", ("pc-003",))
+    assert found.valid == 11
+    del results["pc-003"]
+    silent = analyse(plan, [Expected(device) for device in devices], report, results)
+    assert silent.busy == ("pc-003",), "the server knows it too, if the PC's own word never comes"
+
+
+def test_a_run_ends_at_once_when_more_than_a_tenth_of_the_pcs_are_busy(server: Server) -> None:
+    """Two of twelve give way: the server cuts the others off, who say why, and the run is INVALID and names the two."""
+    devices = [f"pc-{number:03}" for number in range(12)]
+    plan = server.plan(
+        registered=12, floor_down_bps=2e6, abort_on_input=True, window_min_s=10.0, window_max_s=10.0,
+    )  # fmt: skip
+    began = time.monotonic()
+    orders = make_orders(plan, devices, server.key, time.time())
+    results = Party(orders, {"pc-003": BusyPc(), "pc-004": BusyPc()}).wait()
+    assert time.monotonic() - began < 8, "it did not run to its end, 24 s later"
+    assert {results[device].outcome for device in ("pc-003", "pc-004")} == {Outcome.BUSY}
+    others = {(one.outcome, one.reason) for device, one in results.items() if device not in ("pc-003", "pc-004")}
+    assert others == {(Outcome.ABORTED, "others_busy")}
+    found = analyse(plan, [Expected(device) for device in devices], server.report(plan.run), results)
+    assert (found.verdict, found.reasons) == (Verdict.INVALID, (Reason.PCS_BUSY,))
+    assert found.busy == ("pc-003", "pc-004")
 
 
 def test_a_run_of_which_nobody_came_is_unknown(server: Server) -> None:

@@ -208,13 +208,31 @@ def test_nobody_at_all_is_insufficient() -> None:
     assert found.valid == 0
 
 
+def test_busy_pcs_are_named_and_too_many_make_the_run_invalid() -> None:
+    """More than 10 % at which somebody sat down: INVALID; up to 10 % are left out by name."""
+    gone = {d: ParticipantResult("run-1234", Outcome.BUSY, reason="input") for d in DEVICES[:5]}
+    found = school(results=gone)
+    assert (found.verdict, found.reasons) == (Verdict.INVALID, (Reason.PCS_BUSY,))
+    assert (found.participants[0].status, found.participants[0].reason) == ("busy", "input")
+    assert found.busy == tuple(DEVICES[:5])
+    few = school(results=dict(list(gone.items())[:4]))
+    assert (few.verdict, few.busy) == (Verdict.PASS, tuple(DEVICES[:4]))
+
+
+def test_busy_and_disagreeing_pcs_count_together() -> None:
+    """Three that disagree and two that were busy are more than a tenth of 40."""
+    gone = {d: ParticipantResult("run-1234", Outcome.BUSY, reason="input") for d in DEVICES[:2]}
+    found = school(results=gone, told=dict.fromkeys(DEVICES[2:5], 1.04))
+    assert (found.verdict, found.reasons) == (Verdict.INVALID, (Reason.DISAGREEMENT,))
+
+
 def test_aborted_pcs_are_named_and_too_many_end_the_run() -> None:
-    """More than 10 % whose users came back: INSUFFICIENT."""
-    gone = {d: ParticipantResult("run-1234", Outcome.ABORTED, reason="input") for d in DEVICES[:5]}
+    """More than 10 % that were told to stop: INSUFFICIENT."""
+    gone = {d: ParticipantResult("run-1234", Outcome.ABORTED, reason="ordered") for d in DEVICES[:5]}
     found = school(results=gone)
     assert (found.verdict, found.reasons[0]) == (Verdict.INSUFFICIENT, Reason.ABORTED)
     assert found.participants[0].status == "aborted"
-    assert found.participants[0].reason == "input"
+    assert found.participants[0].reason == "ordered"
     few = school(results=dict(list(gone.items())[:4]))
     assert few.verdict is Verdict.PASS
 

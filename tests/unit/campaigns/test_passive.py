@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from phongmay_campaigns.passive import busy
-from phongmay_campaigns.presence import wan_part
+from phongmay_campaigns.passive import busy, together
+from phongmay_campaigns.presence import wan_parts
 from phongmay_store.series.interface import EnvelopeId, Row, TimeBasis
 
 LINE = 100e6
@@ -48,8 +48,36 @@ def test_unknown_is_left_out() -> None:
 
 
 def test_which_interface_leads_out() -> None:
-    """The one called wan, or the only one; of several others none is guessed."""
-    assert wan_part(["lan", "wan"]) == "wan"
-    assert wan_part(["eth0", "eth0"]) == "eth0"
-    assert wan_part(["eth0", "eth1"]) is None
-    assert wan_part([]) is None
+    """Those called wan, wan2 ..., or the only one; of several others none is guessed."""
+    assert wan_parts(["wan2", "lan", "wan"]) == ["wan", "wan2"]
+    assert wan_parts(["eth0", "eth0"]) == ["eth0"]
+    assert wan_parts(["eth0", "eth1"]) == []
+    assert wan_parts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "unknown_s"),
+    [
+        ([{"uptime_s": 100.0}, {"uptime_s": 110.0}, {"uptime_s": 120.0}], 0.0),
+        ([{"uptime_s": 100.0}, {"uptime_s": 5.0}, {"uptime_s": 15.0}], 10.0),
+        ([{"discontinuity_s": 7}, {"discontinuity_s": 7}, {"discontinuity_s": 9}], 10.0),
+        ([{"discontinuity_s": 7}, {}, {"discontinuity_s": 9}], 0.0),
+    ],
+    ids=["grows", "restarted", "set back", "not told"],
+)
+def test_a_router_that_was_reset_tells_nothing_of_the_time_between(
+    values: list[dict[str, float]], unknown_s: float
+) -> None:
+    """A restart, or counters that were set back, make the interval unknown although the counter is greater."""
+    rows = [replace(row, values={**row.values, **more}) for row, more in zip(readings([0.2, 0.2]), values, strict=True)]
+    assert busy(rows, "received_bytes", LINE).unknown_s == unknown_s
+
+
+def test_two_interfaces_are_added() -> None:
+    """Two lines of one router at 30 % and 50 % of the sum; a reading that only one of them has is left out."""
+    one = readings([0.3, 0.3, 0.3])
+    other = [replace(row, part="wan2") for row in readings([0.5, 0.5])]
+    found = busy(together([one, other]), "received_bytes", LINE)
+    assert (found.intervals, found.p95) == (2, pytest.approx(0.8))
+    assert together([]) == ()
+    assert together([one]) is one

@@ -64,6 +64,7 @@ def say(session: Session, model: type[Versioned], name: str, text: str | None, s
         ("audio", "no", 0.0), ("os", "windows  10-22H2", "windows 10-22H2"), ("students", "700", 700.0),
         ("contracted_down", "300", 300e6), ("class_size", "35", 35.0), ("esu_until", " 12/10/2027", "2027-10-12"),
         ("esu_until_school", "2027-10-12", "2027-10-12"),
+        ("source_addresses", "203.0.113.7; 203.0.113.9/29 2001:db8::1", "203.0.113.7, 203.0.113.8/29, 2001:db8::1"),
     ],
 )  # fmt: skip
 def test_words_are_read_in_their_unit(name: str, text: str, value: float | str) -> None:
@@ -81,6 +82,8 @@ def test_words_are_read_in_their_unit(name: str, text: str, value: float | str) 
         ("audio", "maybe", "yes or no"), ("os", "x" * 201, "at most 200"), ("area", "", "is empty"),
         ("esu_until", "2027-13-01", "expected a day"), ("esu_until", "next year", "expected a day"),
         ("area", "1e400", "expected a number"), ("students", "-3", "expected a number"),
+        ("source_addresses", "the main line", "expected IP addresses"), ("source_addresses", "::/0", "expected IP"),
+        ("source_addresses", "203.0.113.300", "expected IP addresses"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told(name: str, text: str, said: str) -> None:
@@ -132,6 +135,18 @@ def test_class_size_and_contract_are_the_registers_own(register: Session) -> Non
     line = thing(register, Line)
     imported = declared_now(register, [line], "line")[line.id]["contracted_down"]
     assert (imported.value, imported.by) == (200_000_000, ""), "nobody is made to have said what a file changed"
+
+
+def test_the_addresses_of_a_line_are_the_registers_own(register: Session) -> None:
+    """A bandwidth test reads the line; taken back, nothing is known of them."""
+    say(register, Line, "source_addresses", "203.0.113.7", SPRING)
+    line = thing(register, Line)
+    assert register.scalars(Line.at()).one().source_addresses == "203.0.113.7"
+    assert declared_now(register, [line], "line")[line.id]["source_addresses"].by == "Ban kiểm kê"
+    assert say(register, Line, "source_addresses", "-", SUMMER) == 1
+    line = thing(register, Line)
+    assert register.scalars(Line.at()).one().source_addresses == ""
+    assert "source_addresses" not in declared_now(register, [line], "line")[line.id]
 
 
 def test_taking_back_ends_it_and_the_past_stays(register: Session) -> None:

@@ -20,7 +20,10 @@ UNITS = (
 )
 ROOMS = "school,name,kind,class_size,timetable\nmoet:1,Phòng máy 1,computer_room,35,Mon-Fri 07:00-11:30\n"
 SEATS = "school,room,label,row,column\nmoet:1,Phòng máy 1,A1,1,1\nmoet:1,Phòng máy 1,A2,1,2\n"
-LINES = 'school,name,isp,medium,contracted_down_mbps,contracted_up_mbps\nmoet:1,Chính,VNPT,fibre,300,"150,5"\n'
+LINES = (
+    "school,name,isp,medium,contracted_down_mbps,contracted_up_mbps,source_addresses\n"
+    'moet:1,Chính,VNPT,fibre,300,"150,5","203.0.113.7, 203.0.113.8/29"\n'
+)
 DEVICES = (
     "school,code,kind,room,seat,state,agent_since\n"
     "moet:1,PC-1,pc,Phòng máy 1,A1,in_service,2026-09-05\nmoet:1,PC-2,pc,Phòng máy 1,A2,in_service,\n"
@@ -68,6 +71,7 @@ def test_everything_arrives_with_its_references(register_engine: Engine, tmp_pat
         assert (room.id, room.school_id, room.class_size) == (result.room_ids["moet:1", "Phòng máy 1"], school_id, 35)
         line = session.scalars(Line.at()).one()
         assert (line.contracted_down_bps, line.contracted_up_bps) == (300_000_000, 150_500_000)
+        assert line.source_addresses == "203.0.113.7, 203.0.113.8/29"
         device = session.scalars(Device.at().where(Device.code == "PC-1")).one()
         seat = session.scalars(Seat.at().where(Seat.label == "A1")).one()
         assert device.id == result.device_ids["moet:1", "PC-1"]
@@ -134,6 +138,7 @@ def test_any_fault_writes_nothing_and_all_are_told(register_engine: Engine, tmp_
         ("rooms", ROOMS + "moet:1,phòng MÁY 1,office,,\n", "moet:1/phòng MÁY 1 stands in rooms.csv line 2 already"),
         ("rooms", ROOMS.replace(",35,", ",,35,"), "line 2: has 6 cells, the header has 5 columns"),
         ("seats", SEATS.replace("A2,1,2", "A2,1,1"), "column row: '1': seat A1 stands at the same row and column"),
+        ("lines", LINES.replace("203.0.113.7", "main"), "'main, 203.0.113.8/29': expected IP addresses or networks"),
         ("lines", LINES.replace("300", "-3"), "column contracted_down_mbps: '-3': expected a number of Mbit/s above 0"),
         ("devices", DEVICES.replace("A2,", "A1,"), "line 3, column seat: 'A1': device PC-1 sits there"),
         ("devices", DEVICES.replace(",Phòng máy 1,A2", ",,A2"), "a seat needs its room"),

@@ -116,7 +116,10 @@ def test_another_file_or_day_is_not_what_was_shown(register: Session) -> None:
         (HEAD + "moet:9,Phòng máy 1,,area,50,m2,x\n", "expected the id of the school it is read for"),
         ("school,name,kind,class_size\nmoet:1,Phòng mới,computer_room,30\n", "the district registers it"),
         ("school,name,kind,class_size\nmoet:1,Phòng máy 1,office,30\n", "only class_size may differ here"),
-        ("school,name,isp\nmoet:1,Chính,VNPT\n", "isp differ; only contracted_down_bps, contracted_up_bps may"),
+        (
+            "school,name,isp\nmoet:1,Chính,VNPT\n",
+            "isp differ; only contracted_down_bps, contracted_up_bps, source_addresses",
+        ),
         ("school,code,state\nmoet:1,PC-1,retired\n", "is a sheet 'devices'; here only baseline, declared"),
         ("external_id,name,level\nmoet:1,Trường khác,thcs\n", "is a sheet 'units'"),
         (HEAD, "holds no row"),
@@ -134,14 +137,15 @@ def test_a_school_reaches_only_what_it_may_declare(register: Session, text: str,
 def test_class_sizes_and_contracts_come_by_file_too(register: Session) -> None:
     """The sheets rooms and lines may change these, and these only."""
     rooms = "school,name,kind,class_size\nmoet:1,Phòng máy 1,computer_room,42\n"
-    lines = "school,name,contracted_down_mbps\nmoet:1,Chính,300\n"
+    lines = "school,name,contracted_down_mbps,source_addresses\nmoet:1,Chính,300,203.0.113.7\n"
     for text in (rooms, lines):
         preview = look(register, text)
         assert preview.errors == []
         apply_school_file(register, school(register), "khai-bao.csv", text.encode(), SINCE, preview.mark)
     register.commit()
     assert register.scalars(Room.at().where(Room.school_id == school(register))).one().class_size == 42
-    assert register.scalars(Line.at()).one().contracted_down_bps == 300_000_000
+    line = register.scalars(Line.at()).one()
+    assert (line.contracted_down_bps, line.source_addresses) == (300_000_000, "203.0.113.7")
 
 
 def as_json(**more: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What only a school's gateway measures: other devices of the school, by child processes with their own libraries."""

@@ -1,0 +1,159 @@
+"""The gateway's probe of the school's router, against a router that answers real SNMP."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phongmay_agent.assembly import build_probes
+from phongmay_agent.clock import SystemClock
+from phongmay_agent.probes.base import NoData, ProbeError, run_probe
+from phongmay_agent.probes.router import RouterProbe
+from phongmay_agent.settings import AgentSettings, RouterSettings, load
+from phongmay_contract.settings import SettingsError
+from tests.snmp_router import SnmpRouter, Wan
+
+MAIN, SPARE = Wan(2, "ge-wan", "line to VNPT"), Wan(7, "lte0", received=10, received_rate=1000)
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpRouter]:
+    """A router with a bridge and two WAN interfaces."""
+    made = SnmpRouter(tmp_path_factory.mktemp("router"))
+    made.start(Wan(1, "br0", is_wide=False), MAIN, SPARE)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Iterator[Callable[..., RouterProbe]]:
+    """Make a probe of a router; its child is ended."""
+    made: list[RouterProbe] = []
+
+    def make(port: int, interfaces: list[str], command: tuple[str, ...] = (), **more: Any) -> RouterProbe:
+        community = tmp_path / "community"
+        community.write_text(more.pop("community", "public") + "\n")
+        settings = RouterSettings(
+            host="127.0.0.1", port=port, device="router-1", interfaces=interfaces, community_file=community,
+            **{"timeout_s": 1.0, **more},
+        )  # fmt: skip
+        made.append(RouterProbe(settings, command))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_counters_of_the_wan_are_told_of_the_router(router: SnmpRouter, probe: Callable[..., RouterProbe]) -> None:
+    """64-bit counters to the last byte, speed, state and uptime, with the router as subject; they grow at its rate."""
+    asked = probe(router.port, ["ge-wan"])
+    (first,) = asked.measure()
+    began = time.monotonic()
+    assert (first.measurement, first.subject, first.part) == ("router", "router-1", "wan")
+    assert first.values["is_up"] is True
+    assert first.values["speed_bps"] == 300_000_000
+    assert first.values["discontinuity_s"] == 12
+    time.sleep(1.0)
+    (second,) = asked.measure()
+    passed = second.values["uptime_s"] - first.values["uptime_s"]  # type: ignore[operator] # both are numbers
+    assert passed == pytest.approx(time.monotonic() - began, abs=0.5)
+    grown = second.values["received_bytes"] - first.values["received_bytes"]  # type: ignore[operator]
+    assert isinstance(grown, int)
+    assert grown == pytest.approx(passed * MAIN.received_rate, rel=0.05)
+    assert int(first.values["received_bytes"]) > 2**53
+
+
+def test_interfaces_are_found_by_any_of_their_names(router: SnmpRouter, probe: Callable[..., RouterProbe]) -> None:
+    """By name, description, alias or number, in the order of the settings: parts wan and wan2."""
+    for first, second in (("LINE to vnpt", "7"), ("ge-wan description", "lte0")):
+        groups = probe(router.port, [first, second]).measure()
+        assert [(group.part, int(group.values["received_bytes"]) > 2**53) for group in groups] == [
+            ("wan", True), ("wan2", False),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "more", "told"),
+    [
+        (["ge-wan"], {"community": "secret"}, "no_answer"),
+        (["eth9"], {}, "no_such_interface"),
+        (["br0"], {}, "no_64_bit_counters"),
+    ],
+    ids=["community", "interface", "narrow"],
+)
+def test_what_cannot_be_told_is_a_failure_in_one_word(
+    router: SnmpRouter, probe: Callable[..., RouterProbe], interfaces: list[str], more: dict[str, str], told: str
+) -> None:
+    """No group is made up: the round says why, and neither address nor community is in it."""
+    groups = run_probe(probe(router.port, interfaces, **more))
+    assert [group.measurement for group in groups] == ["probe"]
+    assert groups[0].values["error"] == f"ProbeError: {told}"
+
+
+def test_a_router_that_restarts_is_followed_by_name(tmp_path: Path, probe: Callable[..., RouterProbe]) -> None:
+    """After a restart with other interface numbers the same name is found again; while it is away it is silent."""
+    router = SnmpRouter(tmp_path)
+    router.start(MAIN, SPARE)
+    asked = probe(router.port, ["ge-wan"])
+    try:
+        before = asked.measure()[0].values
+        router.stop()
+        with pytest.raises(ProbeError, match="no_answer"):
+            asked.measure()
+        router.start(Wan(2, "lte0", received=1), Wan(9, "ge-wan", received=2_000_000), uptime_s=20)
+        after = asked.measure()[0].values
+    finally:
+        router.stop()
+    assert int(after["received_bytes"]) in range(2_000_000, 40_000_000)
+    assert float(after["uptime_s"]) < float(before["uptime_s"]), "so the time between is unknown"
+
+
+@pytest.mark.parametrize("script", ["import time; time.sleep(60)", "raise SystemExit(1)", "print('{')"])
+def test_a_child_that_hangs_or_dies_is_started_anew(probe: Callable[..., RouterProbe], script: str) -> None:
+    """The probe fails for this round and leaves no process behind."""
+    asked = probe(9, ["x"], (sys.executable, "-c", script), timeout_s=0.1)
+    asked_at = time.monotonic()
+    with pytest.raises(ProbeError, match="no_answer"):
+        asked.measure()
+    assert time.monotonic() - asked_at < 8
+    assert asked._child is None
+
+
+def test_only_a_gateway_asks(tmp_path: Path) -> None:
+    """Without an address there is no probe; one that is asked all the same has no data."""
+    settings = AgentSettings()
+    assert "router" in settings.probes
+    assert "router" not in {one.name for one in build_probes(settings, None, SystemClock(), None)}
+    with pytest.raises(NoData):
+        RouterProbe(RouterSettings()).measure()
+
+
+GOOD = '[router]\nhost = "192.0.2.1"\ndevice = "router-1"\ninterfaces = ["wan0"]\ncommunity_file = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("interval_s = 10", "interval_s = 60", "at least every 10 s"),
+        ('device = "router-1"', "", "'router.device' is missing"),
+        ('["wan0"]', "[]", "'router.interfaces' names 0; expected 1 to 4"),
+        ("community", "nowhere", "write the community into it"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(tmp_path: Path, before: str, after: str, told: str) -> None:
+    """Means of a minute hide a full line, so a gateway measures every 10 s; what is missing is named."""
+    community = tmp_path / "community"
+    community.write_text("public\n")
+    path = tmp_path / "agent.toml"
+    text = "interval_s = 10\n" + GOOD.format(community)
+    path.write_text(text)
+    assert load(path).router.interfaces == ["wan0"]
+    path.write_text(text.replace("/community", "/nowhere") if before == "community" else text.replace(before, after))
+    with pytest.raises(SettingsError, match=told):
+        load(path)

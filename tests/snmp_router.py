@@ -1,0 +1,96 @@
+"""A router that answers SNMP: snmpsim on a free loopback port, with counters that grow at a steady rate.
+
+Needs snmpsim (development packages) only. What cannot be started fails the test with the simulator's own words.
+"""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Wan:
+    """An interface: its names, counters at the start and what they grow by in a second."""
+
+    index: int
+    name: str
+    alias: str = ""
+    received: int = 9_007_199_254_740_993
+    """Beyond what a floating-point number holds."""
+    sent: int = 5000
+    received_rate: int = 1_000_000
+    sent_rate: int = 200_000
+    is_wide: bool = True
+    """It has 64-bit counters."""
+
+    def lines(self) -> list[str]:
+        """Give its records."""
+        two, ifx = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
+        out = [
+            f"{two}.2.{self.index}|4|{self.name} description", f"{two}.8.{self.index}|2|1",
+            f"{ifx}.1.{self.index}|4|{self.name}", f"{ifx}.15.{self.index}|66|300",
+            f"{ifx}.18.{self.index}|4|{self.alias}", f"{ifx}.19.{self.index}|67|1200",
+        ]  # fmt: skip
+        if self.is_wide:
+            out += [
+                f"{ifx}.6.{self.index}|70:numeric|rate={self.received_rate},initial={self.received},cumulative=1",
+                f"{ifx}.10.{self.index}|70:numeric|rate={self.sent_rate},initial={self.sent},cumulative=1",
+            ]
+        return out
+
+
+def free_udp_port() -> int:
+    """Give a port that nobody uses now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class SnmpRouter:
+    """One router; started and ended as often as a test wants."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.port = port or free_udp_port()
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *wans: Wan, uptime_s: float = 5000, community: str = "public") -> None:
+        """Start it; returns when it answers."""
+        folder = self._folder / f"snmp-{time.monotonic_ns()}"
+        for name in ("data", "cache"):
+            (folder / name).mkdir(parents=True)
+        records = [f"1.3.6.1.2.1.1.3.0|67:numeric|rate=100,initial={uptime_s * 100:.0f},cumulative=1"]
+        records += [line for wan in wans for line in wan.lines()]
+        by_number = sorted(records, key=lambda line: [int(piece) for piece in line.split("|")[0].split(".")])
+        (folder / "data" / f"{community}.snmprec").write_text("\n".join(by_number) + "\n")
+        log = folder / "log"
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("snmpsim-command-responder")), f"--data-dir={folder / 'data'}",
+                 f"--cache-dir={folder / 'cache'}", f"--agent-udpv4-endpoint=127.0.0.1:{self.port}",
+                 *([f"--process-user={getpass.getuser()}", f"--process-group={grp.getgrgid(os.getgid()).gr_name}"]
+                   if os.getuid() == 0 else [])],
+                stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        end = time.monotonic() + PATIENCE_S
+        while b"Listening" not in log.read_bytes():
+            assert self._process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait(PATIENCE_S)
