@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -54,6 +55,7 @@ def _prepare() -> bool:
     """Copy what is mutated and its tests; give whether a run of exactly these files was begun before."""
     stamp, state = PLACE / "files.sha256", _state()
     if stamp.exists() and stamp.read_text() == state:
+        _mend()
         return (PLACE / "mutants" / "mutmut-stats.json").exists()
     shutil.rmtree(PLACE, ignore_errors=True)
     for source, target in COPIED:
@@ -64,6 +66,16 @@ def _prepare() -> bool:
             shutil.copy(ROOT / source, PLACE / target)
     stamp.write_text(state)
     return False
+
+
+def _mend() -> None:
+    """Forget results that mutmut was writing when it was killed: those of one file; it is mutated anew."""
+    for results in (PLACE / "mutants").rglob("*.meta"):
+        try:
+            json.loads(results.read_text())
+        except json.JSONDecodeError:
+            results.unlink()
+            results.with_suffix("").unlink(missing_ok=True)
 
 
 def _state() -> str:

@@ -109,7 +109,7 @@ def _extended(found: Found, declaration: Declaration | None, table: SupportTable
     detail = found.detail
     if declaration is None or found.value is None:
         return found
-    release = table.find(*(str(detail.get(key, "")) for key in ("os_id", "os_version", "os_name")))
+    release = table.find(detail["os_id"], detail["os_version"], detail["os_name"])
     if release is None or release.extended_ends is None:
         return found
     ends = min(date.fromisoformat(str(declaration.value)), release.extended_ends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,26 @@ def test_what_lengthens_nothing_changes_nothing() -> None:
         assert known(seen(version), {"esu_until": until("2028-01-01")}) == seen(version)
     silent = missing(NAME, Reason.NO_DATA, AT)
     assert known(silent, {"esu_until": until("2028-01-01")}) == silent
+
+
+def test_a_table_that_ran_out_is_not_lengthened() -> None:
+    """Where nobody has checked the table, extended updates are as unknown as support itself."""
+    old = replace(shipped_table(), valid_until=TODAY - timedelta(days=1))
+    gone = support_fact("windows", "10-22H2", "Windows Pro", old, AT, AT, ("d/r/1",))
+    assert gone.missing is Reason.TABLE_EXPIRED
+    (found, *_) = with_declared(PC, [gone], {"esu_until": until("2027-10-12")}, old, AT)
+    assert found == gone
+
+
+def test_the_edition_decides_as_in_the_table() -> None:
+    """An edition with an entry of its own has the extension of that entry, or none."""
+    (plain,) = shipped_table().releases["windows", "10-22h2"]
+    own = plain.model_copy(update={"editions": ("LTSC",), "extended_ends": None})
+    table = replace(shipped_table(), releases={("windows", "10-22h2"): (own, plain)})
+    for name, is_longer in (("Windows Enterprise LTSC", False), ("Windows Pro", True)):
+        found = support_fact("windows", "10-22H2", name, table, AT, AT, ("d/r/1",))
+        (longer, *_) = with_declared(PC, [found], {"esu_until": until("2027-10-12")}, table, AT)
+        assert (longer != found) == is_longer
 
 
 def test_the_machines_own_end_goes_before_the_schools() -> None:

@@ -32,6 +32,15 @@ def test_every_window_and_coverage_has_words() -> None:
         assert kind.measurable or kind.window in (Span.NOT_DECIDED, Span.CALENDAR_MONTH, Span.QUARTER)
 
 
+def test_what_is_said_of_a_fact() -> None:
+    """Window and share are said in the reader's language, the share in percent of what must be known."""
+    name = "availability_30d_ratio"
+    assert basis(FACTS[name], "vi") == "30 ngày qua; cần biết ít nhất 10% số phút trong giờ sử dụng"
+    assert basis(FACTS[name], "en") == "last 30 days; needs at least 10 % of the expected minutes"
+    assert basis(FACTS["cpu_bits"], "vi") == "hiện tại"
+    assert basis(FACTS["cpu_bits"], "en") == "now"
+
+
 def test_windows_are_as_the_names_say() -> None:
     """A fact that names its days in its name is about so many days."""
     days = {"7d": 7, "30d": 30}
