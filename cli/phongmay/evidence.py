@@ -36,6 +36,8 @@ def evidence_lines(evidence: Iterable[Any], language: str) -> Iterator[str]:
             yield from _declared(item, language)
         elif "waiver" in item:
             yield _waiver(item, language)
+        elif "digest" in item:
+            yield _together(item, language)
         else:
             yield _member(item, language)
 
@@ -57,6 +59,14 @@ def stamp_lines(verdict: Verdict, language: str, *, is_current: bool) -> Iterato
 def local(moment: datetime) -> str:
     """Write a time as the clock on the wall shows it in Viet Nam."""
     return f"{moment.astimezone(LOCAL):%H:%M:%S %d/%m/%Y}"
+
+
+def _together(item: Mapping[str, Any], language: str) -> str:
+    kind = FACTS.get(item["facts"])
+    count, digest = len(item["rows"]), item["digest"][:12]
+    if language == "vi":
+        return f"  số liệu của {count} đối tượng: {kind.vi if kind else item['facts']} [{digest}]"
+    return f"  facts of {count} members: {kind.en if kind else item['facts']} [{digest}]"
 
 
 def _fact(item: Mapping[str, Any], language: str) -> str:

@@ -205,6 +205,8 @@ def test_page_from_form_to_correction(technician: TestClient, register: Engine) 
     for sent in ({"files": {"file": ("t.ics", b"hello")}}, {}):
         broken = technician.post(f"{path}/file", data=token, **sent)  # type: ignore[arg-type]
         assert (broken.status_code, 'role="alert"' in broken.text) == (422, True)
+    told = technician.post(f"{path}/file", data=token, files={"file": ("t.ics", b"hello")}).text
+    assert "t.ics: dòng 1: “hello” không phải là một dòng của tệp iCalendar" in told
 
 
 def test_timetable_of_a_room_and_what_decides_its_hours(technician: TestClient, register: Engine) -> None:

@@ -21,6 +21,7 @@ from phongmay_api.calendar.acting import FileEffect
 from phongmay_api.calendar.router import ics_file
 from phongmay_api.context import Context, Shared
 from phongmay_api.pages.calendar import EntryProblem, calendar_view, entry_of
+from phongmay_api.pages.calendar_words import why_in
 from phongmay_api.pages.forms import Sent, file_of, texts_of
 from phongmay_api.pages.rendering import language_texts, render
 from phongmay_store.register.calendar import CalendarError, CalendarKind
@@ -126,7 +127,7 @@ def take_file(request: Request, context: Shared, scope: CurrentScope, unit_id: s
             effect = acting.preview_file(scope, unit_id, name, content, kind)
     except CalendarError as error:
         scope.session.rollback()
-        problem = words("calendar_bad_file", why=str(error).rstrip("."))
+        problem = words("calendar_bad_file", why=why_in(str(error), words.language))
         return _page(request, context, scope, acting.unit_of(scope, unit_id), problem=problem, status=unprocessable)
     kept = (name, base64.urlsafe_b64encode(content).decode(), kind.value if kind else "")
     unit = acting.unit_of(scope, unit_id)  # the preview was taken back, and with it what had been read

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from phongmay_rules.chain import tested
 from phongmay_rules.chain.archive import is_sound
 from phongmay_rules.chain.links import Head, genesis, key_name, link_hash, table_of
-from phongmay_rules.chain.quoting import contradicted
+from phongmay_rules.chain.quoting import contradicted, rows_in
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.chain import ArchivedPack, ChainLink, LinkKind
@@ -175,7 +175,7 @@ class _Unit:
                 self._wrong_facts.add(fact)
                 what = f"fact row {fact}: {problem} after verdict row {verdict} quoted it"
                 yield self._broken(Tampering.FACT, links[verdict], what)
-        self.facts |= {item["fact_id"] for row in held.values() for item in row["evidence"] if item.get("fact_id")}
+        self.facts |= rows_in(held.values())
 
     def _links(self) -> Iterator[_Link]:
         rows = self._session.execute(

@@ -12,7 +12,7 @@ from typing import Any
 
 from phongmay_rules.checks.outcome import Context, Member
 from phongmay_rules.facts.catalogue import FACTS
-from phongmay_rules.facts.records import FactValue
+from phongmay_rules.facts.records import FactValue, digest
 from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
 
@@ -106,6 +106,12 @@ def evidence(member: Member, state: State, rules: tuple[str, ...]) -> dict[str, 
     if blame and state is not State.PASS:
         item["rules"] = blame
     return item
+
+
+def quoted(name: str, members: Iterable[Member]) -> tuple[dict[str, Any], ...]:
+    """Give the evidence item for facts of members that an aggregate read itself: their rows, and a digest over them."""
+    facts = [fact for member in members if (fact := member.facts.get(name)) is not None]
+    return ({"facts": name, "rows": [fact.id for fact in facts], "digest": digest(facts)},) if facts else ()
 
 
 def counts(states: Mapping[str, State]) -> dict[str, int]:

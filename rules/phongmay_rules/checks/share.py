@@ -35,6 +35,7 @@ def share(check: Share, context: Context) -> Outcome:
     }  # fmt: skip
     required = bound.required("at_least", Unit.RATIO.value, rules=list(check.rules))
     items = tuple(counting.evidence(member, states[member.id], check.rules) for member in members)
+    items += counting.quoted(check.fact, members) if check.fact else ()
     if not found.total:
         if members:
             return Outcome(State.NOT_APPLICABLE, Reason.NO_MEMBER_APPLIES, measured, required, items)

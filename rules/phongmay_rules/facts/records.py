@@ -6,10 +6,12 @@ is older than half of the fact's freshness. Times inside are float seconds UTC.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, update
@@ -45,6 +47,20 @@ class FactValue:
 
 
 Facts = dict[Subject, dict[str, FactValue]]
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def digest(facts: Iterable[FactValue]) -> str:
+    """Give one digest over everything that some fact rows say, in their order: a row that was just found gives the same
+    as it does when it is read again."""
+    said = [
+        (fact.id, fact.name, float(fact.value) if isinstance(fact.value, int) else fact.value, fact.missing, fact.at,
+         fact.source, fact.sources, fact.detail or {})
+        for fact in facts
+    ]  # fmt: skip
+    return blake2b(_encode(said).encode(), digest_size=16).hexdigest()
+
+
 _COLUMNS = (
     Fact.id, Fact.subject_kind, Fact.subject_id, Fact.name, Fact.number, Fact.text, Fact.missing, Fact.valid_at,
     Fact.source, Fact.sources, Fact.detail,

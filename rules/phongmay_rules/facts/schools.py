@@ -48,13 +48,14 @@ class FactMaker:
     _listening: Mapping[int, int] | None = None
 
     def make(self, schools: Iterable[SchoolPlace], series: SeriesReader) -> dict[Subject, list[Found]]:
-        """Give the facts of every device, room and school."""
+        """Give the facts of every device, room and school; the series are read before the first of them is made."""
         schools = list(schools)
         snapshot = self._snapshot(
             [(school.calendar, device) for school in schools for device in school.devices], series
         )
+        counted = [self._counts(school, series, snapshot) for school in schools]
         out: dict[Subject, list[Found]] = {}
-        for school in schools:
+        for school, counts in zip(schools, counted, strict=True):
             of_school = school.declared.get((SubjectKind.SCHOOL, school.id), {})
             needed = self.floor_of(school.id) if school.runs else 0.0
             facts = rooms.school_facts(school, of_school, self.at)
@@ -63,10 +64,6 @@ class FactMaker:
             out[SubjectKind.SCHOOL, school.id] = facts
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
-            counts = self.book.read(school, self.at)
-            if counts is None:
-                counts = self._count(school, school.devices, school.rooms, series, snapshot)
-                self.book.write(school, self.at, counts)
             for device in school.devices:
                 found = self._device(device, school.calendar, snapshot, counts)
                 reach[device.id] = next(fact for fact in found if fact.name == "internet_reach_ratio")
@@ -101,6 +98,13 @@ class FactMaker:
         days = [day for calendar, device in measured if (day := self._day(calendar, device.timetable))]
         start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
         return take(series, [device.id for _, device in measured], start, end)
+
+    def _counts(self, school: SchoolPlace, series: SeriesReader, snapshot: Snapshot) -> availability.Counts:
+        counts = self.book.read(school, self.at)
+        if counts is None:
+            counts = self._count(school, school.devices, school.rooms, series, snapshot)
+            self.book.write(school, self.at, counts)
+        return counts
 
     def _count(
         self,

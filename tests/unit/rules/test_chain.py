@@ -27,13 +27,14 @@ from phongmay_rules.chain import links
 from phongmay_rules.chain.links import Entry, Head, heads
 from phongmay_rules.chain.verifying import Report, Tampering, units_with_chain, verify
 from phongmay_rules.engine import evaluate
-from phongmay_rules.loader import PACKS, load_pack
+from phongmay_rules.loader import PACKS, load_pack, packs_in_force
 from phongmay_rules.model import Pack
+from phongmay_rules.settings import RulesSettings
 from phongmay_store.errors import StoreError
 from phongmay_store.register import metadata
 from phongmay_store.register.base import UtcDateTime
 from phongmay_store.register.chain import ChainLink, LinkKind
-from phongmay_store.register.compliance import EvaluationRun, Parameter
+from phongmay_store.register.compliance import CurrentFact, EvaluationRun, Fact, Parameter
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register, reading_one_state
 from phongmay_store.register.organisation import Unit
@@ -300,7 +301,8 @@ def test_a_changed_fact_is_found(chained: Chained, place: float) -> None:
     named, whatever column of whatever quoted fact was changed, or when the row is gone."""
     quoted = _quoted(chained)
     link, verdict, fact, name = quoted[round(place * (len(quoted) - 1))]
-    assert chained.verify().facts == len(quoted) > 10
+    together = {row for *_, rows in _counted(chained) for row in rows}
+    assert chained.verify().facts == len({one[2] for one in quoted} | together) > 10
     for column, value in CHANGES.items():
         ((stored,),) = chained.ask(f"SELECT {column} FROM fact WHERE id = ?", fact)
         before = json.dumps(stored) if isinstance(stored, list | dict) else stored
@@ -575,3 +577,56 @@ def test_two_engines_at_once_leave_one_chain(chained: Chained) -> None:
     assert report.breaks == ()
     assert report.links > before
     assert len(refused) < 8
+
+
+def _counted(chained: Chained) -> list[tuple[int, int, str, list[int]]]:
+    """Give (link, verdict row, name, fact rows) of every aggregate that read facts of its members itself."""
+    return [
+        (int(str(link)), int(str(row)), item["facts"], item["rows"])
+        for link, row, evidence in chained.ask(
+            "SELECT sequence, row_id, evidence FROM chain_link JOIN verdict ON id = row_id "
+            "WHERE chain_link.unit_id = 'cs' AND kind = 'verdict' ORDER BY sequence"
+        )
+        for item in (json.loads(evidence) if isinstance(evidence, str) else evidence)
+        if "digest" in item
+    ]
+
+
+def test_a_changed_fact_below_an_aggregate_is_found(chained: Chained) -> None:
+    """What a room or school reads of its PCs itself is quoted by its verdict, all columns of each row."""
+    counted = _counted(chained)
+    assert {name for _, _, name, _ in counted} == {"reported_7d"}
+    link, verdict, name, rows = counted[0]
+    assert len(rows) > 1
+    fact = rows[-1]
+    changes = [*((column, value) for column, value in CHANGES.items() if column != "text"), ("number", 1.0)]
+    for column, value in changes:  # the text beside a number is not read
+        ((stored,),) = chained.ask(f"SELECT {column} FROM fact WHERE id = ?", fact)
+        before = json.dumps(stored) if isinstance(stored, list | dict) else stored
+        chained.sql(f"UPDATE fact SET {column} = ? WHERE id = ?", value, fact)
+        found = chained.verify().breaks
+        assert [one.tampering for one in found[:1]] == [Tampering.FACT], (column, stored)
+        assert found[0].sequence == link
+        assert all(word in found[0].sentence for word in (name, f"verdict row {verdict} quoted it"))
+        chained.sql(f"UPDATE fact SET {column} = ? WHERE id = ?", before, value if column == "id" else fact)
+    assert chained.verify().is_sound
+
+
+def test_whether_a_pc_works_is_quoted_by_its_room(house: Any) -> None:
+    """No verdict on a PC reads it: of a PC that is made to work afterwards its room's verdict tells."""
+    house.pack = packs_in_force(RulesSettings(optional=["PH-05"]))
+    house.revise(Device, "cs-0", AT - timedelta(minutes=1), state="in_repair")
+    house.evaluate()
+    with house.sessions() as session:
+        assert verify(session, "cs").is_sound
+        row = session.scalars(
+            select(Fact).join(CurrentFact, CurrentFact.fact_id == Fact.id)
+            .where(Fact.subject_id == "cs-0", Fact.name == "works_7d")
+        ).one()  # fmt: skip
+        assert row.number == 0
+        row.number, number = 1.0, row.id
+        session.flush()
+        breaks = verify(session, "cs").breaks
+        session.rollback()
+    assert [found.tampering for found in breaks] == [Tampering.FACT], breaks
+    assert f"fact row {number}: works_7d below room cs-room was changed (value)" in breaks[0].sentence

@@ -25,6 +25,7 @@ from phongmay_rules.standing import Standing, read_standing
 from phongmay_simulate.district import Role
 from phongmay_store.register.campaign import CampaignResult, CampaignRun
 from phongmay_store.register.declared import Declared
+from phongmay_store.register.device import Device
 from phongmay_store.register.place import Line, Room
 
 pytestmark = pytest.mark.one_register
@@ -160,6 +161,29 @@ def test_a_price_file_without_the_thing(house: Any) -> None:
     assert [(why.why, why.item) for why in whys["TR-03"]] == [("no_item", "smart_room")]
     assert [(why.why, why.fact) for why in whys["TR-05"]] == [("no_item", "fibre_lines")]
     assert [(why.why, why.fact) for why in whys["TR-04"]] == [("no_item", "modern_labs")]
+
+
+def test_a_pc_that_cannot_come_back(house: Any) -> None:
+    """A room that lacks a PC in repair, and a price file that sells neither repair nor PC, says both."""
+    for device in ("cs-0", "cs-1"):
+        house.revise(Device, device, NOW - timedelta(minutes=1), state="in_repair")
+    found = only(standing_of(house), "PH-01", prices=items(ItemKind.REPAIR, ItemKind.PC))
+    causes = {(why.why, why.item, why.count, why.cause and why.cause.item) for why in left(found, "cs")["PH-01"]}
+    assert causes == {("members", "", 2, "repair"), ("no_item", "pc", 0, None)}
+
+
+def test_more_pcs_and_no_room_for_them(empty_house: Any) -> None:
+    """Too many pupils for the one PC of a school without a room in the register: there is nowhere to put more."""
+    empty_house.unit("cs", "school", "quan", "thcs")
+    empty_house.device("pc", "cs", None)
+    with empty_house.sessions() as session:
+        session.add(
+            Declared(id="hs", school_id="cs", subject_kind="school", subject_id="cs", name="students", number=500,
+                     declared_by="x", valid_from=LONG_AGO, recorded_at=LONG_AGO)
+        )  # fmt: skip
+        session.commit()
+    found = only(standing_of(empty_house), "TR-02")
+    assert [why.why for why in left(found, "cs")["TR-02"]] == ["no_room"]
 
 
 def test_a_budget_that_does_not_reach_says_so(house: Any) -> None:

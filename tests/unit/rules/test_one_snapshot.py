@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from phongmay_rules.chain.verifying import units_with_chain, verify
 from phongmay_rules.facts import records
+from phongmay_rules.facts.schools import FactMaker
 from phongmay_rules.replaying import FIELDS, replay
 from phongmay_simulate.district import Role
-from phongmay_store.register.compliance import CurrentVerdict, Verdict
+from phongmay_store.register.compliance import CurrentFact, CurrentVerdict, Fact, Verdict
 from phongmay_store.register.device import Device
 from phongmay_store.register.place import Room
 
@@ -79,3 +80,54 @@ def test_nothing_of_a_run_comes_from_what_was_written_meanwhile(
     busy.evaluate(NOW + timedelta(minutes=1))
     assert busy.state("cs-0", "TB-01") == ("fail", "below")
     assert busy.state("cs-2", "TB-01") == ("fail", "below")
+
+
+def found(house: Any) -> dict[tuple[str, str, str], tuple[Any, ...]]:
+    """Give the current facts, but for the numbers and times of their rows."""
+    with house.sessions() as session:
+        rows = session.scalars(select(Fact).join(CurrentFact, CurrentFact.fact_id == Fact.id)).all()
+        return {
+            (row.subject_kind, row.subject_id, row.name): (row.number, row.text, row.missing, row.sources, row.detail)
+            for row in rows
+        }
+
+
+@pytest.mark.parametrize("moment", ["_device", "_room_availability"])
+def test_what_is_written_while_facts_are_made_belongs_to_the_next_run(
+    make_house: Callable[[], Any], moment: str
+) -> None:
+    """While the facts of a school are being made a collector writes other hardware, and minutes of a day of which none
+    were known, of this school and of the next; an officer moves PCs. Facts and verdicts are those of an undisturbed
+    run; the next run sees all of it."""
+    quiet, busy = make_house(), make_house()
+    friday = NOW - timedelta(days=3)
+    for house in (quiet, busy):
+        for device in ("cs-0", "th-0"):
+            house.revise(Device, device, NOW - timedelta(days=50), agent_since=NOW - timedelta(days=50))
+        house.listen(friday, friday + timedelta(hours=1))
+    quiet.evaluate(NOW)
+    real, wrote = getattr(FactMaker, moment), list[bool]()
+
+    def disturbed(maker: FactMaker, *arguments: Any) -> Any:
+        """Before the first fact of its kind is made."""
+        if not wrote:
+            wrote.append(True)
+            for device in ("cs-0", "th-0"):
+                busy.seen(device, friday, 30)
+            disturb(busy, "quan")
+        return real(maker, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FactMaker, moment, disturbed)
+        busy.evaluate(NOW)
+    assert wrote
+    assert found(busy) == found(quiet)
+    assert judged(busy) == judged(quiet)
+    before = found(busy)
+    busy.evaluate(NOW + timedelta(minutes=1))
+    after = found(busy)
+    for device in ("cs-0", "th-0"):
+        for name in ("availability_30d_ratio", "ram_marketed_bytes"):
+            key = ("device", device, name)
+            assert after[key][0] != before[key][0], key
+    assert busy.state("th-0", "TB-01") == ("fail", "below")
