@@ -151,4 +151,4 @@ def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> 
 
 def as_mapping(kind: LinkKind, stored: Base) -> dict[str, Any]:
     """Give all columns of a mapped row."""
-    return {name: getattr(stored, name) for name, _ in _COLUMNS[kind]}
+    return {name: getattr(stored, name) for name in _COLUMNS[kind]}
