@@ -177,7 +177,7 @@ def _nudged(laid: Laid) -> Iterator[Laid]:
     for name, fact in laid.facts.items():
         if isinstance(fact.value, int | float):
             for way in (-math.inf, math.inf):
-                nudged = replace(fact, value=math.nextafter(fact.value, way))
+                nudged = fact._replace(value=math.nextafter(fact.value, way))
                 yield replace(laid, facts={**laid.facts, name: nudged})
     met: set[str] = set()
     for index, member in enumerate(laid.members):
@@ -188,7 +188,7 @@ def _nudged(laid: Laid) -> Iterator[Laid]:
 
 
 def _failing(member: Member) -> Member:
-    facts = {name: replace(fact, value=0) for name, fact in member.facts.items()}
+    facts = {name: fact._replace(value=0) for name, fact in member.facts.items()}
     return replace(member, states={rule: [State.FAIL.value] for rule in member.states}, facts=facts)
 
 

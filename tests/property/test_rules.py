@@ -107,7 +107,7 @@ def drawn_member(draw: st.DrawFn, rule: Rule, member: Member) -> Member:
     """Give a member with other states, facts, and perhaps in repair or without an agent."""
     states = {read: [draw(st.sampled_from(MEMBER_STATES))] for read in rule.reads_rules()}
     facts = {
-        fact: replace(found, value=draw(st.sampled_from([0, 1])), missing=draw(st.sampled_from(["", "no_data"])))
+        fact: found._replace(value=draw(st.sampled_from([0, 1])), missing=draw(st.sampled_from(["", "no_data"])))
         for fact, found in member.facts.items()
     }
     state = draw(st.sampled_from(list(DeviceState)))
@@ -129,7 +129,7 @@ def put(found: Laid, index: int, member: Member) -> Laid:
 def with_states(member: Member, state: State) -> Member:
     """Give the member with one state of all its rules, and its yes/no facts to match."""
     facts = {
-        name: replace(fact, value=int(state is State.PASS), missing="no_data" if state is State.UNKNOWN else "")
+        name: fact._replace(value=int(state is State.PASS), missing="no_data" if state is State.UNKNOWN else "")
         for name, fact in member.facts.items()
     }
     return replace(member, states={rule: [state.value] for rule in member.states}, facts=facts)

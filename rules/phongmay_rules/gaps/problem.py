@@ -378,7 +378,7 @@ def _recount_pupils(facts: dict[tuple[str, str], dict[str, FactValue]], school: 
         return
     pupils = (was.detail or {})["students"]
     pcs = sum(device.kind == NEW_PC_KIND for device in school.devices)
-    now = replace(was, value=pupils / pcs, source="expected", detail={"students": pupils, "pcs": pcs})
+    now = was._replace(value=pupils / pcs, source="expected", detail={"students": pupils, "pcs": pcs})
     facts[SubjectKind.SCHOOL, school.id] = {**own, PUPILS_PER_PC: now}
 
 

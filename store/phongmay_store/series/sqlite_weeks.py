@@ -7,6 +7,7 @@ lacks of it, and what is all zero is NULL: mostly one value is kept of three. Wh
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import ceil
@@ -26,6 +27,7 @@ _BYTES = 8 * HOURS
 _PLACES = struct.Struct(f"<{HOURS}Q")
 _NONE = (0,) * HOURS
 _NO_MINUTES = MinuteCounts(0, 0, 0)
+_ENDS = "SELECT (SELECT min(week) FROM minutes_week), (SELECT max(week) FROM minutes_week)"
 _PUT = """INSERT INTO minutes_week (week, device, seen, not_reached, unreachable) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (week, device) DO UPDATE SET seen = excluded.seen, not_reached = excluded.not_reached,
 unreachable = excluded.unreachable"""
@@ -71,12 +73,17 @@ def _rows(
     main: Database, columns: str, first: float, last: float, devices: Collection[str] | None
 ) -> list[tuple[Any, ...]]:
     """Give rows of the weeks from `first` up to and with `last`."""
-    sql = f"SELECT {columns} FROM minutes_week WHERE week BETWEEN ? AND ?"  # noqa: S608 columns are written here
-    values: list[Any] = [int(first // WEEK_S), int(last // WEEK_S)]
-    if devices is not None:
-        condition, chosen = main.among("device", devices)
-        sql, values = f"{sql} AND {condition}", [*values, chosen]
-    return main.rows(sql, values)
+    sql = f"SELECT {columns} FROM minutes_week WHERE"  # noqa: S608 columns are written here
+    low, high = int(first // WEEK_S), int(last // WEEK_S)
+    if devices is None:
+        return main.rows(f"{sql} week BETWEEN ? AND ?", (low, high))
+    ((oldest, newest),) = main.rows(_ENDS)
+    if oldest is None:
+        return []
+    # Weeks are named one by one, so that the key finds each device instead of all devices of those weeks.
+    weeks = json.dumps(list(range(max(low, oldest), min(high, newest) + 1)))
+    condition, chosen = main.among("device", devices)
+    return main.rows(f"{sql} week IN (SELECT value FROM json_each(?)) AND {condition}", (weeks, chosen))  # noqa: S608
 
 
 def minutes(main: Database, start: float, end: float, devices: Collection[str] | None) -> Iterator[Minutes]:

@@ -35,9 +35,9 @@ def test_a_changed_head_does_not_hold(change: str) -> None:
     key = Ed25519PrivateKey.generate()
     (signed,) = sign([HEAD], key, AT)
     other = {
-        "unit": dataclasses.replace(signed, head=dataclasses.replace(signed.head, unit_id="th")),
-        "sequence": dataclasses.replace(signed, head=dataclasses.replace(signed.head, sequence=1)),
-        "hash": dataclasses.replace(signed, head=dataclasses.replace(signed.head, hash=b"y" * 32)),
+        "unit": dataclasses.replace(signed, head=signed.head._replace(unit_id="th")),
+        "sequence": dataclasses.replace(signed, head=signed.head._replace(sequence=1)),
+        "hash": dataclasses.replace(signed, head=signed.head._replace(hash=b"y" * 32)),
         "at": dataclasses.replace(signed, at=AT + timedelta(microseconds=1)),
         "key": dataclasses.replace(signed, key="0" * 16),
         "signature": dataclasses.replace(signed, signature=signed.signature[:-1] + bytes([signed.signature[-1] ^ 1])),

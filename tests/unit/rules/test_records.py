@@ -117,7 +117,7 @@ def test_what_is_given_back_is_what_is_read_later(session: Session, fact: Found)
     current: Facts = {}
     put(session, fact, current=current)
     mine, read = current[PC][fact.name], read_current(session, ["th"])[PC][fact.name]
-    assert replace(mine, sources=list(mine.sources)) == read
+    assert mine._replace(sources=list(mine.sources)) == read
     assert (read.id, read.name) == (1, fact.name)
     assert read.at == pytest.approx(fact.at, abs=1e-6)
     assert (read.value, read.missing) == (fact.value, fact.missing or "")

@@ -240,6 +240,22 @@ def test_many_devices_are_rolled_up_in_pieces(series: SqliteSeries, monkeypatch:
     assert list(series.hourly("usage", "cpu_busy_ratio", HOUR, HOUR + 1)) == [Hourly(HOUR, 8, 0.0, 7 / 8, 3.5 / 8)]
 
 
+def test_the_weeks_of_few_machines_are_found_by_their_key(series: SqliteSeries) -> None:
+    """What a school's month costs must not grow with the machines of the city: no week is read through for a few."""
+    series.write([arrival(n, HOUR - 86400 * n, sender=f"pc-{n % 8}") for n in range(40)])
+    while series.maintain(HOUR + 86400):
+        pass
+    asked: list[str] = []
+    series._connection.set_trace_callback(asked.append)
+    assert series.seen(HOUR - 40 * 86400, HOUR, ["pc-2", "pc-3"]).keys() == {"pc-2", "pc-3"}
+    assert [found.device for found in series.minutes(HOUR - 3 * 86400, HOUR, ["pc-2"])] == ["pc-2"]
+    series._connection.set_trace_callback(None)
+    plans = [series._connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in asked if "device IN" in sql]
+    weeks = [step for plan in plans for *_, step in plan if "minutes_week" in step]
+    assert len(weeks) == 2
+    assert all("(week=? AND device=?)" in step for step in weeks), weeks
+
+
 # ---- a store of one file ---------------------------------------------------------------------------------------------
 
 
