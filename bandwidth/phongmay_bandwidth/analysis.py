@@ -4,10 +4,10 @@ In: the plan, the PCs that were meant, the server's RunReport (the authority), t
 cross-check), the school's lines and the router's witness. Out: a RunAnalysis. Pure: nothing is asked or stored, and
 whatever is missing leads to INSUFFICIENT or INVALID, never to PASS.
 
-A PC whose own figures differ from the server's by more than 3 % is excluded and named, and so is one that gave way because
-it was busy; only more than 10 % of such make the run INVALID, so that no single PC vetoes a school. `verdict` speaks of
-all PCs of the run, `lines[...].verdict` of a line alone: one slow PC or room does not fail the line when the others have
-all that was ordered. A line passes only if it carried (nearly) what all PCs need together.
+A PC whose own figures differ from the server's by more than 3 % is excluded and named, and so is one that gave way
+because it was busy; only more than 10 % of such make the run INVALID, so that no single PC vetoes a school. `verdict`
+speaks of all PCs of the run, `lines[...].verdict` of a line alone: one slow PC or room does not fail the line when the
+others have all that was ordered. A line passes only if it carried (nearly) what all PCs need together.
 """
 
 from __future__ import annotations

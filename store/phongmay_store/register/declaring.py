@@ -1,8 +1,8 @@
 """What may be declared of a thing, what is declared now and was before, and how a person's word becomes a declaration.
 
 In: texts as a person writes them, in the unit of the item. Out: `Declared` rows, revised and never overwritten. Class
-sizes, contracted rates and source addresses live in rooms and lines; here they are declared like the rest: the column is
-revised, and a `Declared` row beside it says who said so, since when and on what evidence. The caller commits.
+sizes, contracted rates and source addresses live in rooms and lines; here they are declared like the rest: the column
+is revised, and a `Declared` row beside it says who said so, since when and on what evidence. The caller commits.
 """
 
 from __future__ import annotations
