@@ -64,7 +64,7 @@ def digests(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
         for table, order in _TABLES:
             statement = select(table).where(table.c.run_id.in_(wanted)).order_by(table.c[order])
             for row in session.execute(statement).mappings():
-                rows[row["run_id"]].append([str(table.name), content_of(table, row)])
+                rows[row["run_id"]].append([str(table.name), content_of(table, dict(row))])
                 if table.name == CampaignResult.__tablename__:
                     judged.add(row["run_id"])
         out |= {run_id: hashlib.sha256(_canonical(rows[run_id])).hexdigest() for run_id in wanted if run_id in judged}
