@@ -25,10 +25,10 @@ class Wan:
     index: int
     name: str
     alias: str = ""
-    received: int = 9_007_199_254_740_993
-    """Beyond what a floating-point number holds."""
+    received: int = 2**40
     sent: int = 5000
     received_rate: int = 1_000_000
+    """0 stands still, to the last byte."""
     sent_rate: int = 200_000
     is_wide: bool = True
     """It has 64-bit counters."""
@@ -43,8 +43,8 @@ class Wan:
         ]  # fmt: skip
         if self.is_wide:
             out += [
-                f"{ifx}.6.{self.index}|70:numeric|rate={self.received_rate},initial={self.received},cumulative=1",
-                f"{ifx}.10.{self.index}|70:numeric|rate={self.sent_rate},initial={self.sent},cumulative=1",
+                f"{ifx}.{column}.{self.index}|70" + (f":numeric|rate={rate},initial={count}" if rate else f"|{count}")
+                for column, count, rate in ((6, self.received, self.received_rate), (10, self.sent, self.sent_rate))
             ]
         return out
 
@@ -69,7 +69,7 @@ class SnmpRouter:
         folder = self._folder / f"snmp-{time.monotonic_ns()}"
         for name in ("data", "cache"):
             (folder / name).mkdir(parents=True)
-        records = [f"1.3.6.1.2.1.1.3.0|67:numeric|rate=100,initial={uptime_s * 100:.0f},cumulative=1"]
+        records = [f"1.3.6.1.2.1.1.3.0|67:numeric|rate=100,initial={uptime_s * 100:.0f}"]
         records += [line for wan in wans for line in wan.lines()]
         by_number = sorted(records, key=lambda line: [int(piece) for piece in line.split("|")[0].split(".")])
         (folder / "data" / f"{community}.snmprec").write_text("\n".join(by_number) + "\n")

@@ -241,11 +241,12 @@ class Driver:
         plan = finishing.read_plan(detail["plan"])
         with self._series() as series:
             results = finishing.read_results(series, detail["ordered"], plan)
-            if len(results) < len(detail["ordered"]) and now.timestamp() < (
-                float(detail["ends"]) + self._settings.result_wait_s
-            ):
-                return
             site = read_site(session, standing.run.school_id, now)
+            ends = float(detail["ends"])
+            is_early = now.timestamp() < ends + self._settings.result_wait_s
+            complete = len(results) == len(detail["ordered"])
+            if is_early and not (complete and self._router_has_told(series, site, plan.start, ends)):
+                return
             server = session.scalar(BandwidthServer.at(now).where(BandwidthServer.id == standing.run.server_id))
             finished = finishing.finish(
                 standing.run, detail, plan, RunReport.from_json(detail["report"]), results, series, site,
@@ -261,6 +262,12 @@ class Driver:
             standing.run.school_id,
             finished.result.verdict,
         )
+
+    def _router_has_told(self, series: SeriesReader, site: Site | None, start: float, ends: float) -> bool:
+        """Tell whether nothing more is to be had of the router: it was read after the end, or nobody reads it."""
+        if site is None or finishing.witness(series, site, start, ends) is not None:
+            return True
+        return presence.carried_lately(series, site.routers, start) is None
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

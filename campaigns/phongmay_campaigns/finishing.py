@@ -89,7 +89,7 @@ def finish(
     lines = _lines(run, report, site)
     analysis = analyse(plan, expected, report, results, lines, failover=run.failover)
     ends = float(detail["ends"])
-    router = carried_in(series, site.routers, plan.start, ends, _SLACK_S) if site else None
+    router = witness(series, site, plan.start, ends) if site else None
     if router is not None:
         witnesses = _witnesses(analysis, router)
         analysis = analyse(plan, expected, report, results, lines, witnesses, failover=run.failover)
@@ -99,6 +99,11 @@ def finish(
     )  # fmt: skip
     versions = {one.device: one.agent for one in series.presence([pc.id for pc in meant])}
     return Finished(result_row(outcome), participant_rows(outcome, versions))
+
+
+def witness(series: SeriesReader, site: Site, start: float, ends: float) -> Carried | None:
+    """Give what the school's routers carried around a run; None = they do not tell, or not yet."""
+    return carried_in(series, site.routers, start, ends, _SLACK_S)
 
 
 def _lines(run: CampaignRun, report: RunReport, site: Site | None) -> list[LineContract]:

@@ -137,6 +137,10 @@ def test_runs_are_listed_with_what_they_came_to(
     for words in {"vi": ("KHÔNG ĐẠT", "đã hoãn", "đã lên lịch"), "en": ("FAIL", "postponed", "planned")}[language]:
         assert words in text
     assert "router_busy" not in text
+    cells = page.evaluate(
+        "[...document.querySelectorAll('table.stacked td')].map(e => e.getBoundingClientRect().right)"
+    )
+    assert max(cells) <= WIDTHS[width][0], "the verdict is not hidden at the side"
     picture(page, f"tests-{language}{'' if width == 'desktop' else '-phone'}")
 
 
@@ -165,9 +169,11 @@ def test_a_run_is_read_from_the_verdict_to_each_pc(
     with Session(site.engine) as session:
         rows = session.scalars(select(CampaignParticipant).where(CampaignParticipant.run_id == "run-look-1")).all()
     assert all(row.code in text for row in rows), "every PC is there, the absent ones too"
-    boxes = page.evaluate("[...document.querySelectorAll('main svg')].map(e => e.getBoundingClientRect().width)")
-    assert len(boxes) >= 3
-    assert all(box <= WIDTHS[width][0] for box in boxes)
+    assert page.locator("main section svg").count() == 3, "down, up, and each PC"
+    cells = page.evaluate(
+        "[...document.querySelectorAll('table.stacked td')].map(e => e.getBoundingClientRect()).map(b => b.right)"
+    )
+    assert max(cells) <= WIDTHS[width][0], "no column is hidden at the side"
     with page.expect_download() as download:
         page.click("a[href$='report.csv']")
     assert download.value.suggested_filename == "so-lieu-run-look-1.csv"

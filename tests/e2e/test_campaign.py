@@ -1,15 +1,23 @@
 """A concurrent bandwidth test from the order to the verdict of the rules, in real processes, with kill -9.
 
-Mosquitto, collector, coordinator, bandwidth server and agents are the real ones, on loopback with a small floor.
+Mosquitto, collector, coordinator, bandwidth server and agents are the real ones, on loopback with a small floor; the
+router that the gateway's agent asks answers real SNMP, and somebody follows the test in a terminal.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,15 +44,19 @@ from phongmay_store.register.campaign import (
     RunStep,
 )
 from phongmay_store.register.compliance import CurrentVerdict, Parameter, Verdict
+from phongmay_store.register.device import DeviceKind
 from phongmay_store.register.enrolment import enrol, make_token
 from phongmay_store.register.outbox import OutboxCommand
 from phongmay_store.register.place import Line, Room
 from phongmay_store.register.sealing import Seal
 from phongmay_store.series.sqlite import SqliteSeries
+from tests.snmp_router import SnmpRouter, Wan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PCS = 3
 FLOOR_BPS = 8_000_000
+ROUTER_BPS = 48_000_000
+CONTRACT_BPS = 1_000_000_000
 
 
 @dataclass
@@ -91,8 +103,48 @@ class Campus:
         return found[0]
 
 
+class Viewer:
+    """Somebody who orders a test in a terminal and looks on.
+
+    Attributes:
+        text: what the terminal was sent so far.
+    """
+
+    def __init__(self, campus: Campus, *arguments: str) -> None:
+        self.text = ""
+        self._terminal, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
+        command = [sys.executable, "-m", "phongmay", "--config", str(campus.house.config), "campaign", "run",
+                   "--school", campus.house.school_id, "--lang", "en", *arguments]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=inside, stderr=inside)
+        os.close(inside)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the terminal's other end was closed
+            while data := os.read(self._terminal, 65536):
+                self.text += data.decode("utf-8", "replace")
+
+    def wait(self) -> int:
+        """Wait until the view ends by itself, and give its exit code."""
+        code = self.process.wait(90)
+        self._reader.join(10)
+        os.close(self._terminal)
+        return code
+
+
 @pytest.fixture
-def tested(house: Any, mosquitto: str, free_port: int, wait_until: Callable[..., Any]) -> Campus:
+def router(tmp_path: Path) -> Iterator[SnmpRouter]:
+    """A router whose WAN carries a steady rate, whatever the test does."""
+    made = SnmpRouter(tmp_path)
+    made.start(Wan(3, "wan0", received_rate=ROUTER_BPS // 8, sent_rate=1000))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def tested(house: Any, mosquitto: str, free_port: int, wait_until: Callable[..., Any], router: SnmpRouter) -> Campus:
     """A school whose agents are connected; the coordinator does not run yet."""
     folder: Path = house.folder
     key = folder / "ticket.key"
@@ -110,7 +162,7 @@ def tested(house: Any, mosquitto: str, free_port: int, wait_until: Callable[...,
         session.add(
             Line(
                 id="line-e2e", valid_from=now, school_id=house.school_id, name="Cáp quang", isp="VNPT", medium="fibre",
-                contracted_down_bps=100_000_000, contracted_up_bps=100_000_000,
+                contracted_down_bps=CONTRACT_BPS, contracted_up_bps=CONTRACT_BPS,
             )
         )  # fmt: skip
         session.add(
@@ -131,11 +183,20 @@ def tested(house: Any, mosquitto: str, free_port: int, wait_until: Callable[...,
         session.commit()
     for identity in identities:
         start_agent(house, identity.device_id, identity.secret)
-    wait_until(lambda: all(house.stored(device) for device in made.devices), "every agent is heard")
+    gateway, watched = house.enrol(DeviceKind.GATEWAY), house.declare(DeviceKind.ROUTER)
+    community = folder / "community"
+    community.write_text("public\n")
+    start_agent(
+        house, gateway.device_id, gateway.secret, '["router", "state"]',
+        f'[router]\nhost = "127.0.0.1"\nport = {router.port}\ndevice = "{watched}"\ninterfaces = ["wan0"]\n'
+        f'community_file = "{community}"\n',
+    )  # fmt: skip
+    heard = [*made.devices, gateway.device_id]
+    wait_until(lambda: all(house.stored(device) for device in heard), "every agent is heard")
     return made
 
 
-def start_agent(house: Any, device: str, secret: str) -> None:
+def start_agent(house: Any, device: str, secret: str, probes: str = '["usage", "state"]', more: str = "") -> None:
     """Start a real agent."""
     folder = house.folder / device
     folder.mkdir()
@@ -144,7 +205,7 @@ def start_agent(house: Any, device: str, secret: str) -> None:
     broker = {"host": "127.0.0.1", "port": house.settings.broker.port}
     identity.write_text(json.dumps({"device_id": device, "secret": secret, "broker": broker, "server": ""}))
     (folder / "agent.toml").write_text(
-        f'identity_file = "{identity}"\nspool_file = "{folder}/spool.db"\ninterval_s = 1\nprobes = ["usage", "state"]\n'
+        f'identity_file = "{identity}"\nspool_file = "{folder}/spool.db"\ninterval_s = 1\nprobes = {probes}\n{more}'
     )
     house.processes.start(f"agent-{device}", ["phongmay_agent", "--config", str(folder / "agent.toml"), "run"])
 
@@ -161,6 +222,34 @@ def states(house: Any) -> dict[tuple[str, str], str]:
             .where(Verdict.rule_id.in_(["PH-03", "PH-04", "TR-07", "TR-10"]))
         )
         return {(subject, rule): state for subject, rule, state in rows}
+
+
+def campaigns(house: Any) -> set[str]:
+    """Give the ids of all campaigns."""
+    with Session(house.engine) as session:
+        return set(session.scalars(select(Campaign.id)))
+
+
+def seen_by_viewer(viewer: Viewer, run: str, verdict: str, tested: Campus) -> None:
+    """The terminal showed each step, the run's progress, a bar for each PC that grew, and in the end the figures."""
+    assert viewer.wait() == (0 if verdict == "pass" else 1)
+    for words in (
+        "planned",
+        "measuring 3/3",
+        "done",
+        f"Verdict of the run: {verdict.upper()}",
+        "Counted by the router",
+    ):
+        assert words in viewer.text, viewer.text[-3000:]
+    progress = [int(second) for second in re.findall(rf"{run} \[#* *\] (\d+)/\d+ s", viewer.text)]
+    assert progress == sorted(progress)
+    assert progress[-1] - progress[0] >= 8, progress
+    with Session(tested.house.engine) as session:
+        rows = select(CampaignParticipant.code).where(CampaignParticipant.run_id == run)
+        codes = session.scalars(rows).all()
+    for code in codes:
+        assert re.search(rf"  {re.escape(code[:16])} *█+ *\d+\.\d\d Mbit/s", viewer.text), f"no bar of {code}"
+    assert "\x1b[J" in viewer.text, "bars are drawn over one another"
 
 
 def stopped_at_once(tested: Campus) -> None:
@@ -197,18 +286,27 @@ def passing(tested: Campus, run: str, tries: int = 3) -> str:
 def test_from_the_order_to_the_verdict(tested: Campus) -> None:
     """A stopped campaign ends at once and without a result; one whose coordinator is killed -9 ends with one result.
 
-    The rules read that result: room and line, unknown before, pass. One test, since it needs one house.
+    Whoever follows it sees progress, a bar for each PC and what it came to; the router was a witness. The rules read
+    that result: room and line, unknown before, pass. One test, since it needs one house.
     """
     house = tested.house
     first = tested.coordinate()
     stopped_at_once(tested)
     before = states(house)
     assert before[tested.room, "PH-03"] == before[house.school_id, "TR-07"] == "unknown"
-    campaign = tested.order("--kind", "floor")
+    before_it = campaigns(house)
+    viewer = Viewer(tested, "--kind", "floor")
+    (campaign,) = tested.wait_until(lambda: campaigns(house) - before_it, "the campaign is ordered")
     run = tested.wait(campaign, RunStep.ORDERED)
     house.processes.kill(first)
     tested.coordinate()
     assert tested.wait(campaign, RunStep.DONE, RunStep.LOST) == run
+    with Session(house.engine) as session:
+        result = session.get_one(CampaignResult, run)
+        assert result.router_dl == pytest.approx(ROUTER_BPS, rel=0.15)
+        assert result.cross_traffic is not None
+        assert 0.01 < result.cross_traffic < ROUTER_BPS / CONTRACT_BPS
+        seen_by_viewer(viewer, run, result.verdict, tested)
     with Session(house.engine) as session:
         assert session.get(CampaignResult, run) is not None
         commands = session.scalars(select(OutboxCommand).where(OutboxCommand.run_id == run)).all()

@@ -1,7 +1,7 @@
 """Asks a router by SNMP: `python -m phongmay_agent.gateway.snmp_child`, spoken to by lines of JSON.
 
-First line in: {"host", "port", "community", "interfaces", "timeout_s"}. Then each line "ask" gets one line: a list with
-an object for each interface (the quantities of `router` that the router tells), or {"error": text}. Ends with its
+First line in: {"host", "port", "community", "interfaces", "timeout_s"}. Then each line "ask" gets one line: a list
+with an object for each interface (the quantities of `router` that the router tells), or {"error": text}. Ends with its
 input. A process of its own, since the library (pysnmp, extra `gateway`) is no part of the agent on a PC; it has no
 rights beyond its parent's and holds the community in memory only.
 """

@@ -90,6 +90,20 @@ def test_the_conclusion_names_cause_and_reasons(evidence: Make) -> None:
     assert list(conclusion(lost, "vi")) == [("Kết luận của lượt đo", "đã hoãn: không có máy nào đang bật")]
 
 
+def test_busy_and_disagreeing_pcs_are_named_with_the_reason(evidence: Make) -> None:
+    """Who is left out stands in the conclusion in both languages; of many, twelve and how many more."""
+    found = evidence("invalid")
+    assert not any("busy" in name.casefold() for name, _ in conclusion(found, "en"))
+    for one in found.participants[:14]:
+        one.status, one.reason = "busy", "input"
+    found.participants[20].status, found.participants[20].reason = "excluded", "disagrees_with_server"
+    said = dict(conclusion(found, "en"))
+    assert said["Busy PCs, left out"].startswith("TH00 (somebody uses the PC), TH01 (")
+    assert said["Busy PCs, left out"].endswith("TH11 (somebody uses the PC) (+2)")
+    assert said["PCs that disagree, left out"] == "TH20 (disagrees with the server)"
+    assert dict(conclusion(found, "vi"))["Máy bận, không tính"].startswith("TH00 (có người đang dùng máy)")
+
+
 def test_unknown_is_said(evidence: Make) -> None:
     """What nobody counted is said to be unknown, never 0."""
     assert evidence().result is not None
