@@ -126,10 +126,7 @@ class _Maker:
         if panel.now:
             made = made.time_from("5m").hide_time_override(False)
         if panel.queries[0].is_table:
-            keep_time = panel.queries[0].query.endswith(("LIMIT 20", "LIMIT 50"))
-            made = made.with_transformation(
-                models.DataTransformerConfig("organize", {"excludeByName": {} if keep_time else {"Time": True}})
-            )
+            made = made.with_transformation(models.DataTransformerConfig("organize", _in_order(panel)))
         for column in panel.columns:
             made = made.override_by_name(column.field, list(self._properties(column, panel.kind)))
         return made
@@ -207,6 +204,16 @@ class _Maker:
             yield known("custom.width", column.width)
         if column.links:
             yield known("links", [{"title": self._say(link.title), "url": self._url(link)} for link in column.links])
+
+
+def _in_order(panel: Panel) -> dict[str, Any]:
+    """Put the columns in our order: Grafana gives those of tags in a different one each time."""
+    names = ["Time", *(column.field for column in panel.columns)]
+    return {
+        "excludeByName": {} if panel.shows_time else {"Time": True},
+        "indexByName": {name: index for index, name in enumerate(names)},
+        "renameByName": {},
+    }
 
 
 def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:

@@ -196,6 +196,7 @@ _TESTS = Panel(
         Column("loaded_rtt_p95_s", Words("Độ trễ khi tải (p95)", "Latency under load (p95)"), "s"),
         Column("ping_loss_ratio", Words("Mất gói", "Loss"), "percentunit", ((0, GREEN), (0.01, ORANGE), (0.05, RED))),
     ],
+    shows_time=True,
 )  # fmt: skip
 
 DEVICE = Board(

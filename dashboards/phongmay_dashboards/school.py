@@ -269,6 +269,7 @@ _TESTS = Panel(
         Column("up_bps", Words("Tải lên", "Up"), "bps"),
         Column("loaded_rtt_p95_s", Words("Độ trễ khi tải (p95)", "Latency under load (p95)"), "s"),
     ],
+    shows_time=True,
 )
 _FAULTS = Panel(
     Words("Dữ liệu không đáng tin của trường", "The school's data not to be trusted"),

@@ -70,6 +70,7 @@ class Panel:
         now: it always looks at the last five minutes, whatever range is chosen.
         interval: least $__interval.
         words: of a timeline: what stands for each text.
+        shows_time: rows of a table are events, so that their time is a column.
     """
 
     title: Words
@@ -85,6 +86,7 @@ class Panel:
     low: float | None = None
     high: float | None = None
     words: Mapping[str, tuple[Words, str]] = field(default_factory=dict)
+    shows_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)

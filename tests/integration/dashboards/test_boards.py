@@ -489,6 +489,15 @@ def test_one_room_and_one_school_narrow_the_boards(lab: Any, asked: SimpleNamesp
     assert {key[0] for key in narrow.cells("Devices", "device")} == inside
 
 
+def test_a_feed_that_stopped_shows_as_no_data(lab: Any, asked: SimpleNamespace) -> None:
+    """Ten minutes after the last feed, panels of the present are empty: unknown, not the last good state."""
+    later = Window(lab.window.start_ms, lab.window.end_ms + 600_000)
+    for board in (asked.district, asked.school, asked.device):
+        found = [one for one in answers(lab.server, board.board, board.values, later) if one.panel.now]
+        assert found
+        assert [one.panel.title.en for one in found if one.rows] == []
+
+
 def test_the_command_checks_every_panel(lab: Any) -> None:
     """`phongmay dashboards check` asks the same questions and finds none empty."""
     said = lab.run("dashboards", "check", "--hours", "72", "--device", _an_online_pc(lab))
