@@ -38,7 +38,7 @@ def build(board: Board, language: Language, pages_url: str) -> str:
         pages_url: address of our pages, as browsers reach them.
     """
     maker = _Maker(board, language, pages_url.rstrip("/"))
-    text = json.dumps(maker.dashboard().build(), cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(maker.made().build(), cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
     plugins.register_default_plugins()
     again = models.Dashboard.from_json(json.loads(text))
     if json.loads(json.dumps(again, cls=JSONEncoder)) != json.loads(text):
@@ -56,7 +56,7 @@ class _Maker:
     def _url(self, link: Link) -> str:
         return link.url.format(lang=self._language.value, pages=self._pages)
 
-    def dashboard(self) -> dashboard.Dashboard:
+    def made(self) -> dashboard.Dashboard:
         board = self._board
         made = (
             dashboard.Dashboard(self._say(board.title))
@@ -126,9 +126,9 @@ class _Maker:
         if panel.now:
             made = made.time_from("5m").hide_time_override(False)
         if panel.queries[0].is_table:
-            made = made.with_transformation(models.DataTransformerConfig("organize", _in_order(panel)))
+            made = made.with_transformation(models.DataTransformerConfig(id_val="organize", options=_in_order(panel)))
         for column in panel.columns:
-            made = made.override_by_name(column.field, list(self._properties(column, panel.kind)))
+            made = made.override_by_name(column.name, list(self._properties(column, panel.kind)))
         return made
 
     def _kind(self, panel: Panel) -> _AnyPanel:
@@ -208,7 +208,7 @@ class _Maker:
 
 def _in_order(panel: Panel) -> dict[str, Any]:
     """Put the columns in our order: Grafana gives those of tags in a different one each time."""
-    names = ["Time", *(column.field for column in panel.columns)]
+    names = ["Time", *(column.name for column in panel.columns)]
     return {
         "excludeByName": {} if panel.shows_time else {"Time": True},
         "indexByName": {name: index for index, name in enumerate(names)},

@@ -121,7 +121,7 @@ _SCHOOLS = Panel(
     [
         _SCHOOL_COLUMN,
         _HIDDEN,
-        *(column for column in condition_columns() if column.field in ("silent", "never", "online", "off", "unknown")),
+        *(column for column in condition_columns() if column.name in ("silent", "never", "online", "off", "unknown")),
         Column("devices", Words("Tổng số thiết bị", "Devices in all"), width=120),
         Column(
             "lesson_seen_ratio",

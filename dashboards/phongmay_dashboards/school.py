@@ -75,7 +75,7 @@ _ROOMS = Panel(
     [
         Column("name", ROOM, width=200),
         Column("room", ROOM, hidden=True),
-        *(column for column in condition_columns() if column.field in ("silent", "never", "online", "off", "unknown")),
+        *(column for column in condition_columns() if column.name in ("silent", "never", "online", "off", "unknown")),
         Column("devices", Words("Tổng số", "In all")),
         Column(
             "lesson_seen_ratio",

@@ -44,13 +44,14 @@ class Column:
     """A field of an answer as people see it.
 
     Attributes:
+        name: of the field in the answer.
         unit: one of Grafana's units.
         steps: colours of its values.
         words: for texts, what stands for each and in which colour.
         hidden: it only serves links.
     """
 
-    field: str
+    name: str
     title: Words
     unit: str = ""
     steps: Steps = ()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from phongmay_contract.catalogue import Type
 from phongmay_contract.units import Unit
 from phongmay_rules.overview import Condition, DeviceOverview, Lessons, Overview, RoomOverview, SchoolOverview, Sums
+from phongmay_rules.runs import LineRun
 from phongmay_store.register.compliance import State
 from phongmay_store.series.influx_words import tag_text
 
@@ -153,18 +154,25 @@ def lines(found: Overview, verdicts: Mapping[str, Mapping[str, int]], faults: Ma
 
 
 def _school(school: SchoolOverview, verdicts: Mapping[str, int], faults: Mapping[str, int]) -> Fields:
-    test = school.last_test
     return {
         "choice": _choice(school.name, school.id),
         **_sums(school.sums),
         **{f"verdict_{state.value}": verdicts[state.value] for state in State},
         **{fault: faults.get(fault, 0) for fault in FAULTS},
-        "line_tested_s": test and test.at,
-        "line_verdict": test and str(test.verdict),
-        "line_down_bps": test and test.ip_dl,
-        "line_up_bps": test and test.ip_ul,
-        "line_contracted_down_bps": test and test.contracted_dl,
-        "line_contracted_up_bps": test and test.contracted_ul,
+        **_line_test(school.last_test),
+    }
+
+
+def _line_test(test: LineRun | None) -> Fields:
+    if test is None:
+        return {}
+    return {
+        "line_tested_s": test.at,
+        "line_verdict": str(test.verdict),
+        "line_down_bps": test.ip_dl,
+        "line_up_bps": test.ip_ul,
+        "line_contracted_down_bps": test.contracted_dl,
+        "line_contracted_up_bps": test.contracted_ul,
     }
 
 

@@ -244,12 +244,12 @@ class _Look:
         )
 
     def _device(self, place: DevicePlace) -> DeviceOverview:
-        presence, agent, usage = (found.get(place.id) for found in (self._presence, self._agent, self._usage))
+        presence = self._presence.get(place.id)
+        agent, usage, hardware = (found.get(place.id) for found in (self._agent, self._usage, self._hardware))
         hours, interval = self._hours[place.unit_id, place.timetable], interval_of(agent)
         silent = _silence(presence, hours, place.agent_since, interval, self.at)
         size, free = (_number(usage, name) for name in ("system_volume_bytes", "system_volume_free_bytes"))
-        memory, spool = (_number(*pair) for pair in ((self._hardware.get(place.id), "memory_bytes"),
-                                                     (agent, "spool_envelopes")))  # fmt: skip
+        memory, spool = _number(hardware, "memory_bytes"), _number(agent, "spool_envelopes")
         return DeviceOverview(
             place.id,
             place.unit_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -238,7 +239,7 @@ def _district_sums(lab: Any, asked: Any, title: str) -> None:
 
 def _district_schools(lab: Any, asked: Any, title: str) -> None:
     found = asked.district.cells(title, "school")
-    asked_for = {column.field for column in asked.district.answers[title][0].panel.columns} - {"school", "name"}
+    asked_for = {column.name for column in asked.district.answers[title][0].panel.columns} - {"school", "name"}
     same(found, chosen_of(schools(lab), asked_for))
 
 
@@ -275,7 +276,7 @@ def _rooms(lab: Any, asked: Any, title: str) -> None:
     found = asked.school.cells(title, "room")
     rooms = next(one["rooms"] for one in lab.now["overview"]["schools"] if one["unit_id"] == asked.school_id)
     rows = {(room["room_id"] or "-"): present({"name": room["name"] or "-", **sums(room["sums"])}) for room in rooms}
-    asked_for = {column.field for column in asked.school.answers[title][0].panel.columns} - {"room"}
+    asked_for = {column.name for column in asked.school.answers[title][0].panel.columns} - {"room"}
     same(found, chosen_of(rows, asked_for))
 
 
@@ -377,7 +378,7 @@ def _tests(board: str) -> Callable[[Any, Any, str], None]:
     def compare(lab: Any, asked: Any, title: str) -> None:
         own: Asked = getattr(asked, board)
         devices = devices_of(lab, asked.school_id) if board == "school" else [asked.device_id]
-        columns = [column.field for column in own.answers[title][0].panel.columns if column.field != "device"]
+        columns = [column.name for column in own.answers[title][0].panel.columns if column.name != "device"]
         limit = 20 if board == "school" else 50
         wanted: Cells = {}
         for device in devices:
@@ -404,7 +405,7 @@ def _device_now(lab: Any, asked: Any, title: str) -> None:
 def _newest_record(measurement: str, *tags: str) -> Callable[[Any, Any, str], None]:
     def compare(lab: Any, asked: Any, title: str) -> None:
         rows = lab.get(f"/devices/{asked.device_id}/measurements/latest")["items"]
-        asked_for = {column.field for column in asked.device.answers[title][0].panel.columns}
+        asked_for = {column.name for column in asked.device.answers[title][0].panel.columns}
         wanted = {
             (*((row["part"],) if tags else ()), name): one["value"]
             for row in rows
@@ -503,6 +504,10 @@ def test_the_command_checks_every_panel(lab: Any) -> None:
     said = lab.run("dashboards", "check", "--hours", "72", "--device", _an_online_pc(lab))
     assert "every query gives data" in said
     assert len(said.splitlines()) > len(PANELS)
+    done = subprocess.run(
+        lab.command("dashboards", "check", "--hours", "0.001"), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "queries without data" in done.stdout) == (1, True), done.stderr
 
 
 def _an_online_pc(lab: Any) -> str:

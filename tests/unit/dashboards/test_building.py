@@ -117,6 +117,21 @@ def test_every_panel_says_what_it_is_and_lies_beside_the_others(language: Langua
             taken |= cells
 
 
+@pytest.mark.parametrize("language", Language)
+def test_tables_show_their_columns_in_our_order(language: Language) -> None:
+    """Grafana gives columns of tags in any order: each table says its own, and shows the time of events only."""
+    for board, spec in zip(written(language), BOARDS, strict=True):
+        for panel, own in zip(board["panels"], spec.panels, strict=True):
+            if own.queries[0].is_table:
+                (one,) = panel["transformations"]
+                assert one["id"] == "organize"
+                order = one["options"]["indexByName"]
+                assert sorted(order, key=lambda name: order[name]) == ["Time", *(column.name for column in own.columns)]
+                assert one["options"]["excludeByName"] == ({} if own.shows_time else {"Time": True})
+                asked = {*re.findall(r'AS "(\w+)"|"(\w+)"', own.queries[0].query)}
+                assert {*order} - {"Time"} <= {name for pair in asked for name in pair}
+
+
 def test_both_languages_ask_the_same_and_say_it_differently() -> None:
     """A board in English is the Vietnamese one with other words."""
     for vi, en in zip(written(Language.VI), written(Language.EN), strict=True):
