@@ -175,13 +175,18 @@ def overview(
         OperatorError: there is no such unit.
     """
     moment = at or utc_now()
-    organisation = read_organisation(session, moment)
-    root = None if unit is None else find_unit(session, organisation, unit)
-    schools = [
-        school for school in organisation.schools.values() if root is None or root in organisation.ancestry(school.id)
-    ]
+    only = None if unit is None else _schools_of(session, unit, moment)
+    organisation = read_organisation(session, moment, only=only)
+    schools = [school for school in organisation.schools.values() if only is None or school.id in only]
     look = _Look(session, series, schools, moment)
     return Overview(look.at, look.heard_minutes, tuple(look.school(school) for school in schools))
+
+
+def _schools_of(session: Session, unit: str, moment: datetime) -> set[str]:
+    """Give the schools of a unit, without reading what stands in any."""
+    organisation = read_organisation(session, moment, only=())
+    root = find_unit(session, organisation, unit)
+    return {school for school in organisation.schools if root in organisation.ancestry(school)}
 
 
 def sums_of(devices: Sequence[DeviceOverview]) -> Sums:
@@ -215,11 +220,15 @@ class _Look:
         self._agent = _newest(series.latest("agent", ids))
         self._usage = _newest(series.latest("usage", ids))
         self._hardware = _newest(series.latest("hardware", ids))
-        self._rooms = {room.id: room.name for room in session.scalars(Room.at(moment))}
-        seats = {seat.id: seat.label for seat in session.scalars(Seat.at(moment))}
+        places = [school.id for school in schools]
+        rooms, devices = Room.at(moment).where(Room.school_id.in_(places)), Device.at(moment)
+        self._rooms = {room.id: room.name for room in session.scalars(rooms)}
+        seats = {
+            seat.id: seat.label for seat in session.scalars(Seat.at(moment).where(Seat.room_id.in_([*self._rooms])))
+        }
         self._labels = {
             device.id: " · ".join(filter(None, (device.code, seats.get(device.seat_id or "", ""))))
-            for device in session.scalars(Device.at(moment))
+            for device in session.scalars(devices.where(Device.school_id.in_(places)))
         }
         listening = series.listening(day_start(local_day(self.at)) - 3600, self.at)
         self.heard_minutes = _minutes(listening, self.at - 3600, self.at)
