@@ -25,6 +25,7 @@ from phongmay_agent.main import build_parser as agent_parser
 from phongmay_agent.settings import AgentSettings
 from phongmay_contract.catalogue import MEASUREMENTS, Quantity
 from phongmay_contract.topics import DOWN_KINDS, ENVELOPE_KINDS, ROOT, Kind
+from phongmay_dashboards.status_series import STATUS
 from phongmay_rules.facts.catalogue import BEHIND, FACTS, SPANS
 from phongmay_rules.loader import load_packs
 from phongmay_rules.model import NumberFrom
@@ -291,6 +292,18 @@ def declarable() -> str:
     return _table(["item", "about", "unit", "believed"], rows)
 
 
+def status_series() -> str:
+    """Every status series that the boards show: tags, fields, units."""
+    pieces = []
+    for kind in STATUS.values():
+        tags = ", ".join(f"`{tag}`" for tag in kind.tags) or "none"
+        rows = [(f"`{field.name}`", field.unit, field.type, field.about) for field in kind.fields]
+        pieces.append(
+            f"### `{kind.name}`\n\n{kind.about} Tags: {tags}.\n\n" + _table(("field", "unit", "type", "about"), rows)
+        )
+    return "\n".join(pieces)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "measurements": measurements,
@@ -304,6 +317,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "rules": rule_table,
     "facts": facts,
     "declarable": declarable,
+    "status-series": status_series,
     "thresholds-en": thresholds_en,
     "thresholds-vi": thresholds_vi,
 }

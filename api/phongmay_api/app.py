@@ -34,6 +34,7 @@ from phongmay_api.headers import SecurityHeaders
 from phongmay_api.measurements.router import router as measurements
 from phongmay_api.organisation.calendar import router as calendar
 from phongmay_api.organisation.router import router as organisation
+from phongmay_api.overview.router import router as overview
 from phongmay_api.pages.calendar_router import router as calendar_pages
 from phongmay_api.pages.campaigns_router import router as campaign_pages
 from phongmay_api.pages.clauses_router import router as clause_pages
@@ -64,6 +65,7 @@ _ROUTERS = (
     calendars,
     devices,
     measurements,
+    overview,
     rules,
     verdicts,
     past,

@@ -10,6 +10,7 @@ from phongmay_bandwidth.settings import BandwidthSettings
 from phongmay_campaigns.settings import CampaignSettings
 from phongmay_collector.settings import BrokerSettings, CollectorSettings
 from phongmay_contract.settings import read_settings, section
+from phongmay_dashboards.settings import DashboardSettings
 from phongmay_rules.settings import RulesSettings
 from phongmay_store.settings import StoreSettings
 
@@ -31,6 +32,7 @@ class ServerSettings:
     )
     rules: RulesSettings = section(RulesSettings, about="The rules engine.")
     api: ApiSettings = section(ApiSettings, about="The API and the pages.")
+    dashboards: DashboardSettings = section(DashboardSettings, about="The boards for Grafana.")
 
 
 def load(path: Path) -> ServerSettings:

@@ -40,6 +40,7 @@ FREE = {
     "name": "style.css",
     "rule_id": "TB-01",
     "measurement": "usage",
+    "quantity": "cpu_busy_ratio",
     "kind": "device",
     "item": "ram",
     "parameter": "ram_min",

@@ -106,7 +106,11 @@ def _ports(settings: ServerSettings) -> Iterator[tuple[str, int]]:
         port = port_of(replace(settings.collector, number=number))
         if port:
             yield f"collector {number}", port
-    for name, port in (("rules", settings.rules.metrics_port), ("api", settings.api.metrics_port)):
+    for name, port in (
+        ("rules", settings.rules.metrics_port),
+        ("api", settings.api.metrics_port),
+        ("dashboards", settings.dashboards.metrics_port),
+    ):
         if port:
             yield name, port
 

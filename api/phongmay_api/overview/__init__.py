@@ -1,0 +1,1 @@
+"""How devices, rooms and schools stand at this moment."""
