@@ -89,6 +89,13 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreError(self._complaint("read", str(error))) from error
 
+    def stream(self, sql: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """Read row by row: many large values need no memory for all of them."""
+        try:
+            yield from self.connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise StoreError(self._complaint("read", str(error))) from error
+
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """Give a transaction; the write lock is taken at once, so nothing can fail half-way because of another."""

@@ -42,6 +42,8 @@ from phongmay_store.series.state import HOUR_S, State
 
 _KEYS = len(sqlite_schema.KEY_COLUMNS)
 DEFAULT_RAW_DAYS = 14
+_MAPPED_BYTES = 256 * 1024 * 1024
+"""Of the main file, that a reader maps instead of copying: a month of minute masks in half the time."""
 
 
 class SqliteSeries:
@@ -100,6 +102,7 @@ class SqliteSeries:
         try:
             uri = path.resolve().as_uri() + "?mode=ro"
             connection = sqlite3.connect(uri, uri=True, timeout=15, isolation_level=None, check_same_thread=False)
+            connection.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
             if not sqlite_schema.has_table(connection, "series_stored") or is_old(connection):
                 raise StoreError(
                     f"store.series_path {path}: is no series store yet; start 'phongmay collector run' first"
@@ -190,7 +193,7 @@ class SqliteSeries:
         names = self._columns(None, name, measurement)
         where, values = self._chosen("device", devices)
         rows = self._main.rows(f"SELECT {_listed(names)} FROM {name}{where} ORDER BY device, part", values)
-        return (_row(measurement, names, row) for row in rows)
+        return _made(measurement, names, rows)
 
     def newer(self, measurement: str, since: float) -> set[str]:
         """Give the devices whose newest row of a measurement is about a time after `since`."""
@@ -227,7 +230,7 @@ class SqliteSeries:
                 values += after
             sql, values = f"{sql} ORDER BY at, part LIMIT ?", [*values, limit - len(found)]
             rows = self._main.rows(sql, values) if day is None else self._days.rows(day, sql, values)
-            found += (_row(measurement, names, row) for row in rows)
+            found += _made(measurement, names, rows)
         return found
 
     def _parts(self, measurement: str, device: str) -> list[str]:
@@ -268,7 +271,7 @@ class SqliteSeries:
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""
-        return sqlite_weeks.minutes_within(self._main, self._state, wanted, devices)
+        return sqlite_weeks.minutes_within(self._main, wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------
 
@@ -356,15 +359,19 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _row(measurement: str, names: Sequence[str], raw: tuple[Any, ...]) -> Row:
-    device, part, at, basis, sender, run, seq = raw[:_KEYS]
-    by_name = MEASUREMENTS[measurement].by_name
-    values = {
-        name: bool(value) if by_name[name].type is Type.BOOL else value
-        for name, value in zip(names[_KEYS:], raw[_KEYS:], strict=True)
-        if value is not None
-    }
-    return Row(device, part, at, TimeBasis(basis), values, EnvelopeId(sender, run, seq))
+def _made(measurement: str, names: Sequence[str], found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    """Make rows of what was found under these columns."""
+    by_name, quantities = MEASUREMENTS[measurement].by_name, names[_KEYS:]
+    flags = [name for name in quantities if by_name[name].type is Type.BOOL]
+    for device, part, at, basis, sender, run, seq, *cells in found:
+        values = {name: value for name, value in zip(quantities, cells, strict=True) if value is not None}
+        for name in flags:
+            if name in values:
+                values[name] = bool(values[name])
+        yield Row(device, part, at, _BASES[basis], values, EnvelopeId(sender, run, seq))
+
+
+_BASES = {basis.value: basis for basis in TimeBasis}
 
 
 _LATEST: dict[tuple[str, int], str] = {}
