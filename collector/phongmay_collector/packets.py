@@ -20,7 +20,7 @@ _PROPERTY_BYTES = {
     0x11: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x24: 1, 0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1, 0x17: 1, 0x19: 1,
 }  # fmt: skip
 _AT_QOS_1, _SHORT = 0x32, 4
-"""First byte of a PUBLISH at QoS 1 that is neither retained nor sent again; bytes of the shortest one that is read fast."""
+"""First byte of a PUBLISH at QoS 1, neither retained nor sent again; bytes of a packet too short for the fast way."""
 _tuple = tuple.__new__
 _PROPERTY_TEXTS = {0x12: 1, 0x15: 1, 0x16: 1, 0x1A: 1, 0x1C: 1, 0x1F: 1, 0x26: 2}
 

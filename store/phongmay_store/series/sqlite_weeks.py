@@ -148,14 +148,13 @@ def minutes_within(
             numbers = [asked.cut(value) if value else b"" for value in (seen, not_reached, unreachable)]
             saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
             _add(other, device, (saw, saw ^ lacks, lost), asked.mask)
-    for device, hour, saw, reached, lost in recent:
+    for device, hour, *masks in recent:
         if both and (device, hour) in both:  # a minute that stands in both counts once
-            had = both[device, hour]
-            saw, reached, lost = saw & ~had[0], reached & ~had[1], lost & ~had[2]
-        if saw == reached and not lost:
-            whole[device] = get(device, 0) + (saw & wanted.get(hour, 0)).bit_count()
+            masks = [mask & ~had for mask, had in zip(masks, both[device, hour], strict=True)]  # noqa: PLW2901
+        if masks[0] == masks[1] and not masks[2]:
+            whole[device] = get(device, 0) + (masks[0] & wanted.get(hour, 0)).bit_count()
         else:
-            _add(other, device, (saw, reached, lost), wanted.get(hour, 0))
+            _add(other, device, masks, wanted.get(hour, 0))
     counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
     for device, sums in other.items():
         number = whole.get(device, 0)

@@ -144,7 +144,7 @@ class State:
             ):
                 self._blocks[sender, run, block] = bits
         known = self._blocks
-        return any([known[key] & bits for key, bits in blocks.items()])
+        return any(known[key] & bits for key, bits in blocks.items())
 
     def kept(self, fresh: Fresh) -> None:
         """Remember what a transaction with `keep` in it has stored; to be told only when it was committed."""
@@ -215,9 +215,7 @@ class State:
 
     # ---- after the points --------------------------------------------------------------------------------------------
 
-    def keep(
-        self, writing: Writing, fresh: Fresh, presence: Sequence[Presence], dead: Sequence[DeadLetter]
-    ) -> None:
+    def keep(self, writing: Writing, fresh: Fresh, presence: Sequence[Presence], dead: Sequence[DeadLetter]) -> None:
         """Keep what follows from arrivals whose points are written, inside a transaction."""
         if fresh.arrivals:
             self._keep_identities(writing, fresh)
