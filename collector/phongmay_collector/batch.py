@@ -12,15 +12,17 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from phongmay_collector.clocks import PROMPT_S, Clocks
+from phongmay_collector.clocks import BELIEVABLE_FUTURE_S, OLDEST_S, PROMPT_S, Clocks
 from phongmay_collector.identity import IdentityWatch
 from phongmay_collector.intake import Accepted, Heard, Outcome, Refused
 from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
 from phongmay_contract.envelope import LOST, ONLINE, Status
-from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter
+from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
 
 _NO_RUN = ("", "")
+_LIVE = TimeBasis.LIVE
+_tuple = tuple.__new__
 
 
 class Taken(NamedTuple):
@@ -36,6 +38,7 @@ class Batch(Struct):
     Attributes:
         taken: what it was made of; to be acknowledged to the broker.
         arrivals, presence, dead: to be written.
+        odd: those of the arrivals that had unknown names or impossible values.
         refused: identities for which the receipt says so, with the reason.
         conflicts: device to sentence, for identities that two machines hold.
     """
@@ -44,6 +47,7 @@ class Batch(Struct):
     arrivals: list[Arrival] = field(default_factory=list)
     presence: list[Presence] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    odd: list[Arrival] = field(default_factory=list)
     refused: list[tuple[EnvelopeId, str]] = field(default_factory=list)
     conflicts: dict[str, str] = field(default_factory=dict)
 
@@ -63,6 +67,43 @@ class Batcher:
         Raises:
             StoreError: the store does not answer; try the same messages again later.
         """
+        return self._plain(taken) or self._whole(taken)
+
+    def _plain(self, taken: Sequence[Taken]) -> Batch | None:
+        """Make the usual batch in one go: nothing but envelopes without a fault, of runs that are known to be current.
+
+        Gives None for any other, and has then changed nothing. It says what `_whole` would say.
+        """
+        batch = Batch(taken)
+        add, offset_of, newest_of = batch.arrivals.append, self._clocks.offset_of, self._identities.newest
+        seen: dict[str, float] = {}
+        last = seen.get
+        for message, outcomes in taken:
+            received = message.received
+            oldest, latest = received - OLDEST_S, received + BELIEVABLE_FUTURE_S
+            for outcome in outcomes:
+                if type(outcome) is not Accepted or outcome.unknown or outcome.out_of_range:
+                    return None
+                envelope = outcome.envelope
+                _, sender, run, _, (_, mono), _, _ = envelope
+                offset = offset_of((sender, run))
+                if offset is None:
+                    return None
+                at = offset + mono
+                if not oldest <= at <= latest:
+                    return None
+                if outcome.live:
+                    if newest_of(sender) != run:
+                        return None
+                    if at > last(sender, 0.0):
+                        seen[sender] = at
+                add(_tuple(Arrival, (envelope, at, _LIVE, received, (), (), outcome.prepared)))
+        if not self._presence.all_alive(seen):
+            return None
+        batch.presence = self._presence.take_changes()
+        return batch
+
+    def _whole(self, taken: Sequence[Taken]) -> Batch:
         newest = self._identities.newest
         pairs: list[tuple[Inbound, Outcome, tuple[str, str]]] = []
         runs: set[tuple[str, str]] = set()
@@ -149,7 +190,12 @@ class Batcher:
         envelope, received = accepted.envelope, message.received
         sender, run = key
         at, basis = self._clocks.time_of(key, envelope.measured, received)
-        batch.arrivals.append(Arrival(envelope, at, basis, received, accepted.unknown, accepted.out_of_range))
+        arrival = Arrival(
+            envelope, at, basis, received, accepted.unknown, accepted.out_of_range, accepted.prepared
+        )  # fmt: skip
+        batch.arrivals.append(arrival)
+        if accepted.unknown or accepted.out_of_range:
+            batch.odd.append(arrival)
         if accepted.live:
             self._presence.alive(sender, run, accepted.session, at, envelope.agent)
         if speaks:

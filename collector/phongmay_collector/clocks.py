@@ -55,6 +55,11 @@ class Clocks:
             elif (stored := self._look_up(*key)) is not None:
                 self._remember(key, stored.offset)
 
+    @property
+    def offset_of(self) -> Callable[[tuple[str, str]], float | None]:
+        """Give the function that gives the settled offset of a (device, run), as far as it was loaded or learnt."""
+        return self._settled.get
+
     def know(self, runs: set[tuple[str, str]]) -> bool:
         """Tell whether the offsets of all these runs are settled."""
         return runs <= self._settled.keys()

@@ -9,6 +9,7 @@ neither retained nor stored already, because a broker may deliver old ones again
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select
@@ -36,9 +37,10 @@ class IdentityWatch:
         self._holders: dict[str, _Holders] = {}
         self._newest: dict[str, str] = {}
 
-    def newest(self, device: str) -> str | None:
-        """Give the newest run of a device; None when none was heard since the collector started."""
-        return self._newest.get(device)
+    @property
+    def newest(self) -> Callable[[str], str | None]:
+        """Give the function that gives the newest run of a device; None when none was heard since the start."""
+        return self._newest.get
 
     def born(self, device: str, run: str, session: str) -> str | None:
         """Note a birth; gives a sentence when the run is one that another run had followed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -65,11 +65,16 @@ __all__ = ["Accepted", "Heard", "Intake", "Outcome", "Refused", "read"]
 
 
 class Intake:
-    """Reads messages, the flawless ones fast."""
+    """Reads messages, the flawless ones fast.
 
-    def __init__(self, directory: Directory) -> None:
+    Args:
+        directory: which devices there are.
+        prepare: of the store (`SeriesWriter.prepare`), when what is read is to be stored.
+    """
+
+    def __init__(self, directory: Directory, prepare: Callable[[Envelope], object] | None = None) -> None:
         self._directory = directory
-        self._reader = Reader()
+        self._reader = Reader(prepare)
         self._topics: dict[str, Topic] = {}
 
     def read(self, topic: str, payload: bytes) -> list[Outcome]:

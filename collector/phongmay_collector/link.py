@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from phongmay_collector import packets
 from phongmay_collector.log import Availability, event
-from phongmay_collector.packets import V5, V311, Packet, PacketError
+from phongmay_collector.packets import V5, V311, Packet, PacketError, Published
 from phongmay_contract.errors import OperatorError
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -144,7 +144,7 @@ class Link:
                     self._closed()
                     break
                 self._last_in = time.monotonic()
-                found, self._in = packets.split(self._in + data if self._in else data)
+                found, self._in = packets.scan(self._version, self._in + data if self._in else data)
                 self._take(found, messages, waited)
                 if len(data) < _RECEIVE_BYTES:
                     break
@@ -194,7 +194,7 @@ class Link:
         """Tell the broker that messages are dealt with; those of an earlier connection are left out."""
         if self.connected:
             mine = self.connection
-            self._send(b"".join([packets.puback(m.packet) for m in messages if m.connection == mine and m.qos]))
+            self._send(packets.pubacks([m.packet for m in messages if m.connection == mine and m.qos]))
 
     def publish(self, topic: str, payload: bytes) -> Sending | None:
         """Send a message at QoS 1, not more at once than the broker takes; None without a connection.
@@ -241,18 +241,22 @@ class Link:
         return self._packet
 
     def _take(
-        self, found: list[Packet], messages: list[Inbound], waited: Callable[[int, float], float]
-    ) -> None:  # fmt: skip
+        self,
+        found: list[Published | Packet],
+        messages: list[Inbound],
+        waited: Callable[[int, float], float],
+    ) -> None:
         arrived, received = self._last_in, time.time()
-        bound = waited(self.connection, arrived)
-        for kind, flags, rest in found:
-            if kind == packets.PUBLISH:
-                packet, qos, retained, raw, payload = packets.read_publish(self._version, flags, rest)
-                topic = self._topics.get(raw) or self._topic(raw)
-                messages.append(
-                    Inbound(self.user, self.connection, packet, qos, topic, payload, retained, received, arrived, bound)
-                )
-            elif kind == packets.PUBACK:
+        user, connection, known, add = self.user, self.connection, self._topics.get, messages.append
+        bound = waited(connection, arrived)
+        for one in found:
+            if isinstance(one, Published):
+                packet, qos, retained, raw, payload = one
+                topic = known(raw) or self._topic(raw)
+                add(Inbound(user, connection, packet, qos, topic, payload, retained, received, arrived, bound))
+                continue
+            kind, _, rest = one
+            if kind == packets.PUBACK:
                 sending = self._unanswered.pop(int.from_bytes(rest[:2], "big"), None)
                 if sending is not None:
                     sending.answered = True

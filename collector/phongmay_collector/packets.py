@@ -7,6 +7,8 @@ PacketError, and the connection ends. Why not a library: ADR 9 (measured).
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -17,6 +19,9 @@ _SESSION_EXPIRY, _RECEIVE_MAXIMUM = 0x11, 0x21
 _PROPERTY_BYTES = {
     0x11: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x24: 1, 0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1, 0x17: 1, 0x19: 1,
 }  # fmt: skip
+_AT_QOS_1, _SHORT = 0x32, 4
+"""First byte of a PUBLISH at QoS 1, neither retained nor sent again; bytes of a packet too short for the fast way."""
+_tuple = tuple.__new__
 _PROPERTY_TEXTS = {0x12: 1, 0x15: 1, 0x16: 1, 0x1A: 1, 0x1C: 1, 0x1F: 1, 0x26: 2}
 
 
@@ -82,9 +87,12 @@ def publish(version: int, topic: str, payload: bytes, packet: int = 0) -> bytes:
     return frame(0x32 if packet else 0x30, rest + payload)
 
 
-def puback(packet: int) -> bytes:
-    """Give a PUBACK; its short form is the same in both versions."""
-    return b"\x40\x02" + packet.to_bytes(2, "big")
+def pubacks(ids: Iterable[int]) -> bytes:
+    """Give a PUBACK for each packet id; the short form is the same in both versions."""
+    words = array("I", [0x40020000 | packet for packet in ids])
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
 
 
 def text(value: str) -> bytes:
@@ -103,22 +111,25 @@ def frame(first: int, rest: bytes) -> bytes:
             return bytes(head) + rest
 
 
-def split(data: bytes) -> tuple[list[Packet], bytes]:
-    """Split bytes into whole packets and what is left of one that has not come in full.
+def scan(version: int, data: bytes) -> tuple[list[Published | Packet], bytes]:
+    """Cut bytes into what came, in its order, and what is left of a packet that has not come in full.
+
+    A PUBLISH is read in the same go: it is cut out once, not as a packet first and as a message then.
 
     Raises:
-        PacketError: a length that MQTT does not have.
+        PacketError: a length that MQTT does not have, or a PUBLISH that cannot be.
     """
-    packets: list[Packet] = []
-    at, end = 0, len(data)
+    found: list[Published | Packet] = []
+    add, at, end = found.append, 0, len(data)
+    properties = 1 if version == V5 else 0  # bytes that say that there are none
     while end - at >= 2:
-        length, begin = data[at + 1], at + 2
+        first, length, begin = data[at], data[at + 1], at + 2
         if length > 127:
             length &= 127
             shift = 7
             while True:
                 if begin >= end:
-                    return packets, data[at:]
+                    return found, data[at:]
                 if shift > 21:
                     raise PacketError("a packet's length has more than four bytes")
                 more = data[begin]
@@ -130,10 +141,20 @@ def split(data: bytes) -> tuple[list[Packet], bytes]:
         stop = begin + length
         if stop > end:
             break
-        first = data[at]
-        packets.append(Packet(first >> 4, first & 15, data[begin:stop]))
+        if first == _AT_QOS_1 and length > _SHORT:  # nearly every packet; the rest is read by the book
+            middle = begin + 2 + (data[begin] << 8 | data[begin + 1])
+            body = middle + 2 + properties
+            if body <= stop and not (properties and data[body - 1]):
+                packet = data[middle] << 8 | data[middle + 1]
+                add(_tuple(Published, (packet, 1, False, data[begin + 2 : middle], data[body:stop])))
+                at = stop
+                continue
+        if first >> 4 == PUBLISH:
+            add(read_publish(version, first & 15, data[begin:stop]))
+        else:
+            add(Packet(first >> 4, first & 15, data[begin:stop]))
         at = stop
-    return packets, data[at:]
+    return found, data[at:]
 
 
 def read_publish(version: int, flags: int, rest: bytes) -> Published:

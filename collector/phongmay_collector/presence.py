@@ -9,7 +9,7 @@ session is an old one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from phongmay_contract.envelope import ONLINE, Status
 from phongmay_store.series.interface import Presence, TimeBasis
@@ -66,6 +66,15 @@ class PresenceBook:
             self._set(Presence(device, ONLINE, session, run, at, at, agent))
         elif at > self._seen.get(device, current.last_seen):
             self._seen[device] = at
+
+    def all_alive(self, seen: Mapping[str, float]) -> bool:
+        """Take many signs of life at once: device to true time; False, and nothing is taken, when one is unknown."""
+        if not seen.keys() <= self._by_device.keys():
+            return False
+        for device, at in seen.items():
+            if at > self._seen.get(device, self._by_device[device].last_seen):
+                self._seen[device] = at
+        return True
 
     def take_changes(self) -> list[Presence]:
         """Give what changed since the last call."""

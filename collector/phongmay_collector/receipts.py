@@ -13,36 +13,45 @@ from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_store.series.interface import EnvelopeId
 
+Identity = tuple[str, str, int]
+"""Sender, run and sequence number, as in an EnvelopeId."""
 _ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","at":%.3f,"runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
 """A receipt of one run with one range, which nearly all are; a test compares it with what the contract encodes."""
 
 
-def coalesce(stored: Iterable[EnvelopeId], refused: Iterable[tuple[EnvelopeId, str]]) -> dict[str, bytes]:
+def coalesce(stored: Iterable[Identity], refused: Iterable[tuple[EnvelopeId, str]]) -> dict[str, bytes]:
     """Give one receipt message for each device."""
-    seqs: dict[str, dict[str, set[int]]] = {}
-    reasons: dict[str, dict[str, dict[int, str]]] = {}
+    seqs: dict[tuple[str, str], list[int]] = {}
+    get = seqs.get
     for sender, run, seq in stored:
-        runs = seqs.get(sender)
-        if runs is None:
-            seqs[sender] = {run: {seq}}
-        elif run in runs:
-            runs[run].add(seq)
+        numbers = get((sender, run))
+        if numbers is None:
+            seqs[sender, run] = [seq]
         else:
-            runs[run] = {seq}
+            numbers.append(seq)
+    now = time.time()
+    told: dict[str, bytes] = {}
+    several: dict[str, dict[str, list[int]]] = {}  # devices whose receipt is not of one run and one range
+    reasons: dict[str, dict[str, dict[int, str]]] = {}
     for (sender, run, seq), reason in refused:
         reasons.setdefault(sender, {}).setdefault(run, {})[seq] = reason
-    now = time.time()
-    return {
-        sender: _encode(seqs.get(sender, {}), reasons.get(sender, {}), now) for sender in seqs.keys() | reasons.keys()
-    }
-
-
-def _encode(stored: dict[str, set[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
-    if not refused and len(stored) == 1:
-        ((run, numbers),) = stored.items()
+        several[sender] = {}
+    for (sender, run), numbers in seqs.items():
+        if sender in told:
+            del told[sender]
+            several[sender] = {}
         first, last = min(numbers), max(numbers)
-        if last - first + 1 == len(numbers):
-            return (_ONE % (now, run, first, last)).encode()
+        if sender not in several and last - first + 1 == len(numbers) == len(set(numbers)):
+            told[sender] = (_ONE % (now, run, first, last)).encode()
+        else:
+            several[sender] = {}
+    for (sender, run), numbers in seqs.items() if several else ():
+        if sender in several:
+            several[sender][run] = numbers
+    return told | {sender: _encode(runs, reasons.get(sender, {}), now) for sender, runs in several.items()}
+
+
+def _encode(stored: dict[str, list[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
     return encode_receipt(
         [
             Receipt(run, tuple(ranges(stored.get(run, ()))), tuple(sorted(refused.get(run, {}).items())))

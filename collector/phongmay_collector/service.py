@@ -104,7 +104,7 @@ class Collector:
         self._queues: dict[str, deque[Inbound]] = {member.live_user: deque(), member.past_user: deque()}
         self._most_waiting = {member.live_user: in_flight, member.past_user: _PAST_IN_FLIGHT}
         self._throttle = Throttle(settings.device_messages_per_minute)
-        self._intake = Intake(self._directory)
+        self._intake = Intake(self._directory, series.prepare)
         queue_path = Path(settings.queue_path or broker.directory / "queue.db")
         queue_path = queue_path.with_stem(queue_path.stem + member.suffix)
         self._disk_queue = DiskQueue(queue_path, settings.queue_mib * 1024 * 1024)
@@ -231,8 +231,9 @@ class Collector:
         if link is self._past:
             for message in messages:  # the living only bring markers; the past has waited anyhow
                 message.waited = float("inf")
-        unread = []
-        for message in messages:
+        unread: list[Inbound] = []
+
+        def look_at(message: Inbound) -> None:
             topic = message.topic
             if topic == self.member.marker:
                 self._hear_marker(message)
@@ -244,6 +245,8 @@ class Collector:
                 waiting.append(message)
             else:
                 unread.append(message)
+
+        self._throttle.sift(messages, now, waiting.append, look_at)
         if unread:
             link.acknowledge(unread)
 
@@ -355,7 +358,8 @@ class Collector:
         while self._done:
             done = self._done.popleft()
             for link in (self._live, self._past):
-                mine = [message for message in done.acknowledge if message.user == link.user]
+                user = link.user
+                mine = [message for message in done.acknowledge if message.user == user]
                 if mine:
                     link.acknowledge(mine)
             self._live.tell((topics.build(device, Kind.RECEIPT), text) for device, text in done.receipts.items())
@@ -373,7 +377,7 @@ class Collector:
         self.counts["dead_letters"] += len(batch.dead)
         for letter in batch.dead:
             event("dead_letter", reason=letter.reason, topic=letter.topic, detail=letter.detail)
-        for arrival in batch.arrivals:
+        for arrival in batch.odd:
             if arrival.out_of_range:
                 self.counts["out_of_range"] += len(arrival.out_of_range)
             if arrival.unknown:

@@ -8,7 +8,9 @@ limit is far above what an agent sends after days without a collector.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 
+from phongmay_collector.link import Inbound
 from phongmay_collector.log import event
 
 WINDOW_S = 60.0
@@ -41,10 +43,7 @@ class Throttle:
             topic: of the message.
             now: monotonic time.
         """
-        if now >= self._until:
-            self._counts.clear()
-            self._loud = {topic: at for topic, at in self._loud.items() if now - at < 2 * WINDOW_S}
-            self._until = now + WINDOW_S
+        self._turn(now)
         count = self._counts[topic] = self._counts.get(topic, 0) + 1
         if count <= self._limit:
             return True
@@ -56,6 +55,36 @@ class Throttle:
         if len(self.dropped) > 2 * _REMEMBERED:
             self.dropped = Counter(dict(self.dropped.most_common(_REMEMBERED)))
         return False
+
+    def sift(
+        self,
+        messages: Iterable[Inbound],
+        now: float,
+        known: Callable[[Inbound], None],
+        other: Callable[[Inbound], None],
+    ) -> None:
+        """Give messages of topics that are below the limit to `known`, all others, and new topics, to `other`.
+
+        Their order stays. What `other` gets is counted only when it asks `allows`.
+        """
+        self._turn(now)
+        counts, limit = self._counts, self._limit
+        get = counts.get
+        for message in messages:
+            topic = message.topic
+            count = get(topic, limit)
+            if count < limit:
+                counts[topic] = count + 1
+                known(message)
+            else:
+                other(message)
+
+    def _turn(self, now: float) -> None:
+        """Begin a new window when the last is over."""
+        if now >= self._until:
+            self._counts.clear()
+            self._loud = {topic: at for topic, at in self._loud.items() if now - at < 2 * WINDOW_S}
+            self._until = now + WINDOW_S
 
     def loud(self, now: float) -> list[str]:
         """Give the topics that were over the limit within the last two windows."""

@@ -27,7 +27,7 @@ from phongmay_contract.envelope import encode_stored
 from phongmay_contract.errors import Reason
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError, StoreRefused
-from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, SeriesWriter
+from phongmay_store.series.interface import Arrival, DeadLetter, SeriesWriter
 
 RETRY_S = 1.0
 """Between tries of a store that is away."""
@@ -211,7 +211,7 @@ class Writer:
         self._disk.back(time.monotonic())
         if self._stuck is not None and self._stuck.taken is work:
             self._stuck_last = last
-        stored = [one.id for taken in work for one in taken.outcomes if isinstance(one, Accepted)]
+        stored = [one.envelope[1:4] for taken in work for one in taken.outcomes if isinstance(one, Accepted)]
         self._finish(work)
         self._done(Done([one.message for one in work], receipts.coalesce(stored, ())))
 
@@ -244,7 +244,7 @@ class Writer:
 
     def _settled(self, batch: Batch, acknowledge: list[Inbound], *, told: bool) -> None:
         """Tell that a batch stands; `told` when those that it stores had their receipts before."""
-        stored: list[EnvelopeId] = [] if told else [arrival.id for arrival in batch.arrivals]
+        stored = [] if told else [envelope[1:4] for envelope, *_ in batch.arrivals]
         self._done(Done(acknowledge, receipts.coalesce(stored, batch.refused), batch))
 
     # ---- the store ---------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Writer:
         figures.away = ""
         figures.written_at = time.time()
         figures.write_s = now - start
-        figures.lag_s = figures.written_at - min(one.message.received for one in batch.taken)
+        figures.lag_s = figures.written_at - min([message.received for message, _ in batch.taken])
         figures.lag_max_s = max(figures.lag_max_s, figures.lag_s)
 
     def _write_apart(self, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import Any, Protocol
@@ -55,6 +55,10 @@ class Database(Protocol):
         """Give a transaction that is committed at the end of the block, or undone by any exception."""
         ...
 
+    def version(self) -> Hashable:
+        """Give what changes whenever somebody else commits; None where the database does not tell."""
+        ...
+
     def among(self, column: str, wanted: Collection[str]) -> tuple[str, Any]:
         """Give a condition that a column is one of these texts, and the one value that it takes."""
         ...
@@ -85,6 +89,13 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreError(self._complaint("read", str(error))) from error
 
+    def stream(self, sql: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """Read row by row: many large values need no memory for all of them."""
+        try:
+            yield from self.connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise StoreError(self._complaint("read", str(error))) from error
+
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """Give a transaction; the write lock is taken at once, so nothing can fail half-way because of another."""
@@ -99,6 +110,10 @@ class SqliteFile:
                 raise
         except sqlite3.Error as error:
             raise StoreError(self._complaint("written", str(error))) from error
+
+    def version(self) -> Hashable:
+        """Give SQLite's own number: it stays through commits of this connection and changes with any other's."""
+        return int(self.rows("PRAGMA data_version")[0][0])
 
     def among(self, column: str, wanted: Collection[str]) -> tuple[str, Any]:
         """Give a condition; the texts travel as one JSON text, so their number has no limit."""
@@ -157,6 +172,14 @@ class RegisterDatabase:
         """Give a transaction."""
         with self._told("written"), self._engine.begin() as connection:
             yield self._writing(connection)
+
+    def version(self) -> Hashable:
+        """Give SQLite's number with the connection that it belongs to: our own commits by another one count too."""
+        if not self._is_sqlite:
+            return None
+        with self._told("read"), self._engine.connect() as connection:
+            number = self._writing(connection).rows("PRAGMA data_version")[0][0]
+            return id(connection.connection.dbapi_connection), number
 
     def among(self, column: str, wanted: Collection[str]) -> tuple[str, Any]:
         """Give a condition; the texts travel as one value, so their number has no limit."""

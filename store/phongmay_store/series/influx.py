@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
+from phongmay_contract.envelope import Envelope
 from phongmay_store.register.engine import open_register
 from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
@@ -27,6 +28,7 @@ from phongmay_store.series.influx_words import (
     encode,
     literal,
     name,
+    prepare,
     row_of,
     tag_back,
     tag_filter,
@@ -89,6 +91,10 @@ class InfluxSeries:
         """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
         return self._state.settle(offsets, time.time())
 
+    def prepare(self, envelope: Envelope) -> object:
+        """Write an envelope as lines but for their time."""
+        return prepare(envelope)
+
     def write(
         self,
         arrivals: Sequence[Arrival],
@@ -102,14 +108,15 @@ class InfluxSeries:
             StoreError: nothing was promised; the same may be written again.
         """
         self.settle(offsets)
-        fresh = self._state.fresh(arrivals) if arrivals else []
-        if fresh:
-            lines = encode(fresh, raw_from(fresh[-1].received, self._raw_days))
+        fresh = self._state.fresh(arrivals)
+        if fresh.arrivals:
+            lines = encode(fresh.arrivals, raw_from(fresh.arrivals[-1].received, self._raw_days))
             self._server.write(self._raw, lines.raw)
             self._server.write(self._kept, lines.kept)
-        if fresh or presence or dead:
+        if fresh.arrivals or presence or dead:
             with self._state.database.writing() as writing:
                 self._state.keep(writing, fresh, presence, dead)
+            self._state.kept(fresh)
 
     def listened(self, times: Iterable[float]) -> None:
         """Keep that a collector could hear in the minutes of these true times."""

@@ -39,7 +39,11 @@ class EnvelopeId(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A checked envelope with the time that the collector gives it."""
+    """A checked envelope with the time that the collector gives it.
+
+    Attributes:
+        prepared: what `SeriesWriter.prepare` of the store to which it goes made of the envelope; None = nothing yet.
+    """
 
     envelope: Envelope
     at: float
@@ -47,6 +51,7 @@ class Arrival(NamedTuple):
     received: float
     unknown: tuple[str, ...] = ()
     out_of_range: tuple[str, ...] = ()
+    prepared: object = None
 
     @property
     def id(self) -> EnvelopeId:
@@ -252,6 +257,10 @@ class SeriesWriter(SeriesReader, Protocol):
         Called before envelopes are timed by them, so that a repeat after a crash, or one that another collector gets,
         lands on the same instant.
         """
+        ...
+
+    def prepare(self, envelope: Envelope) -> object:
+        """Make of an envelope what does not depend on its time; any thread may ask, and asking changes nothing."""
         ...
 
     def write(

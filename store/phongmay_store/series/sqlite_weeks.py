@@ -11,11 +11,12 @@ import json
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import ceil
+from operator import itemgetter
 from typing import Any
 
-from phongmay_store.series.database import Database
+from phongmay_store.series.database import Database, SqliteFile
 from phongmay_store.series.interface import MinuteCounts, Minutes
-from phongmay_store.series.state import DAY_S, HOUR_S, State
+from phongmay_store.series.state import DAY_S, HOUR_S
 from phongmay_store.series.strips import PLACES, hours_between
 
 WEEK_S = 7 * DAY_S
@@ -26,8 +27,8 @@ _ROWS_A_PIECE = 1000
 _BYTES = 8 * HOURS
 _PLACES = struct.Struct(f"<{HOURS}Q")
 _NONE = (0,) * HOURS
-_NO_MINUTES = MinuteCounts(0, 0, 0)
 _ENDS = "SELECT (SELECT min(week) FROM minutes_week), (SELECT max(week) FROM minutes_week)"
+_NO_HOUR = bytes(8)
 _PUT = """INSERT INTO minutes_week (week, device, seen, not_reached, unreachable) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (week, device) DO UPDATE SET seen = excluded.seen, not_reached = excluded.not_reached,
 unreachable = excluded.unreachable"""
@@ -70,23 +71,31 @@ def _values(seen: int, reachable: int, unreachable: int) -> tuple[bytes, bytes |
 
 
 def _rows(
-    main: Database, columns: str, first: float, last: float, devices: Collection[str] | None
-) -> list[tuple[Any, ...]]:
+    main: SqliteFile, columns: str, first: float, last: float, devices: Collection[str] | None
+) -> Iterator[tuple[Any, ...]]:
     """Give rows of the weeks from `first` up to and with `last`."""
     sql = f"SELECT {columns} FROM minutes_week WHERE"  # noqa: S608 columns are written here
     low, high = int(first // WEEK_S), int(last // WEEK_S)
     if devices is None:
-        return main.rows(f"{sql} week BETWEEN ? AND ?", (low, high))
+        return main.stream(f"{sql} week BETWEEN ? AND ?", (low, high))
     ((oldest, newest),) = main.rows(_ENDS)
     if oldest is None:
-        return []
+        return iter(())
     # Weeks are named one by one, so that the key finds each device instead of all devices of those weeks.
     weeks = json.dumps(list(range(max(low, oldest), min(high, newest) + 1)))
-    condition, chosen = main.among("device", devices)
-    return main.rows(f"{sql} week IN (SELECT value FROM json_each(?)) AND {condition}", (weeks, chosen))  # noqa: S608
+    return _chosen(main, f"{sql} week IN (SELECT value FROM json_each(?))", [weeks], devices)  # noqa: S608
 
 
-def minutes(main: Database, start: float, end: float, devices: Collection[str] | None) -> Iterator[Minutes]:
+def _chosen(
+    main: SqliteFile, sql: str, values: list[Any], devices: Collection[str] | None
+) -> Iterator[tuple[Any, ...]]:
+    if devices is not None:
+        condition, chosen = main.among("device", devices)
+        sql, values = f"{sql} AND {condition}", [*values, chosen]
+    return main.stream(sql, values)
+
+
+def minutes(main: SqliteFile, start: float, end: float, devices: Collection[str] | None) -> Iterator[Minutes]:
     """Give the masks of every hour of past weeks that touches [start, end), by week."""
     for week, device, seen, not_reached, unreachable in _rows(
         main, "week, device, seen, not_reached, unreachable", start, end, devices
@@ -100,7 +109,7 @@ def minutes(main: Database, start: float, end: float, devices: Collection[str] |
                 yield Minutes(device, at + place * HOUR_S, mask, mask ^ lacks[place], lost[place])
 
 
-def seen(main: Database, start: float, end: float, devices: Collection[str] | None) -> dict[str, int]:
+def seen(main: SqliteFile, start: float, end: float, devices: Collection[str] | None) -> dict[str, int]:
     """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
     out: dict[str, int] = {}
     from_bytes, get = int.from_bytes, out.get
@@ -128,39 +137,91 @@ def joined(weeks: Iterable[Minutes], days: Iterable[Minutes]) -> Iterator[Minute
 
 
 def minutes_within(
-    main: Database, state: State, wanted: Mapping[int, int], devices: Collection[str] | None
+    main: SqliteFile, wanted: Mapping[int, int], devices: Collection[str] | None
 ) -> dict[str, MinuteCounts]:
     """Count the minutes of each device that lie in wanted ones, a week at a time."""
     if not wanted:
         return {}
-    first, last = min(wanted), max(wanted)
-    inside: dict[int, int] = {}
+    weeks: dict[int, dict[int, int]] = {}
     for hour, mask in wanted.items():
-        inside[hour // WEEK_S] = inside.get(hour // WEEK_S, 0) | mask << 64 * (hour % WEEK_S // HOUR_S)
-    recent: dict[tuple[int, str], list[int]] = {}
-    for device, hour, *masks in state.minutes(first, last + HOUR_S, devices):
-        place = 64 * (hour % WEEK_S // HOUR_S)
-        mine = recent.setdefault((hour // WEEK_S, device), [0, 0, 0])
-        for number, mask in enumerate(masks):
-            mine[number] |= mask << place
-    whole: dict[str, int] = {}  # the usual week: all that was seen reached the Internet, and nothing is to be joined
+        weeks.setdefault(hour // WEEK_S, {})[hour % WEEK_S // HOUR_S] = mask
+    inside = {week: _Inside(hours) for week, hours in weeks.items()}
+    first, last = min(wanted), max(wanted)
+    recent = list(
+        _chosen(
+            main, "SELECT device, hour, seen, reachable, unreachable FROM series_minutes WHERE hour BETWEEN ? AND ?",
+            [first, last], devices,
+        )
+    )  # fmt: skip
+    recent_places: dict[int, list[int]] = {}
+    for hour in {one[1] for one in recent}:
+        recent_places.setdefault(hour // WEEK_S, []).append(hour % WEEK_S // HOUR_S)
+    both: dict[tuple[str, int], tuple[int, int, int]] = {}  # of hours that stand in rows and in their week
+    whole: dict[str, int] = {}  # what was seen and reached the Internet, as nearly all
     other: dict[str, list[int]] = {}
     from_bytes, get = int.from_bytes, whole.get
     rows = _rows(main, "week, device, seen, not_reached, unreachable", first, last, devices)
     for week, device, seen, not_reached, unreachable in rows:
-        if not_reached is None and unreachable is None and (week, device) not in recent:
-            whole[device] = get(device, 0) + (from_bytes(seen, "little") & inside.get(week, 0)).bit_count()
+        asked = inside.get(week)
+        for place in recent_places.get(week, ()):
+            if seen[8 * place : 8 * place + 8] != _NO_HOUR or unreachable is not None:
+                both[device, week * WEEK_S + place * HOUR_S] = _hour(place, seen, not_reached, unreachable)
+        if asked is None:
             continue
-        numbers = _numbers(seen, not_reached, unreachable)
-        more = recent.pop((week, device), _NO_MINUTES)  # a minute that stands in both counts once
-        _add(other, device, [one | two for one, two in zip(numbers, more, strict=True)], inside.get(week, 0))
-    for (week, device), numbers in recent.items():
-        _add(other, device, numbers, inside.get(week, 0))
+        if not_reached is None and unreachable is None:
+            whole[device] = get(device, 0) + (from_bytes(asked.cut(seen), "little") & asked.mask).bit_count()
+        else:
+            numbers = [asked.cut(value) if value else b"" for value in (seen, not_reached, unreachable)]
+            saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
+            _add(other, device, (saw, saw ^ lacks, lost), asked.mask)
+    for device, hour, *masks in recent:
+        if both and (device, hour) in both:  # a minute that stands in both counts once
+            masks = [mask & ~had for mask, had in zip(masks, both[device, hour], strict=True)]  # noqa: PLW2901
+        if masks[0] == masks[1] and not masks[2]:
+            whole[device] = get(device, 0) + (masks[0] & wanted.get(hour, 0)).bit_count()
+        else:
+            _add(other, device, masks, wanted.get(hour, 0))
     counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
     for device, sums in other.items():
         number = whole.get(device, 0)
         counts[device] = MinuteCounts(number + sums[0], number + sums[1], sums[2])
     return counts
+
+
+class _Inside:
+    """Wanted minutes of one week: which bytes of its values they lie in, and their mask over these bytes alone.
+
+    Lessons are a quarter of a week, so most of a value need not become a number.
+
+    Args:
+        hours: 60-bit masks by the hour of the week.
+
+    Attributes:
+        mask: the wanted minutes, over what `cut` gives of a value.
+    """
+
+    def __init__(self, hours: Mapping[int, int]) -> None:
+        self.mask, spans = 0, list[tuple[int, int]]()
+        for number, place in enumerate(sorted(hours)):
+            self.mask |= hours[place] << 64 * number
+            if spans and spans[-1][1] == place:
+                spans[-1] = (spans[-1][0], place + 1)
+            else:
+                spans.append((place, place + 1))
+        self._pieces = itemgetter(*(slice(8 * begin, 8 * end) for begin, end in spans))
+        self._several = len(spans) > 1
+
+    def cut(self, value: bytes) -> bytes:
+        """Give the bytes of a value in which wanted minutes lie."""
+        pieces = self._pieces(value)
+        return b"".join(pieces) if self._several else pieces
+
+
+def _hour(place: int, seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> tuple[int, int, int]:
+    """Give what a week has of one hour: seen, reached, tried in vain."""
+    values = [value[8 * place : 8 * place + 8] if value else b"" for value in (seen, not_reached, unreachable)]
+    saw, lacks, lost = (int.from_bytes(value, "little") for value in values)
+    return saw, saw ^ lacks, lost
 
 
 def _add(sums: dict[str, list[int]], device: str, numbers: Iterable[int], inside: int) -> None:

@@ -9,8 +9,8 @@ who came first. StoreError passes through; then nothing was kept.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from phongmay_contract.topics import Kind
 from phongmay_store.series.database import Database, Writing
@@ -39,6 +39,8 @@ INTERNET = "internet"
 REMEMBERED_DAYS = 400
 """Days for which identities and offsets are kept; older times are not believed by the collector either."""
 DAY_S, HOUR_S = 86400, 3600
+_REMEMBERED_BLOCKS = 400_000
+"""Blocks of identities that are remembered: the present hour of a city thrice."""
 _UNKNOWN, _OUT_OF_RANGE = "unknown", "out_of_range"
 
 _STORED = """INSERT INTO series_stored (sender, run, block, bits, day) VALUES (?, ?, ?, ?, ?)
@@ -72,19 +74,89 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.unti
 WHERE series_lease.holder = excluded.holder OR series_lease.until < ?"""
 
 
+class Fresh(NamedTuple):
+    """Arrivals that are not stored yet, and the blocks of their identities."""
+
+    arrivals: Sequence[Arrival]
+    blocks: Mapping[tuple[str, str, int], int]
+
+
 class State:
     """Reads and writes the state; see the module for the laws."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._blocks: dict[tuple[str, str, int], int] = {}
+        self._version: Hashable = None
+        self._unsettled = False
 
     # ---- before the points -------------------------------------------------------------------------------------------
 
-    def fresh(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    def fresh(self, arrivals: Sequence[Arrival]) -> Fresh:
         """Give the arrivals that are not stored yet, each identity once, with the time that holds for them.
 
         The time of an envelope without an offset is committed here, before its rows are written.
         """
+        if not arrivals:
+            return Fresh((), {})
+        blocks: dict[tuple[str, str, int], int] = {}
+        get, plain = blocks.get, True
+        for envelope, _, basis, _, _, _, _ in arrivals:
+            _, sender, run, seq, _, _, _ = envelope
+            key = (sender, run, seq // BITS)
+            before, bit = get(key, 0), 1 << seq % BITS
+            if before & bit or basis is not TimeBasis.LIVE:
+                plain = False
+                break
+            blocks[key] = before | bit
+        if self._unsettled:  # what became of the last ones is not known
+            self._blocks.clear()
+        self._unsettled = True
+        # Claims first, as in `_sifted`; what is stored is asked after them.
+        if plain and not self._has_claims() and not self._touches(blocks):
+            return Fresh(arrivals, blocks)
+        found = self._sifted(arrivals)
+        blocks = {}
+        for arrival in found:
+            _, sender, run, seq, _, _, _ = arrival.envelope
+            key = (sender, run, seq // BITS)
+            blocks[key] = blocks.get(key, 0) | 1 << seq % BITS
+        return Fresh(found, blocks)
+
+    def _touches(self, blocks: Mapping[tuple[str, str, int], int]) -> bool:
+        """Tell whether something of these blocks is stored already.
+
+        Blocks that were read or written here are remembered, and asked for again only when somebody else has written
+        into the database since; one that cannot tell (PostgreSQL) is asked each time.
+        """
+        version = self.database.version()
+        if version is None or version != self._version:
+            self._blocks.clear()
+        self._version = version
+        remembered = self._blocks.get
+        missing = [key for key in blocks if remembered(key) is None]
+        if missing:
+            if len(self._blocks) + len(missing) > _REMEMBERED_BLOCKS:
+                self._blocks.clear()
+                missing = list(blocks)
+            self._blocks.update(dict.fromkeys(missing, 0))
+            for sender, run, block, bits in self.database.by_key(
+                "series_stored", ("sender", "run", "block"), "bits", missing
+            ):
+                self._blocks[sender, run, block] = bits
+        known = self._blocks
+        return any(known[key] & bits for key, bits in blocks.items())
+
+    def kept(self, fresh: Fresh) -> None:
+        """Remember what a transaction with `keep` in it has stored; to be told only when it was committed."""
+        known = self._blocks
+        for key, bits in fresh.blocks.items():
+            if key in known:
+                known[key] |= bits
+        self._unsettled = False
+
+    def _sifted(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Find the fresh ones by asking the database: some are stored, come twice, or have no offset."""
         fresh: dict[EnvelopeId, Arrival] = {}
         for arrival in arrivals:
             fresh.setdefault(arrival.id, arrival)
@@ -119,10 +191,13 @@ class State:
         return found
 
     def _claims(self, ids: Iterable[EnvelopeId]) -> dict[EnvelopeId, tuple[float, TimeBasis]]:
-        if not self.database.rows("SELECT 1 FROM series_claim LIMIT 1"):
+        if not self._has_claims():
             return {}
         rows = self.database.by_key("series_claim", ("sender", "run", "seq"), "at, basis", ids)
         return {EnvelopeId(sender, run, seq): (at, TimeBasis(basis)) for sender, run, seq, at, basis in rows}
+
+    def _has_claims(self) -> bool:
+        return bool(self.database.rows("SELECT 1 FROM series_claim LIMIT 1"))
 
     def settle(self, offsets: Sequence[RunOffset], now: float) -> list[RunOffset]:
         """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
@@ -141,14 +216,12 @@ class State:
 
     # ---- after the points --------------------------------------------------------------------------------------------
 
-    def keep(
-        self, writing: Writing, fresh: Sequence[Arrival], presence: Sequence[Presence], dead: Sequence[DeadLetter]
-    ) -> None:
+    def keep(self, writing: Writing, fresh: Fresh, presence: Sequence[Presence], dead: Sequence[DeadLetter]) -> None:
         """Keep what follows from arrivals whose points are written, inside a transaction."""
-        if fresh:
+        if fresh.arrivals:
             self._keep_identities(writing, fresh)
-            self._keep_minutes(writing, fresh)
-            self._keep_oddities(writing, fresh)
+            self._keep_minutes(writing, fresh.arrivals)
+            self._keep_oddities(writing, fresh.arrivals)
         writing.many(
             _PRESENCE,
             [(p.device, p.state, p.session, p.run, p.since, p.last_seen, _text(p.agent)) for p in presence],
@@ -163,25 +236,34 @@ class State:
                 (KEPT_DEAD_LETTERS,),
             )
 
-    def _keep_identities(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
-        blocks: dict[tuple[str, str, int], int] = defaultdict(int)
-        for arrival in fresh:
-            envelope = arrival.envelope
-            blocks[envelope.sender, envelope.run, envelope.seq // BITS] |= 1 << envelope.seq % BITS
-        day = int(fresh[-1].received // DAY_S)
-        writing.many(_STORED, [(*key, bits, day) for key, bits in blocks.items()])
-        claimed = [arrival.id for arrival in fresh if arrival.basis is not TimeBasis.LIVE]
+    def _keep_identities(self, writing: Writing, fresh: Fresh) -> None:
+        day = int(fresh.arrivals[-1].received // DAY_S)
+        writing.many(_STORED, [(*key, bits, day) for key, bits in fresh.blocks.items()])
+        claimed = [arrival.id for arrival in fresh.arrivals if arrival.basis is not TimeBasis.LIVE]
         if claimed:
             writing.each(_UNCLAIM, sorted(claimed))
 
     def _keep_minutes(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
         minutes: dict[tuple[str, int], list[int]] = {}
         hours: set[int] = set()
-        for arrival in fresh:
-            if arrival.envelope.kind is Kind.ROUND:
-                hours.add(int(arrival.at // HOUR_S) * HOUR_S)
-                if arrival.basis is not TimeBasis.GUESS:
-                    mark_minute(minutes, arrival)
+        get, round_kind, guess = minutes.get, Kind.ROUND, TimeBasis.GUESS
+        for envelope, at, basis, _, _, _, _ in fresh:
+            kind, sender, _, _, _, _, body = envelope
+            if kind is not round_kind:
+                continue
+            minute = int(at) // 60
+            hour = minute // 60 * HOUR_S
+            hours.add(hour)
+            if basis is guess:
+                continue  # availability must not rest on it
+            masks = get((sender, hour))
+            if masks is None:
+                masks = minutes[sender, hour] = [0, 0, 0]
+            bit = 1 << minute % 60
+            masks[0] |= bit
+            for measurement, values, subject, part in body:
+                if measurement == "reach" and part == INTERNET and subject in ("", sender):
+                    masks[1 if values["ok"] else 2] |= bit
         # Hours first: whoever drops masks of an hour locks it first too, so none can slip in between.
         writing.many(_HOUR, [(hour, fresh[-1].received) for hour in hours])
         writing.many(_MINUTES, [(*key, *masks) for key, masks in minutes.items()])
@@ -317,18 +399,6 @@ class State:
             ]
             writing.one("DELETE FROM series_hour WHERE changed = rolled AND hour < ?", (before * DAY_S,))
         return most in gone
-
-
-def mark_minute(minutes: dict[tuple[str, int], list[int]], arrival: Arrival) -> None:
-    """Set the bit of the round's minute; a guessed time never gets here, since availability must not rest on it."""
-    envelope = arrival.envelope
-    hour = int(arrival.at // HOUR_S) * HOUR_S
-    bit = 1 << int((arrival.at - hour) // 60)
-    masks = minutes.setdefault((envelope.sender, hour), [0, 0, 0])
-    masks[0] |= bit
-    for group in envelope.body:
-        if group.measurement == "reach" and group.part == INTERNET and group.subject in ("", envelope.sender):
-            masks[1 if group.values["ok"] else 2] |= bit
 
 
 def count_within(minutes: Iterable[Minutes], wanted: Mapping[int, int]) -> dict[str, MinuteCounts]:

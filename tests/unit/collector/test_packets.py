@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,10 +24,10 @@ def test_what_is_published_comes_back_wherever_it_is_cut(
     """Split and read undo publish and frame, for any cut of the stream."""
     stream = b"".join(packets.publish(version, *message) for message in messages)
     cut = data.draw(st.integers(0, len(stream)))
-    first, rest = packets.split(stream[:cut])
-    second, left = packets.split(rest + stream[cut:])
+    first, rest = packets.scan(version, stream[:cut])
+    second, left = packets.scan(version, rest + stream[cut:])
     assert left == b""
-    found = [packets.read_publish(version, packet.flags, packet.rest) for packet in [*first, *second]]
+    found = [one for one in [*first, *second] if isinstance(one, packets.Published)]
     assert [(one.topic.decode(), one.payload, one.packet) for one in found] == messages
     assert all(one.qos == (1 if one.packet else 0) for one in found)
 
@@ -33,14 +36,32 @@ def test_what_is_published_comes_back_wherever_it_is_cut(
 def test_no_bytes_bring_the_session_down(data: bytes, version: int) -> None:
     """Anything but MQTT is a PacketError, which ends the connection and not the collector."""
     try:
-        found, _ = packets.split(data)
+        found, _ = packets.scan(version, data)
         for packet in found:
-            if packet.kind == packets.PUBLISH:
-                packets.read_publish(version, packet.flags, packet.rest)
-            elif packet.kind == packets.CONNACK:
+            if isinstance(packet, packets.Packet) and packet.kind == packets.CONNACK:
                 packets.read_connack(version, packet.rest)
     except PacketError:
         pass
+
+
+@given(st.integers(0, 255), st.binary(max_size=30), st.sampled_from([V311, V5]))
+def test_the_short_way_reads_a_message_as_the_long_way_does(first: int, rest: bytes, version: int) -> None:
+    """Whatever the bytes: equal messages, or refused by both."""
+
+    def said(read: Callable[[], list[Any]]) -> list[Any] | str:
+        try:
+            return read()
+        except PacketError:
+            return "no MQTT"
+
+    flags = first & 15
+    long = said(lambda: [packets.read_publish(version, flags, rest)])
+    assert said(lambda: packets.scan(version, packets.frame(0x30 | flags, rest))[0]) == long
+
+
+def test_acknowledgements_are_packets_of_the_specification() -> None:
+    """Four bytes each: type, length, packet id with the high byte first."""
+    assert packets.pubacks([1, 0x1234, 65535]) == b"\x40\x02\x00\x01\x40\x02\x12\x34\x40\x02\xff\xff"
 
 
 def test_properties_of_a_message_are_skipped() -> None:
