@@ -394,7 +394,7 @@ def test_an_old_fact_of_a_member_is_not_known() -> None:
     ]
     judged = share(check, context([], members))
     assert judged.measured["states"] == {"pass": 1, "unknown": 1}
-    closed = dataclasses.replace(context([], members), ageing=Ageing(lambda day: ((0, 720),), WEEK_S / 2))
+    closed = dataclasses.replace(context([], members), ageing=Ageing(lambda day: (), WEEK_S))
     assert share(check, closed).measured["states"] == {"pass": 2}
 
 
