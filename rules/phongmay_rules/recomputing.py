@@ -22,6 +22,7 @@ from phongmay_rules.judging_units import floor_bps
 from phongmay_rules.model import Pack
 from phongmay_rules.parameters import Overrides, read_overrides
 from phongmay_rules.places import Organisation, SchoolPlace, calendars_at, homes_in, read_organisation
+from phongmay_rules.reasons import Reason
 from phongmay_rules.replaying import run_at
 from phongmay_store.register.compliance import EvaluationRun
 from phongmay_store.series.interface import (
@@ -182,6 +183,8 @@ def _same(old: FactValue, new: Found) -> bool:
 
 
 def _why(old: FactValue | None, new: Found | None) -> Why:
+    if old is not None and new is not None and Reason.COVERAGE in (old.missing, new.missing):
+        return _why_covered(old, new)
     had, has = old is not None and not old.missing, new is not None and not new.missing
     if had != has:
         return Why.DROPPED if had else Why.LATE
@@ -195,6 +198,14 @@ def _why(old: FactValue | None, new: Found | None) -> Why:
     if set(new.sources) != set(old.sources) and new.at != old.at:
         return Why.LATE if new.at > old.at else Why.DROPPED
     return Why.OTHER
+
+
+def _why_covered(old: FactValue, new: Found) -> Why:
+    """Of a share of which too little was known, or is now, the known minutes tell what came or went."""
+    was, now = ((old.detail or {}).get("minutes_known"), new.detail.get("minutes_known"))
+    if _expected_otherwise(old, new) or was is None or now is None or was == now:
+        return Why.OTHER
+    return Why.LATE if now > was else Why.DROPPED
 
 
 def _expected_otherwise(old: FactValue, new: Found) -> bool:

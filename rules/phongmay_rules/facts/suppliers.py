@@ -216,7 +216,8 @@ THE_FACTS_OWN = frozenset(
 SETTLED = frozenset(
     {
         Reason.MET, Reason.BELOW, Reason.ABOVE, Reason.NOT_LISTED, Reason.SILENT, Reason.NEVER_HEARD,
-        Reason.NOT_THIS_LEVEL, Reason.IN_REPAIR, Reason.NO_MEMBER_APPLIES, Reason.GONE, Reason.WAIVED,
+        Reason.NOT_THIS_LEVEL, Reason.IN_REPAIR, Reason.NO_MEMBER_APPLIES, Reason.NOT_DEMANDED, Reason.GONE,
+        Reason.WAIVED,
     }
 )  # fmt: skip
 """Reasons of a state that is not unknown: nothing is missing."""
