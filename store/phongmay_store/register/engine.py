@@ -97,7 +97,7 @@ def _refuse_nul(
     _connection: object, _cursor: object, _statement: str, parameters: Any, _context: object, _executemany: bool
 ) -> None:
     """Refuse U+0000 before any database does: PostgreSQL cannot keep it, and both engines shall take the same texts."""
-    rows = parameters if isinstance(parameters, list) else [parameters or ()]
+    rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or ()]
     if rows and isinstance(rows[0], dict):
         rows = [row.values() for row in rows]
     for column in zip(*rows, strict=True):
