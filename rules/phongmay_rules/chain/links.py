@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Float, String, Table, column, func, select, values
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Float, Table, bindparam, select
+from sqlalchemy.orm import Session
 
 from phongmay_store.register import bulk
 from phongmay_store.register.base import Base
@@ -122,21 +122,22 @@ def _content(plan: _Plan, row: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
+_LAST = (
+    select(ChainLink.sequence, ChainLink.hash)
+    .where(ChainLink.unit_id == bindparam("of"))
+    .order_by(ChainLink.sequence.desc())
+    .limit(1)
+)
+
+
 def heads(session: Session, units: Iterable[str]) -> dict[str, Head]:
     """Give the last link of some units; the work does not grow with the length of the chains."""
-    wanted = sorted(set(units))
-    out = {unit: Head(unit, 0, genesis(unit)) for unit in wanted}
-    if not wanted:
-        return out
-    asked = values(column("unit_id", String), name="asked").data([(unit,) for unit in wanted]).cte()
-    every = aliased(ChainLink)
-    last = select(func.max(every.sequence)).where(every.unit_id == asked.c.unit_id).correlate(asked).scalar_subquery()
-    rows = session.execute(
-        select(ChainLink.unit_id, ChainLink.sequence, ChainLink.hash).join_from(
-            asked, ChainLink, (ChainLink.unit_id == asked.c.unit_id) & (ChainLink.sequence == last)
-        )
-    )
-    return out | {unit: Head(unit, sequence, digest) for unit, sequence, digest in rows}
+    connection = session.connection()
+    out = {}
+    for unit in sorted(set(units)):
+        last = connection.execute(_LAST, {"of": unit}).first()
+        out[unit] = Head(unit, *last) if last is not None else Head(unit, 0, genesis(unit))
+    return out
 
 
 def append(session: Session, entries: Sequence[Entry]) -> None:

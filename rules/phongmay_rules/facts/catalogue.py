@@ -109,9 +109,9 @@ class FactKind:
     coverage: Coverage | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """What was found for one fact of one subject.
+    """What was found for one fact of one subject. Not frozen, since that doubles what each of a city's millions costs.
 
     Attributes:
         value: number or word; None with `missing` = why.

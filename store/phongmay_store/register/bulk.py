@@ -13,11 +13,13 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, Dialect, Table, func, insert, select, text
+from sqlalchemy import JSON, Column, Dialect, String, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.base import Base, UtcDateTime
 from phongmay_store.register.engine import json_text
+
+_PLAIN = {str, type(None)}
 
 
 def reserve(session: Session, model: type[Base], count: int) -> Sequence[int]:
@@ -53,6 +55,9 @@ def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]
         cells = tuple(columns[place])
         stored |= {value: process(value) for value in set(cells) - stored.keys()}
         columns[place] = map(stored.__getitem__, cells)
+    for place in plan.texts:  # SQLite's driver looks for an adapter for each text that is a word of an enumeration
+        if set(map(type, columns[place])) - _PLAIN:
+            columns[place] = [text if text is None else str(text) for text in columns[place]]
     connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
 
 
@@ -63,12 +68,14 @@ class _Plan(NamedTuple):
         pick: gives a row's cells in the order of the columns.
         processors: place -> what turns the value into what the driver takes.
         times: the same for points in time.
+        texts: places of texts.
     """
 
     statement: str
     pick: Callable[[Mapping[str, Any]], Iterable[Any]]
     processors: Sequence[tuple[int, Callable[[Any], Any]]]
     times: Sequence[tuple[int, Callable[[Any], Any]]]
+    texts: Sequence[int]
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +92,9 @@ def _plan(table: Table, dialect: Dialect) -> _Plan:
     ]
     pick: Callable[[Mapping[str, Any]], Iterable[Any]] = itemgetter(*names)
     processors = [(place, process) for place, process, is_time in found if not is_time]
-    return _Plan(statement, pick, processors, [(place, process) for place, process, is_time in found if is_time])
+    times = [(place, process) for place, process, is_time in found if is_time]
+    texts = [place for place, column in enumerate(table.columns) if isinstance(column.type, String)]
+    return _Plan(statement, pick, processors, times, texts)
 
 
 def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -97,8 +97,10 @@ def _refuse_nul(
     _connection: object, _cursor: object, _statement: str, parameters: Any, _context: object, _executemany: bool
 ) -> None:
     """Refuse U+0000 before any database does: PostgreSQL cannot keep it, and both engines shall take the same texts."""
-    rows = parameters if isinstance(parameters, list) else [parameters]
-    for column in zip(*(row.values() if isinstance(row, dict) else row or () for row in rows), strict=True):
+    rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or ()]
+    if rows and isinstance(rows[0], dict):
+        rows = [row.values() for row in rows]
+    for column in zip(*rows, strict=True):
         if "\0" in _text(column):
             value = next(value for value in column if isinstance(value, str) and "\0" in value)
             shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]

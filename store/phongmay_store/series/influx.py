@@ -47,7 +47,7 @@ from phongmay_store.series.interface import (
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
 from phongmay_store.series.state import HOUR_S, State, count_within
-from phongmay_store.series.strips import hours_between, strips
+from phongmay_store.series.strips import strips
 from phongmay_store.settings import StoreSettings
 
 _SLACK_NS = 1_000_000
@@ -281,7 +281,7 @@ class InfluxSeries:
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
         hours = ((m.device, int(m.hour - start) // HOUR_S, m.seen) for m in self.minutes(start, end, devices))
-        return strips(hours, hours_between(start, end))
+        return strips(hours)
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None

@@ -24,7 +24,7 @@ from phongmay_store.series.interface import (
     RunOffset,
     TimeBasis,
 )
-from phongmay_store.series.strips import hours_between, strips
+from phongmay_store.series.strips import strips
 
 BITS = 60
 """Of a block of sequence numbers and of an hour of minutes: both fit into a signed 64-bit number."""
@@ -308,7 +308,7 @@ class State:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
         sql = f"SELECT device, (hour - ?) / {HOUR_S}, seen FROM series_minutes WHERE hour >= ? AND hour < ?"
         rows = self._of_devices(sql, [int(start), int(start), int(end)], devices, "device")
-        return strips(rows, hours_between(start, end))
+        return strips(rows)
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """Give the minutes in which a collector could hear."""

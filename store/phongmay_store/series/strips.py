@@ -24,32 +24,26 @@ def hours_between(start: float, end: float) -> int:
 def strip(masks: Mapping[int, int], start: float, end: float) -> int:
     """Put the masks of the hours in [start, end) into one number; both are whole UTC hours."""
     first, hours = int(start), hours_between(start, end)
-    cells = [0] * hours
-    for hour, mask in masks.items():
-        number = (hour - first) // HOUR_S
-        if 0 <= number < hours:
-            cells[number] = mask
-    return _packed(cells)
+    numbered = {(hour - first) // HOUR_S: mask for hour, mask in masks.items()}
+    return _packed({number: mask for number, mask in numbered.items() if 0 <= number < hours})
 
 
-def strips(rows: Iterable[tuple[str, int, int]], hours: int) -> dict[str, int]:
+def strips(rows: Iterable[tuple[str, int, int]]) -> dict[str, int]:
     """Give the strip of each device.
 
     Args:
         rows: device, number of an hour after the start, mask; the rows of a device together.
-        hours: how many there are.
     """
-    out = {}
-    for device, own in groupby(rows, itemgetter(0)):
-        cells = [0] * hours
-        for _, number, mask in own:
-            cells[number] = mask
-        out[device] = _packed(cells)
-    return out
+    return {device: _packed({number: mask for _, number, mask in own}) for device, own in groupby(rows, itemgetter(0))}
 
 
-def _packed(cells: list[int]) -> int:
-    return int.from_bytes(pack(f"<{len(cells)}Q", *cells), "little")
+def _packed(masks: Mapping[int, int]) -> int:
+    """Put masks by number of their hour into one number; hours between them are empty."""
+    if not masks:
+        return 0
+    first = min(masks)
+    cells = [masks.get(number, 0) for number in range(first, max(masks) + 1)]
+    return int.from_bytes(pack(f"<{len(cells)}Q", *cells), "little") << PLACES * first
 
 
 def place(start: float, at: float) -> int:
