@@ -16,6 +16,7 @@ from phongmay_bandwidth.planning import RunPlan, make_orders
 from phongmay_bandwidth.series import Series, add_bins, bytes_of_bins
 from phongmay_bandwidth.steady import is_steady
 from phongmay_bandwidth.sync import offset_of
+from phongmay_bandwidth.tcp import _paces
 
 NOW = 1_800_000_000.0
 
@@ -57,6 +58,15 @@ def test_a_bucket_keeps_its_rate_and_its_size_of_write() -> None:
             now = max(bucket.next_at(), now + 1e-6)
     assert passed == pytest.approx(2e6 / 8 * 10, abs=2 * bucket.write_bytes)
     assert set(writes[1:]) == {bucket.write_bytes}
+
+
+@pytest.mark.parametrize(
+    ("release", "paces"),
+    [("6.1.0-18-amd64", True), ("4.13.0", True), ("4.12.14-lp", False), ("3.10.0-1160.el7", False), ("", False)],
+)
+def test_old_kernels_do_not_pace(release: str, paces: bool) -> None:
+    """Before 4.13 the rate is taken and nothing keeps it: the token bucket paces there."""
+    assert _paces(release) is paces
 
 
 def test_a_bucket_that_was_blocked_does_not_burst() -> None:
