@@ -25,6 +25,10 @@ from phongmay_dashboards.specification import GREY, Board, Column, Kind, Link, P
 from phongmay_dashboards.wording import UNKNOWN, Language, Words
 
 _COLUMNS = 24
+_BRIDGED_MS = 900_000
+"""A line runs on over bins without a value for so long: a missed round is no gap."""
+_APART_MS = 3_600_000
+"""Points that lie further apart are not joined, even with nothing between them."""
 _AnyPanel = stat.Panel | table.Panel | timeseries.Panel | statetimeline.Panel
 Mappings = list[models.ValueMapping]
 
@@ -153,12 +157,14 @@ class _Maker:
             case Kind.STATES:
                 return statetimeline.Panel().show_value(common_models.VisibilityMode.NEVER).thresholds(_thresholds(()))
             case _:
+                # Bins without a value come as nulls, or (rates) not at all: neither may be drawn as if it were known.
                 return (
                     timeseries.Panel()
                     .draw_style(common_models.GraphDrawStyle.LINE)
                     .fill_opacity(8)
                     .show_points(common_models.VisibilityMode.AUTO)
-                    .span_nulls(False)
+                    .span_nulls(_BRIDGED_MS)
+                    .insert_nulls(_APART_MS)
                     .legend(
                         common.VizLegendOptions()
                         .display_mode(common_models.LegendDisplayMode.LIST)

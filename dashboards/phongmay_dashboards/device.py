@@ -19,7 +19,7 @@ from phongmay_dashboards.wording import Words
 
 _ONE = "\"device\" = '$device'"
 _DEVICE = f"$timeFilter AND {_ONE}"
-_EVERY = "GROUP BY time($__interval) fill(none)"
+_EVERY = "GROUP BY time($__interval) fill(null)"
 _HARDWARE = (
     "cpu_model",
     "cpu_threads",
@@ -86,11 +86,16 @@ _DISKS = Panel(
 _ROUNDS = Panel(
     Words("Lượt đo nhận được", "Rounds received"),
     Words(
-        "Số lượt đo của máy đã vào kho. Chỗ trống: máy tắt, hoặc bản ghi còn nằm ở máy và sẽ được gửi sau.",
-        "Rounds of the device that are stored. A gap: it was off, or its records still lie on it and will come later.",
+        "Số lượt đo của máy đã vào kho. Số 0: máy tắt, hoặc bản ghi còn nằm ở máy và sẽ được gửi sau.",
+        "Rounds of the device that are stored. 0: it was off, or its records still lie on it and will come later.",
     ),
     Kind.GRAPH,
-    (InfluxQuery(f'SELECT count("interval_s") AS "rounds" FROM "agent" WHERE {_DEVICE} {_EVERY}', alias="$col"),),
+    (
+        InfluxQuery(
+            f'SELECT count("interval_s") AS "rounds" FROM "agent" WHERE {_DEVICE} GROUP BY time($__interval) fill(0)',
+            alias="$col",
+        ),
+    ),
     [Column("rounds", Words("Lượt đo", "Rounds"))],
     width=12,
     height=5,
@@ -144,7 +149,7 @@ _REACH = Panel(
         "Gateway, DNS, the district's server, the Internet. A target that does not answer has no point: a gap is no access, or the PC is off.",
     ),
     Kind.GRAPH,
-    (InfluxQuery(f'SELECT mean("took_s") AS "took_s" FROM "reach" WHERE {_DEVICE} GROUP BY time($__interval), "part" fill(none)', alias="$tag_part"),),
+    (InfluxQuery(f'SELECT mean("took_s") AS "took_s" FROM "reach" WHERE {_DEVICE} GROUP BY time($__interval), "part" fill(null)', alias="$tag_part"),),
     width=12,
     unit="s",
     low=0,
@@ -167,7 +172,7 @@ _LINK = Panel(
     Words("Tốc độ thương lượng. Tụt từ 1 Gbit/s xuống 100 hoặc 10 Mbit/s: kiểm tra dây và đầu bấm.",
           "Negotiated speed. A fall from 1 Gbit/s to 100 or 10 Mbit/s: look at cable and plug."),
     Kind.GRAPH,
-    (InfluxQuery(f'SELECT min("speed_bps") AS "speed_bps" FROM "link" WHERE {_DEVICE} GROUP BY time($__interval), "part" fill(none)', alias="$tag_part"),),
+    (InfluxQuery(f'SELECT min("speed_bps") AS "speed_bps" FROM "link" WHERE {_DEVICE} GROUP BY time($__interval), "part" fill(null)', alias="$tag_part"),),
     width=12,
     unit="bps",
     low=0,

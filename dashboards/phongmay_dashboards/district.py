@@ -199,7 +199,7 @@ _ONLINE = Panel(
     Words("Số máy kết nối theo thời gian. Khoảng trống: không có số liệu, không phải không có máy.",
           "Computers online through time. A gap is no data, not no computers."),
     Kind.GRAPH,
-    (InfluxQuery(f'SELECT max("online") AS "online" FROM "school_status" WHERE {_WHERE} GROUP BY time($__interval), "school", "name" fill(none)', alias="$tag_name"),),
+    (InfluxQuery(f'SELECT max("online") AS "online" FROM "school_status" WHERE {_WHERE} GROUP BY time($__interval), "school", "name" fill(null)', alias="$tag_name"),),
     width=12,
     low=0,
 )  # fmt: skip
@@ -208,7 +208,7 @@ _SILENT = Panel(
     Words("Một trường mất nhiều máy cùng lúc thường là mất điện, đứt mạng hoặc hỏng thiết bị mạng, không phải hỏng từng máy.",
           "A school that loses many PCs at once has usually lost power, its line or a switch, not its PCs."),
     Kind.GRAPH,
-    (InfluxQuery(f'SELECT max("silent") AS "silent" FROM "school_status" WHERE {_WHERE} GROUP BY time($__interval), "school", "name" fill(none)', alias="$tag_name"),),
+    (InfluxQuery(f'SELECT max("silent") AS "silent" FROM "school_status" WHERE {_WHERE} GROUP BY time($__interval), "school", "name" fill(null)', alias="$tag_name"),),
     width=12,
     low=0,
 )  # fmt: skip
@@ -239,7 +239,7 @@ _WAITING = Panel(
     Words("Máy con giữ bản ghi cho đến khi có biên nhận. Tăng mãi: bộ thu không ghi kịp hoặc không ghi được; dữ liệu chưa mất.",
           "PCs keep records until the receipt. Growing for long: the collector cannot keep up or cannot write; nothing is lost yet."),
     Kind.GRAPH,
-    (InfluxQuery('SELECT sum("waiting") AS "waiting" FROM (SELECT last("waiting") AS "waiting" FROM "school_status" WHERE $timeFilter GROUP BY time($__interval), "school" fill(none)) WHERE $timeFilter GROUP BY time($__interval) fill(none)', alias="$col"),),
+    (InfluxQuery('SELECT sum("waiting") AS "waiting" FROM (SELECT last("waiting") AS "waiting" FROM "school_status" WHERE $timeFilter GROUP BY time($__interval), "school" fill(null)) WHERE $timeFilter GROUP BY time($__interval) fill(null)', alias="$col"),),
     [Column("waiting", Words("Bản ghi chờ", "Records waiting"))],
     width=9,
     height=7,

@@ -142,12 +142,13 @@ _STATES = Panel(
     Kind.STATES,
     (
         InfluxQuery(
-            f'SELECT last("condition") AS "condition" FROM "device_status" WHERE {_SCHOOL} AND "device" =~ /^$device$/ GROUP BY time($__interval), "device", "label" fill(none)',
+            f'SELECT last("condition") AS "condition" FROM "device_status" WHERE {_SCHOOL} AND "device" =~ /^$device$/ GROUP BY time($__interval), "device", "label" fill(null)',
             alias="$tag_label",
         ),
     ),
     words=CONDITIONS,
     height=12,
+    interval="2m",
 )
 _CPU = Panel(
     Words("Mức bận của bộ xử lý (trung bình theo giờ)", "Processor use (hourly mean)"),
@@ -158,7 +159,7 @@ _CPU = Panel(
     Kind.GRAPH,
     (
         InfluxQuery(
-            f'SELECT sum("total") / sum("samples") AS "busy" FROM (SELECT "cpu_busy_ratio_mean" * "cpu_busy_ratio_samples" AS "total", "cpu_busy_ratio_samples" AS "samples" FROM "hourly_usage" WHERE {_DEVICES}) WHERE $timeFilter GROUP BY time(1h) fill(none)',
+            f'SELECT sum("total") / sum("samples") AS "busy" FROM (SELECT "cpu_busy_ratio_mean" * "cpu_busy_ratio_samples" AS "total", "cpu_busy_ratio_samples" AS "samples" FROM "hourly_usage" WHERE {_DEVICES}) WHERE $timeFilter GROUP BY time(1h) fill(null)',
             KEPT,
             alias="$col",
         ),
@@ -179,7 +180,7 @@ _MEMORY = Panel(
     Kind.GRAPH,
     (
         InfluxQuery(
-            f'SELECT min("memory_available_bytes_low") AS "lowest" FROM "hourly_usage" WHERE {_DEVICES} GROUP BY time(1h) fill(none)',
+            f'SELECT min("memory_available_bytes_low") AS "lowest" FROM "hourly_usage" WHERE {_DEVICES} GROUP BY time(1h) fill(null)',
             KEPT,
             alias="$col",
         ),
@@ -199,7 +200,7 @@ _INTERNET = Panel(
     Kind.GRAPH,
     (
         InfluxQuery(
-            f'SELECT sum("reachable_minutes") / (sum("reachable_minutes") + sum("unreachable_minutes")) AS "reached" FROM "minutes" WHERE {_DEVICES} AND ("reachable_minutes" > 0 OR "unreachable_minutes" > 0) GROUP BY time(1h) fill(none)',
+            f'SELECT sum("reachable_minutes") / (sum("reachable_minutes") + sum("unreachable_minutes")) AS "reached" FROM "minutes" WHERE {_DEVICES} AND ("reachable_minutes" > 0 OR "unreachable_minutes" > 0) GROUP BY time(1h) fill(null)',
             KEPT,
             alias="$col",
         ),

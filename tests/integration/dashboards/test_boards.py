@@ -427,7 +427,8 @@ def _graph(
         for one in fields:
             rows = rows_of(lab, [asked.device_id], measurement, window)
             wanted |= binned(rows, by, one, step, how, name or one)
-        same(asked.device.cells(title, *by, timed=True), wanted)
+        found = asked.device.cells(title, *by, timed=True)
+        same({key: value for key, value in found.items() if value or how is not len}, wanted)
 
     return compare
 
@@ -488,6 +489,17 @@ def test_one_room_and_one_school_narrow_the_boards(lab: Any, asked: SimpleNamesp
     narrow = Asked(lab, "school", {"school": asked.school_id, "room": room})
     inside = {one["device_id"] for one in lab.now["conditions"] if one["room_id"] == room}
     assert {key[0] for key in narrow.cells("Devices", "device")} == inside
+
+
+def test_time_without_data_is_a_gap(lab: Any, asked: SimpleNamespace) -> None:
+    """Graphs and timelines get a null where there was nothing: yesterday's night is not drawn as its evening."""
+    answers_of = {**asked.district.answers, **asked.school.answers, **asked.device.answers}
+    for title in ("Condition of each device through time", "Computers online by school", "Processor busy"):
+        (answer,) = answers_of[title]
+        for series in answer.series:
+            values = [cells[1] for cells in series.values]
+            assert None in values
+            assert len(values) > 500
 
 
 def test_a_feed_that_stopped_shows_as_no_data(lab: Any, asked: SimpleNamespace) -> None:

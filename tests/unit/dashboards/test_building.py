@@ -100,6 +100,24 @@ def _index(mapping: dict[str, Any]) -> dict[str, Any]:
     return {"index": result["index"]} if "index" in result else {}
 
 
+@pytest.mark.parametrize(
+    ("board", "panel"), PANELS, ids=lambda one: one.key if isinstance(one, Board) else one.title.en
+)
+def test_no_query_through_time_hides_a_gap(board: Board, panel: Panel) -> None:
+    """Bins without a value come as null (or 0 where nothing is what was counted); rates have none, so lines are cut."""
+    for query in panel.queries:
+        if "GROUP BY time" in query.query:
+            rate = "derivative" in query.query
+            counted = "count(" in query.query
+            assert query.query.endswith("fill(none)" if rate else "fill(0)" if counted else "fill(null)")
+    if panel.kind == "timeseries":
+        (built,) = (
+            one for one in json.loads(build(board, Language.EN, ""))["panels"] if one["title"] == panel.title.en
+        )
+        custom = built["fieldConfig"]["defaults"]["custom"]
+        assert (custom["spanNulls"], custom["insertNulls"]) == (900_000, 3_600_000)
+
+
 @pytest.mark.parametrize("language", Language)
 def test_every_panel_says_what_it_is_and_lies_beside_the_others(language: Language) -> None:
     """Title, description of at least a few words, an id of its own, and no panel on top of another."""
