@@ -170,12 +170,11 @@ def prepare(envelope: Envelope, *, guessed: bool = False) -> list[Prepared]:
     """Write an envelope as lines, as far as its time is not needed."""
     _, sender, run, seq, _, _, body = envelope
     source, _ = _source(run)
-    if len(body) == 1:
-        group = body[0]
-        measurement, _, subject, part = group
-        if not subject or subject == sender:  # nearly every short envelope
-            text = _line(group, _head(measurement, sender, part, guessed), seq, source)
-            return [_tuple(Prepared, (measurement in _ROUNDS, text, 0))]
+    if len(body) == 1 and body[0].subject in ("", sender):  # nothing to be told apart
+        (group,) = body
+        measurement = group.measurement
+        head = _head(measurement, sender, group.part, guessed)
+        return [_tuple(Prepared, (measurement in _ROUNDS, _line(group, head, seq, source), 0))]
     repeats = Counter[tuple[str, str, str]]()
     lines = []
     for group in body:
