@@ -44,9 +44,11 @@ class Directory:
         Raises:
             StoreError: the register does not answer.
         """
-        if device not in self._entries:
+        found = self._entries.get(device)
+        if found is None:
             self._entries |= self._read(device)
-        return self._entries.get(device)
+            found = self._entries.get(device)
+        return found
 
     def may_speak_for(self, sender: str, subject: str) -> bool:
         """Tell whether a device may report what it saw of another: a gateway of the same school may."""

@@ -37,6 +37,7 @@ from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import EnvelopeId
 
 _MOST_TOPICS = 1_000_000
+_BACKFILL = Kind.BACKFILL
 
 
 class Heard(Struct, frozen=True):
@@ -75,6 +76,7 @@ class Intake:
     def __init__(self, directory: Directory, prepare: Callable[[Envelope], object] | None = None) -> None:
         self._directory = directory
         self._reader = Reader(prepare)
+        self._live = self._reader.live
         self._topics: dict[str, Topic] = {}
 
     def read(self, topic: str, payload: bytes) -> list[Outcome]:
@@ -84,15 +86,17 @@ class Intake:
             StoreError: the register does not answer, so nothing can be said about the message now.
         """
         where = self._topics.get(topic) or self._parse(topic)
-        if where is not None and self._directory.find(where.device) is not None:
-            if where.kind is not Kind.BACKFILL:
-                found = self._reader.live(payload, where.device, where.kind)
-                if found is not None:
-                    return [found]
-            else:
-                past = self._reader.past(payload, where.device)
-                if past is not None:
-                    return [*past]
+        if where is not None:
+            device, kind = where
+            if self._directory.find(device) is not None:
+                if kind is not _BACKFILL:
+                    found = self._live(payload, device, kind)
+                    if found is not None:
+                        return [found]
+                else:
+                    past = self._reader.past(payload, device)
+                    if past is not None:
+                        return [*past]
         try:
             return read(topic, payload, self._directory)
         except StoreError:

@@ -185,13 +185,12 @@ class Reader:
         run = self._tokens.get(raw.run) or self._token(raw.run)
         if raw.sender != device or not run or len(groups) > MAX_PARTS:  # perhaps too many parts of one measurement
             return None
-        body = []
         for one in groups:
             if one.subject and one.subject != device:
                 return None  # who may speak for whom is a question to the register
-            body.append(_tuple(Group, (_NAMES[type(one)], _plain(one.values), one.subject, one.part)))
+        body = tuple([_tuple(Group, (_NAMES[type(one)], _plain(one.values), one.subject, one.part)) for one in groups])
         instant = _tuple(Instant, (measured.wall, measured.mono))
-        return _tuple(Envelope, (_KINDS[raw.kind], device, run, raw.seq, instant, raw.agent, tuple(body)))
+        return _tuple(Envelope, (_KINDS[raw.kind], device, run, raw.seq, instant, raw.agent, body))
 
     def _token(self, token: str) -> str:
         """Give the one copy of a well-formed token, and nothing of any other."""

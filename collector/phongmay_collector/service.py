@@ -55,6 +55,7 @@ _STOP_S = 20.0
 _BROKER_FIGURES = "$SYS/broker/"
 _DROPPED = "publish/messages/dropped"
 _NEVER = float("-inf")
+_tuple = tuple.__new__
 
 
 class Collector:
@@ -311,7 +312,7 @@ class Collector:
         messages = self._next_messages(room)
         read = self._intake.read
         try:
-            taken = [Taken(message, read(message.topic, message.payload)) for message in messages]
+            taken = [_tuple(Taken, (message, read(message.topic, message.payload))) for message in messages]
         except StoreError as error:
             self._register.away(now, str(error))
             self._retry_at = now + TICK_S

@@ -22,6 +22,8 @@ from phongmay_store.errors import StoreError
 Values = Sequence[Any]
 _KEYS_A_QUERY = 300
 _ROWS_A_STATEMENT = 1000
+_VALUES_A_STATEMENT = 30_000
+"""SQLite takes 32,766, PostgreSQL 65,535."""
 
 
 class Writing(Protocol):
@@ -139,6 +141,21 @@ def _by_values(
     return found
 
 
+def _in_blocks(sql: str, values: Sequence[Values], mark: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Give an `INSERT ... VALUES (?, ...)` as statements of many rows each.
+
+    Each statement costs a server's attention, and in SQLite a chance to lose the interpreter to another thread, which
+    gives it back only after sys.getswitchinterval().
+    """
+    head, _, rest = sql.partition("VALUES (")
+    marks, _, tail = rest.partition(")")
+    row = f"({marks.replace('?', mark)})"
+    most = max(1, min(_ROWS_A_STATEMENT, _VALUES_A_STATEMENT // marks.count("?")))
+    for start in range(0, len(values), most):
+        some = values[start : start + most]
+        yield f"{head}VALUES {','.join([row] * len(some))}{tail.replace('?', mark)}", tuple(chain.from_iterable(some))
+
+
 class _SqliteWriting:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -147,9 +164,11 @@ class _SqliteWriting:
         return self._connection.execute(sql, values).fetchall()
 
     def many(self, sql: str, values: Sequence[Values]) -> None:
-        self._connection.executemany(sql, values)
+        for statement, some in _in_blocks(sql, values, "?"):
+            self._connection.execute(statement, some)
 
-    each = many
+    def each(self, sql: str, values: Sequence[Values]) -> None:
+        self._connection.executemany(sql, values)
 
     def one(self, sql: str, values: Values = ()) -> int:
         return self._connection.execute(sql, values).rowcount
@@ -227,19 +246,9 @@ class _RegisterWriting:
     def many(self, sql: str, values: Sequence[Values]) -> None:
         if not values:
             return
-        if self._mark == "?":
-            self._connection.exec_driver_sql(sql, values)
-            return
-        # Many rows in one statement, since each statement costs a server's attention; sorted, so that two collectors
-        # lock rows in one order.
-        head, _, rest = sql.partition("VALUES (")
-        marks, _, tail = rest.partition(")")
-        row = f"({marks.replace('?', '%s')})"
-        ordered: list[Any] = sorted(values)
-        for start in range(0, len(ordered), _ROWS_A_STATEMENT):
-            some = ordered[start : start + _ROWS_A_STATEMENT]
-            statement = f"{head}VALUES {','.join([row] * len(some))}{tail.replace('?', '%s')}"
-            self._connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        # Sorted, so that two collectors lock rows in one order; SQLite lets one write at a time anyhow.
+        for statement, some in _in_blocks(sql, values if self._mark == "?" else sorted(values), self._mark):
+            self._connection.exec_driver_sql(statement, some)
 
     def each(self, sql: str, values: Sequence[Values]) -> None:
         if values:

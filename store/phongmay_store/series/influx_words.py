@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -27,6 +27,7 @@ OWN_FIELDS = (SOURCE_RUN, SOURCE_SEQ, SOURCE_SENDER, BASIS)
 """Fields that we add to the quantities of a point."""
 GUESSED = "guessed"
 """Tag of points whose time is a guess, and of no others."""
+_K, _V = TypeVar("_K"), TypeVar("_V")
 _SLOTS = 1000
 _json = msgspec.json.Encoder().encode
 _tuple = tuple.__new__
@@ -96,26 +97,55 @@ def tag_back(text: str) -> str:
     return _SOFT.sub(lambda found: chr(int(found[1], 16)), text) if "%" in text else text
 
 
-@lru_cache(maxsize=400_000)
-def _head(measurement: str, device: str, part: str, guessed: bool) -> bytes:
+class _Memory(dict[_K, _V]):
+    """What was made for a key; begun anew when it is full: a bounded lru_cache costs thrice as much for each look.
+
+    Args:
+        make: makes it.
+        most: keys that are remembered.
+    """
+
+    def __init__(self, make: Callable[[_K], _V], most: int) -> None:
+        super().__init__()
+        self._make, self._most = make, most
+
+    def __missing__(self, key: _K) -> _V:
+        if len(self) >= self._most:
+            self.clear()
+        made = self[key] = self._make(key)
+        return made
+
+
+def _head(key: tuple[str, str, str, bool]) -> bytes:
+    measurement, device, part, guessed = key
     tags = f"device={tag_text(device)}"
     tags += f",{GUESSED}=yes" if guessed else ""
     tags += f",part={tag_text(part)}" if part else ""
     return f"{measurement},{tags} ".encode()
 
 
-@lru_cache(maxsize=10_000)
-def _template(measurement: str, keys: tuple[str, ...]) -> bytes:
+def _template(key: tuple[str, tuple[str, ...]]) -> bytes:
     """Give a line with these quantities, to be filled with its head, their values, sequence number and run."""
-    kinds = [(key, MEASUREMENTS[measurement].by_name[key].type) for key in keys]
-    fields = "".join(f"{key}=%b{'i' if kind is Type.INT else ''}," for key, kind in kinds)
+    measurement, names = key
+    kinds = [(name, MEASUREMENTS[measurement].by_name[name].type) for name in names]
+    fields = "".join(f"{name}=%b{'i' if kind is Type.INT else ''}," for name, kind in kinds)
     return f"%b{fields}{SOURCE_SEQ}=%bi,%b".encode()
+
+
+def _source(run: str) -> tuple[bytes, int]:
+    """Give a run as a field, and its share of a point's microseconds."""
+    return f'{SOURCE_RUN}="{run}"'.encode(), crc32(run.encode())
+
+
+_HEADS = _Memory(_head, 400_000)
+_TEMPLATES = _Memory(_template, 10_000)
+_SOURCES = _Memory(_source, 400_000)
 
 
 def _line(group: Group, head: bytes, seq: int, run: bytes) -> bytes:
     """Write a group; JSON writes values as lines do, unless a text holds a comma or what JSON must escape."""
     values = group.values
-    template = _template(group.measurement, tuple(values))
+    template = _TEMPLATES[group.measurement, tuple(values)]
     text = _json((*values.values(), seq))
     if b"\\" not in text:
         cells = text[1:-1].split(b",")
@@ -127,12 +157,6 @@ def _line(group: Group, head: bytes, seq: int, run: bytes) -> bytes:
     return template % (head, *singly, _json(seq), run)
 
 
-@lru_cache(maxsize=400_000)
-def _source(run: str) -> tuple[bytes, int]:
-    """Give a run as a field, and its share of a point's microseconds."""
-    return f'{SOURCE_RUN}="{run}"'.encode(), crc32(run.encode())
-
-
 def point_time(arrival: Arrival) -> int:
     """Give the nanoseconds of a point: a function of envelope and true time alone, so a repeat lands on it again.
 
@@ -140,7 +164,7 @@ def point_time(arrival: Arrival) -> int:
     one identity, two events); nanoseconds are left for groups of one envelope that would share their key.
     """
     envelope = arrival.envelope
-    return _point_time(arrival.at, _source(envelope.run)[1] + envelope.seq)
+    return _point_time(arrival.at, _SOURCES[envelope.run][1] + envelope.seq)
 
 
 def _point_time(at: float, number: int) -> int:
@@ -169,13 +193,12 @@ class Prepared(NamedTuple):
 def prepare(envelope: Envelope, *, guessed: bool = False) -> list[Prepared]:
     """Write an envelope as lines, as far as its time is not needed."""
     _, sender, run, seq, _, _, body = envelope
-    source, _ = _source(run)
-    if len(body) == 1:
-        group = body[0]
-        measurement, _, subject, part = group
-        if not subject or subject == sender:  # nearly every short envelope
-            text = _line(group, _head(measurement, sender, part, guessed), seq, source)
-            return [_tuple(Prepared, (measurement in _ROUNDS, text, 0))]
+    source, _ = _SOURCES[run]
+    if len(body) == 1 and body[0].subject in ("", sender):  # nothing to be told apart
+        (group,) = body
+        measurement = group.measurement
+        head = _HEADS[measurement, sender, group.part, guessed]
+        return [_tuple(Prepared, (measurement in _ROUNDS, _line(group, head, seq, source), 0))]
     repeats = Counter[tuple[str, str, str]]()
     lines = []
     for group in body:
@@ -184,7 +207,7 @@ def prepare(envelope: Envelope, *, guessed: bool = False) -> list[Prepared]:
         if subject and subject != sender:
             device, tail = subject, f',{SOURCE_SENDER}="{sender}"'.encode()
         key = (measurement, device, part)
-        head = _head(measurement, device, part, guessed)
+        head = _HEADS[measurement, device, part, guessed]
         lines.append(Prepared(measurement in _ROUNDS, _line(group, head, seq, source + tail), repeats[key]))
         repeats[key] += 1
     return lines
@@ -194,7 +217,7 @@ def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
     raw, kept = _Texts([], []), _Texts([], [])
     for envelope, true_time, basis, _, _, _, prepared in arrivals:
-        at = _point_time(true_time, _source(envelope[2])[1] + envelope[3])
+        at = _point_time(true_time, _SOURCES[envelope[2]][1] + envelope[3])
         lines: Any = prepared
         if lines is None or basis is TimeBasis.GUESS:
             lines = prepare(envelope, guessed=basis is TimeBasis.GUESS)

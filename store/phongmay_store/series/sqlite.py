@@ -35,7 +35,7 @@ from phongmay_store.series.interface import (
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.sqlite_days import DayFiles, day_of, insert
+from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
@@ -75,7 +75,7 @@ class SqliteSeries:
             connection = sqlite3.connect(path, timeout=15, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA cache_size=-32768")
+            connection.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             sqlite_schema.create_main(connection)
             if is_old(connection):
                 days = DayFiles(days_folder(path), reading=False)

@@ -51,7 +51,7 @@ def fold(main: Database, now: float) -> bool:
             place = 64 * (hour % WEEK_S // HOUR_S)
             weeks[key] = [one | mask << place for one, mask in zip(weeks[key], masks, strict=True)]
         writing.many(_PUT, [(*key, *_values(*numbers)) for key, numbers in weeks.items()])
-        writing.many("DELETE FROM series_minutes WHERE device = ? AND hour = ?", [row[:2] for row in rows])
+        writing.each("DELETE FROM series_minutes WHERE device = ? AND hour = ?", [row[:2] for row in rows])
     return len(rows) == _ROWS_A_PIECE
 
 

@@ -251,15 +251,15 @@ class State:
             kind, sender, _, _, _, _, body = envelope
             if kind is not round_kind:
                 continue
-            minute = int(at) // 60
-            hour = minute // 60 * HOUR_S
+            hour, second = divmod(int(at), HOUR_S)
+            hour *= HOUR_S
             hours.add(hour)
             if basis is guess:
                 continue  # availability must not rest on it
             masks = get((sender, hour))
             if masks is None:
                 masks = minutes[sender, hour] = [0, 0, 0]
-            bit = 1 << minute % 60
+            bit = 1 << second // 60
             masks[0] |= bit
             for measurement, values, subject, part in body:
                 if measurement == "reach" and part == INTERNET and subject in ("", sender):

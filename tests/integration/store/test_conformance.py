@@ -17,7 +17,7 @@ from phongmay_contract.catalogue import MEASUREMENTS, Measurement, Type, Value
 from phongmay_contract.envelope import ONLINE, Group
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
-from phongmay_store.series import state
+from phongmay_store.series import open_writer, state
 from phongmay_store.series.interface import (
     DeadLetter,
     Hourly,
@@ -419,3 +419,35 @@ def test_minutes_within_lessons_are_counted_from_all_weeks(series: SeriesWriter,
         }
     assert series.minutes_within(wanted, ["pc-two"]) == {"pc-two": expected["pc-two"]}
     assert series.minutes_within({}) == {}
+
+
+def test_what_somebody_else_has_stored_meanwhile_is_known(engine: Any, make: SimpleNamespace) -> None:
+    """A writer remembers what it stored; `deadletters replay`, or another collector, may have stored more since."""
+    with closing(open_writer(engine.settings)) as other:
+        engine.writer.write([make.arrival(1, make.HOUR)])
+        engine.writer.write([make.arrival(2, make.HOUR + 60)])
+        other.write([make.arrival(3, make.HOUR + 120)])
+        engine.writer.write([make.arrival(3, make.HOUR + 180), make.arrival(4, make.HOUR + 240)])
+    rows = engine.writer.range(make.DEVICE, "usage", make.HOUR, make.HOUR + 3600)
+    assert [(row.source.seq, round(row.at - make.HOUR)) for row in rows] == [(1, 0), (2, 60), (3, 120), (4, 240)]
+    assert engine.writer.envelope_count() == 4
+
+
+def test_after_a_write_that_failed_nothing_is_taken_for_stored(
+    engine: Any, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was remembered for a transaction that never stood must not turn away the envelope that comes again."""
+    engine.writer.write([make.arrival(1, make.HOUR)])
+    with monkeypatch.context() as broken:
+
+        def fails(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        broken.setattr(engine.writer._state, "keep", fails)
+        with pytest.raises(StoreError):
+            engine.writer.write([make.arrival(2, make.HOUR + 60)])
+    engine.writer.write([make.arrival(2, make.HOUR + 60)])
+    engine.writer.write([make.arrival(2, make.HOUR + 99)])
+    rows = engine.writer.range(make.DEVICE, "usage", make.HOUR, make.HOUR + 3600)
+    assert [(row.source.seq, round(row.at - make.HOUR)) for row in rows] == [(1, 0), (2, 60)]
+    assert engine.writer.envelope_count() == 2

@@ -127,6 +127,16 @@ def test_every_quantity_has_one_field_type_for_ever(make: SimpleNamespace) -> No
     assert lines.startswith("usage,device=pc-one ")
 
 
+@pytest.mark.parametrize("text", [*HOSTILE, "a,b", "x=1", '":', ',"', "null", "[1,2]"])
+def test_a_text_comes_back_as_it_was_sent(influx_store: StoreSettings, make: SimpleNamespace, text: str) -> None:
+    """JSON's way of writing values is that of lines only for plain texts; no other may break the line or change."""
+    values = {"campaign_run": "run", "outcome": "ok", "reason": text, "down_bps": 1.5, "down_bytes": 7,
+              "up_is_written": True}  # fmt: skip
+    with closing(open_writer(influx_store)) as series:
+        series.write([make.arrival(1, make.HOUR, Group("campaign", values))])
+        assert [row.values for row in series.latest("campaign")] == [values]
+
+
 def test_no_quantity_is_called_like_a_field_or_tag_of_ours() -> None:
     """In InfluxDB tags and fields of one measurement share their names; a clash would mix two meanings."""
     ours = {*OWN_FIELDS, GUESSED, "device", "part", "time"}
