@@ -165,7 +165,7 @@ def test_better_is_never_judged_worse(name: str, data: st.DataObject) -> None:
         least = math.nextafter(value, way * math.inf)
         far = data.draw(st.sampled_from([least, value + way, value + way * abs(value), high if way > 0 else low]))
         assume(low <= far <= high)
-        after = replace(before, facts={**before.facts, fact: replace(before.facts[fact], value=far)})
+        after = replace(before, facts={**before.facts, fact: before.facts[fact]._replace(value=far)})
     else:
         index = index_of(data.draw, before)
         member = before.members[index]
@@ -210,12 +210,12 @@ def test_missing_data_never_pass(name: str, data: st.DataObject) -> None:
     row = before.facts.get(fact)
     if row is not None:
         reason = data.draw(st.sampled_from([Reason.NO_DATA, Reason.NOT_DECLARED, Reason.IDENTITY_CONFLICT]))
-        ways.append(lost | {fact: replace(row, value=None, missing=reason.value)})
-        ways.append(lost | {fact: replace(row, missing=reason.value)})
-        ways.append(lost | {fact: replace(row, value=None)})
-        ways.append(lost | {fact: replace(row, value="a word")})
+        ways.append(lost | {fact: row._replace(value=None, missing=reason.value)})
+        ways.append(lost | {fact: row._replace(missing=reason.value)})
+        ways.append(lost | {fact: row._replace(value=None)})
+        ways.append(lost | {fact: row._replace(value="a word")})
         if FACTS[fact].freshness_s is not None:
-            ways.append(lost | {fact: replace(row, at=1_700_000_000.0 - (FACTS[fact].freshness_s or 0) - 1)})
+            ways.append(lost | {fact: row._replace(at=1_700_000_000.0 - (FACTS[fact].freshness_s or 0) - 1)})
     old = judged(before, name)
     for facts in ways:
         new = judged(replace(before, facts=facts), name)

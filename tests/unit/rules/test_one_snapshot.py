@@ -104,7 +104,7 @@ def test_what_is_written_while_facts_are_made_belongs_to_the_next_run(
     for house in (quiet, busy):
         for device in ("cs-0", "th-0"):
             house.revise(Device, device, NOW - timedelta(days=50), agent_since=NOW - timedelta(days=50))
-        house.listen(friday, friday + timedelta(hours=1))
+        house.listen(NOW - timedelta(days=20), friday + timedelta(hours=8))
     quiet.evaluate(NOW)
     real, wrote = getattr(FactMaker, moment), list[bool]()
 
@@ -113,7 +113,7 @@ def test_what_is_written_while_facts_are_made_belongs_to_the_next_run(
         if not wrote:
             wrote.append(True)
             for device in ("cs-0", "th-0"):
-                busy.seen(device, friday, 30)
+                busy.seen(device, friday, 480)
             disturb(busy, "quan")
         return real(maker, *arguments)
 
