@@ -178,4 +178,5 @@ def test_a_run_is_read_from_the_verdict_to_each_pc(
         page.click("a[href*='report.csv']")
     assert download.value.suggested_filename == "so-lieu-run-look-1.csv"
     picture(page, f"test-run-{language}{'' if width == 'desktop' else '-phone'}")
-    page.screenshot(path=f"{download.value.path()}.png", full_page=True)
+    page.locator("table.stacked").first.scroll_into_view_if_needed()
+    picture(page, f"test-pcs-{language}{'' if width == 'desktop' else '-phone'}")
