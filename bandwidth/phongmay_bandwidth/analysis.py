@@ -140,7 +140,8 @@ class _Analysis:
         """Say whether the run says nothing at all, and why."""
         states = [one.status for one in participants]
         valid, excluded, busy = states.count(OK), states.count(EXCLUDED), states.count(Outcome.BUSY)
-        left_out = excluded + busy > MOST_LEFT_OUT * max(1, valid + excluded + busy)
+        aborted = states.count(Outcome.ABORTED)
+        left_out = excluded + busy > MOST_LEFT_OUT * max(1, valid + excluded + busy + aborted)
         spread = self._evidence.start_spread()
         invalid = [
             reason
@@ -156,7 +157,6 @@ class _Analysis:
         if invalid:
             return Verdict.INVALID, tuple(invalid)
         meant = max(self._plan.registered, len(self._expected))
-        aborted = states.count(Outcome.ABORTED)
         few = [
             reason
             for reason, holds in (

@@ -55,8 +55,8 @@ from tests.snmp_router import SnmpRouter, Wan
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PCS = 3
 FLOOR_BPS = 8_000_000
-ROUTER_BPS = 48_000_000
-CONTRACT_BPS = 1_000_000_000
+ROUTER_BPS = 40_000_000
+CONTRACT_BPS = 500_000_000
 
 
 @dataclass

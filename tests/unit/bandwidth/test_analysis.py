@@ -219,6 +219,13 @@ def test_busy_pcs_are_named_and_too_many_make_the_run_invalid() -> None:
     assert (few.verdict, few.busy) == (Verdict.PASS, tuple(DEVICES[:4]))
 
 
+def test_one_busy_pc_of_a_run_that_was_stopped_is_no_tenth() -> None:
+    """39 were told to stop and one was busy: the run was stopped, which is INSUFFICIENT, and nobody is to blame."""
+    told = {d: ParticipantResult("run-1234", Outcome.ABORTED, reason="ordered") for d in DEVICES[1:]}
+    found = school(results={"pc-000": ParticipantResult("run-1234", Outcome.BUSY, reason="input"), **told})
+    assert (found.verdict, found.reasons[0]) == (Verdict.INSUFFICIENT, Reason.ABORTED)
+
+
 def test_busy_and_disagreeing_pcs_count_together() -> None:
     """Three that disagree and two that were busy are more than a tenth of 40."""
     gone = {d: ParticipantResult("run-1234", Outcome.BUSY, reason="input") for d in DEVICES[:2]}
