@@ -16,6 +16,8 @@ from benchmarks._lab.network import network_of
 from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
 from tests.conftest import missing
 
+pytestmark = pytest.mark.alone
+
 PCS = 40
 FLOOR = 0.5e6
 NEEDED = PCS * FLOOR * IP_BYTES_PER_PAYLOAD

@@ -25,6 +25,8 @@ from phongmay_bandwidth.verdict import Expected, RunAnalysis, Verdict
 
 from .conftest import Party, Server
 
+pytestmark = pytest.mark.alone
+
 DEVICES = [f"pc-{number:03}" for number in range(8)]
 
 

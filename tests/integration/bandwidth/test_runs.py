@@ -19,6 +19,8 @@ from phongmay_bandwidth.verdict import Expected, Reason, Verdict
 
 from .conftest import Party, Server, take_part
 
+pytestmark = pytest.mark.alone
+
 DEVICES = [f"pc-{number:03}" for number in range(8)]
 
 
