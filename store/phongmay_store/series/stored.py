@@ -39,7 +39,8 @@ class StoredBlocks:
         if version is None or version != self._version or len(self._newest) > _REMEMBERED:
             self._newest.clear()
         self._version = version
-        asked, missing, newest_of = self._asked, [], self._newest.get
+        asked, newest_of = self._asked, self._newest.get
+        missing: list[Block] = []
         for key in blocks:
             newest = newest_of(key[:2])
             if newest is not None and newest[0] == key[2]:
