@@ -263,8 +263,8 @@ class SqliteSeries:
 
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end): of weeks, and of the last days."""
+        days = self._state.minutes(start, end, devices)  # first: an hour that is packed meanwhile is then found twice
         weeks = list(sqlite_weeks.minutes(self._main, start, end, devices))
-        days = self._state.minutes(start, end, devices)
         return sqlite_weeks.joined(weeks, days) if weeks else days
 
     def minutes_within(
