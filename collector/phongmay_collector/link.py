@@ -250,7 +250,7 @@ class Link:
         user, connection, known, add = self.user, self.connection, self._topics.get, messages.append
         bound = waited(connection, arrived)
         for one in found:
-            if type(one) is Published:
+            if isinstance(one, Published):
                 packet, qos, retained, raw, payload = one
                 topic = known(raw) or self._topic(raw)
                 add(Inbound(user, connection, packet, qos, topic, payload, retained, received, arrived, bound))
