@@ -115,7 +115,8 @@ class SqliteFile:
 
     def version(self) -> Hashable:
         """Give SQLite's own number: it stays through commits of this connection and changes with any other's."""
-        return int(self.rows("PRAGMA data_version")[0][0])
+        number: int = self.rows("PRAGMA data_version")[0][0]
+        return number
 
     def among(self, column: str, wanted: Collection[str]) -> tuple[str, Any]:
         """Give a condition; the texts travel as one JSON text, so their number has no limit."""
@@ -247,7 +248,10 @@ class _RegisterWriting:
         if not values:
             return
         # Sorted, so that two collectors lock rows in one order; SQLite lets one write at a time anyhow.
-        for statement, some in _in_blocks(sql, values if self._mark == "?" else sorted(values), self._mark):
+        ordered: list[Any] = list(values)
+        if self._mark != "?":
+            ordered.sort()
+        for statement, some in _in_blocks(sql, ordered, self._mark):
             self._connection.exec_driver_sql(statement, some)
 
     def each(self, sql: str, values: Sequence[Values]) -> None:

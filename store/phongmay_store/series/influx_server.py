@@ -7,7 +7,6 @@ after store.influx.timeout_s. An error inside an answer with status 200 is an er
 
 from __future__ import annotations
 
-import concurrent.futures
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from phongmay_store.settings import InfluxSettings
 
 MOST_LINES = 5000
 """Lines of one request: the batch at which InfluxDB is quickest."""
-_WORTH_TWO = 200_000
-"""Bytes of lines beyond which they go in two requests at once."""
 _LONG_URL = 4000
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
@@ -66,13 +63,11 @@ class InfluxServer:
         self._headers = _headers(settings, self._secret)
         timeout = urllib3.Timeout(connect=min(5.0, settings.timeout_s), read=settings.timeout_s)
         self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
-        self._writers = concurrent.futures.ThreadPoolExecutor(1, "influx")
         self._lines: Any = None
         self._has_v2_write: bool | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._writers.shutdown()
         self._pool.clear()
         if self._lines is not None:
             self._lines.close()
@@ -90,26 +85,12 @@ class InfluxServer:
             return
         if self._has_v2_write is None:
             self._has_v2_write = self.settings.version != "1" or self.version() >= (1, 8)
-        if len(lines) < _WORTH_TWO or (self._has_v2_write and self._lines is None):
-            self._write(database, lines)
-            return
         rows = lines.split(b"\n") if lines.count(b"\n") >= MOST_LINES else None
-        blocks = [rows[start : start + MOST_LINES] for start in range(0, len(rows), MOST_LINES)] if rows else []
-        for block in [b"\n".join(block) for block in blocks] or [lines]:
-            self._write_halves(database, block)
-
-    def _write_halves(self, database: str, lines: bytes) -> None:
-        """Write two halves at once, so that the server's cores share the work; each may be written again."""
-        middle = lines.find(b"\n", len(lines) // 2)
-        if middle < 0:
+        if rows is None:
             self._write(database, lines)
             return
-        other = self._writers.submit(self._write, database, lines[middle + 1 :])
-        try:
-            self._write(database, lines[:middle])
-        finally:
-            concurrent.futures.wait([other])
-        other.result()
+        for start in range(0, len(rows), MOST_LINES):
+            self._write(database, b"\n".join(rows[start : start + MOST_LINES]))
 
     def _write(self, database: str, lines: bytes) -> None:
         if self._has_v2_write:

@@ -27,7 +27,8 @@ OWN_FIELDS = (SOURCE_RUN, SOURCE_SEQ, SOURCE_SENDER, BASIS)
 """Fields that we add to the quantities of a point."""
 GUESSED = "guessed"
 """Tag of points whose time is a guess, and of no others."""
-_K, _V = TypeVar("_K"), TypeVar("_V")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 _SLOTS = 1000
 _json = msgspec.json.Encoder().encode
 _tuple = tuple.__new__

@@ -35,7 +35,7 @@ from phongmay_store.series.interface import (
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert
+from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert, prepare
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
@@ -263,8 +263,8 @@ class SqliteSeries:
 
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end): of weeks, and of the last days."""
+        days = self._state.minutes(start, end, devices)  # first: an hour that is packed meanwhile is then found twice
         weeks = list(sqlite_weeks.minutes(self._main, start, end, devices))
-        days = self._state.minutes(start, end, devices)
         return sqlite_weeks.joined(weeks, days) if weeks else days
 
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
@@ -330,28 +330,6 @@ class SqliteSeries:
             quantities = [q.name for q in MEASUREMENTS[measurement].quantities if q.name in there]
             self._known_columns[key] = [*sqlite_schema.KEY_COLUMNS, *quantities]
         return self._known_columns[key]
-
-
-def prepare(envelope: Envelope) -> list[tuple[str, bool, list[Any]]]:
-    """Make the rows of an envelope but for their time: measurement, whether it is of a round, cells."""
-    _, sender, run, seq, _, _, body = envelope
-    rows = []
-    for measurement, values, subject, part in body:
-        quantities = MEASUREMENTS[measurement].quantities
-        names, is_round = _NAMES.get((measurement, len(quantities))) or _names(measurement)
-        row = [subject or sender, part, 0.0, "", sender, run, seq, *map(values.get, names)]
-        rows.append((measurement, is_round, row))
-    return rows
-
-
-_NAMES: dict[tuple[str, int], tuple[tuple[str, ...], bool]] = {}
-
-
-def _names(measurement: str) -> tuple[tuple[str, ...], bool]:
-    kind = MEASUREMENTS[measurement]
-    found = tuple(quantity.name for quantity in kind.quantities), is_raw(kind)
-    _NAMES[measurement, len(kind.quantities)] = found
-    return found
 
 
 _AT = sqlite_schema.KEY_COLUMNS.index("at")

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS
+from phongmay_contract.envelope import Envelope
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema
+from phongmay_store.series.quantities import is_raw
 from phongmay_store.series.state import DAY_S
 
 _OPEN = 4
@@ -164,6 +166,28 @@ def day_of(at: float) -> int:
 def day_name(day: int) -> str:
     """Give a day as people write it."""
     return datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d")
+
+
+def prepare(envelope: Envelope) -> list[tuple[str, bool, list[Any]]]:
+    """Make the rows of an envelope but for their time: measurement, whether it is of a round, cells."""
+    _, sender, run, seq, _, _, body = envelope
+    rows = []
+    for measurement, values, subject, part in body:
+        quantities = MEASUREMENTS[measurement].quantities
+        names, is_round = _NAMES.get((measurement, len(quantities))) or _names(measurement)
+        row = [subject or sender, part, 0.0, "", sender, run, seq, *map(values.get, names)]
+        rows.append((measurement, is_round, row))
+    return rows
+
+
+_NAMES: dict[tuple[str, int], tuple[tuple[str, ...], bool]] = {}
+
+
+def _names(measurement: str) -> tuple[tuple[str, ...], bool]:
+    kind = MEASUREMENTS[measurement]
+    found = tuple(quantity.name for quantity in kind.quantities), is_raw(kind)
+    _NAMES[measurement, len(kind.quantities)] = found
+    return found
 
 
 _SQL: dict[tuple[str, int], str] = {}

@@ -213,8 +213,9 @@ class _Inside:
 
     def cut(self, value: bytes) -> bytes:
         """Give the bytes of a value in which wanted minutes lie."""
-        pieces = self._pieces(value)
-        return b"".join(pieces) if self._several else pieces
+        pieces: Any = self._pieces(value)
+        found: bytes = b"".join(pieces) if self._several else pieces
+        return found
 
 
 def _hour(place: int, seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ who came first. StoreError passes through; then nothing was kept.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from phongmay_contract.topics import Kind
@@ -24,6 +24,7 @@ from phongmay_store.series.interface import (
     RunOffset,
     TimeBasis,
 )
+from phongmay_store.series.stored import Block, StoredBlocks
 from phongmay_store.series.strips import strips
 
 BITS = 60
@@ -39,8 +40,6 @@ INTERNET = "internet"
 REMEMBERED_DAYS = 400
 """Days for which identities and offsets are kept; older times are not believed by the collector either."""
 DAY_S, HOUR_S = 86400, 3600
-_REMEMBERED_BLOCKS = 400_000
-"""Blocks of identities that are remembered: the present hour of a city thrice."""
 _UNKNOWN, _OUT_OF_RANGE = "unknown", "out_of_range"
 
 _STORED = """INSERT INTO series_stored (sender, run, block, bits, day) VALUES (?, ?, ?, ?, ?)
@@ -78,7 +77,7 @@ class Fresh(NamedTuple):
     """Arrivals that are not stored yet, and the blocks of their identities."""
 
     arrivals: Sequence[Arrival]
-    blocks: Mapping[tuple[str, str, int], int]
+    blocks: Mapping[Block, int]
 
 
 class State:
@@ -86,9 +85,7 @@ class State:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._blocks: dict[tuple[str, str, int], int] = {}
-        self._version: Hashable = None
-        self._unsettled = False
+        self._stored = StoredBlocks(database)
 
     # ---- before the points -------------------------------------------------------------------------------------------
 
@@ -99,7 +96,7 @@ class State:
         """
         if not arrivals:
             return Fresh((), {})
-        blocks: dict[tuple[str, str, int], int] = {}
+        blocks: dict[Block, int] = {}
         get, plain = blocks.get, True
         for envelope, _, basis, _, _, _, _ in arrivals:
             _, sender, run, seq, _, _, _ = envelope
@@ -109,11 +106,9 @@ class State:
                 plain = False
                 break
             blocks[key] = before | bit
-        if self._unsettled:  # what became of the last ones is not known
-            self._blocks.clear()
-        self._unsettled = True
+        self._stored.begin()
         # Claims first, as in `_sifted`; what is stored is asked after them.
-        if plain and not self._has_claims() and not self._touches(blocks):
+        if plain and not self._has_claims() and not self._stored.has_any(blocks):
             return Fresh(arrivals, blocks)
         found = self._sifted(arrivals)
         blocks = {}
@@ -123,37 +118,9 @@ class State:
             blocks[key] = blocks.get(key, 0) | 1 << seq % BITS
         return Fresh(found, blocks)
 
-    def _touches(self, blocks: Mapping[tuple[str, str, int], int]) -> bool:
-        """Tell whether something of these blocks is stored already.
-
-        Blocks that were read or written here are remembered, and asked for again only when somebody else has written
-        into the database since; one that cannot tell (PostgreSQL) is asked each time.
-        """
-        version = self.database.version()
-        if version is None or version != self._version:
-            self._blocks.clear()
-        self._version = version
-        remembered = self._blocks.get
-        missing = [key for key in blocks if remembered(key) is None]
-        if missing:
-            if len(self._blocks) + len(missing) > _REMEMBERED_BLOCKS:
-                self._blocks.clear()
-                missing = list(blocks)
-            self._blocks.update(dict.fromkeys(missing, 0))
-            for sender, run, block, bits in self.database.by_key(
-                "series_stored", ("sender", "run", "block"), "bits", missing
-            ):
-                self._blocks[sender, run, block] = bits
-        known = self._blocks
-        return any(known[key] & bits for key, bits in blocks.items())
-
     def kept(self, fresh: Fresh) -> None:
         """Remember what a transaction with `keep` in it has stored; to be told only when it was committed."""
-        known = self._blocks
-        for key, bits in fresh.blocks.items():
-            if key in known:
-                known[key] |= bits
-        self._unsettled = False
+        self._stored.kept(fresh.blocks)
 
     def _sifted(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """Find the fresh ones by asking the database: some are stored, come twice, or have no offset."""
