@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+import msgspec
+from sqlalchemy import Text, bindparam, cast, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.chain import links
@@ -32,8 +33,9 @@ from phongmay_store.register.compliance import (
     State,
     Verdict,
 )
+from phongmay_store.register.engine import json_text
 
-_Content = tuple[str, str, dict[str, Any], dict[str, Any], list[Any], str, str, str]
+_Content = tuple[str, str, str, str, str, str, str, str]
 """State, reason, measured, required, evidence, and the columns of `_STAMP`: all that makes a verdict differ."""
 _STAMP = ("rule_hash", "pack_id", "pack_hash")
 
@@ -257,7 +259,7 @@ def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[
     out: dict[str, dict[Key, _Content]] = {}
     columns = (
         CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state,
-        Verdict.reason, Verdict.measured, Verdict.required, Verdict.evidence,
+        Verdict.reason, *(cast(column, Text) for column in (Verdict.measured, Verdict.required, Verdict.evidence)),
         *(getattr(Verdict, name) for name in _STAMP),
     )  # fmt: skip
     joined = select(*columns).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
@@ -276,13 +278,16 @@ def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[
 
 
 def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, str]) -> bool:
+    """Tell whether a judgement is another one. Most are the same to the letter, which is told without reading JSON."""
     if stored is None:
         return True
-    fresh = (
-        judgement.state.value, judgement.reason.value, judgement.measured, judgement.required, judgement.evidence,
-        *stamp.values(),
-    )  # fmt: skip
-    return stored != fresh
+    state, reason, *parts = stored
+    if (state, reason, *parts[3:]) != (judgement.state.value, judgement.reason.value, *stamp.values()):
+        return True
+    fresh = (judgement.measured, judgement.required, judgement.evidence)
+    return any(
+        text != json_text(part) and msgspec.json.decode(text) != part for text, part in zip(parts, fresh, strict=False)
+    )
 
 
 def _stamp(pack: Pack, rule: str) -> dict[str, str]:
