@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from phongmay_bandwidth import tcp
@@ -27,7 +28,7 @@ _RATE_LEEWAY = 1.25
 START = b"g"
 
 
-class Flow:
+class Flow(ABC):
     """What both directions share.
 
     Attributes:
@@ -60,9 +61,9 @@ class Flow:
         """Tell whether the connection still stands."""
         return not self.ended_at
 
+    @abstractmethod
     def sample(self, now: float) -> None:
         """Note how many bytes have passed, and end what is over its caps."""
-        raise NotImplementedError
 
     def end(self, reason: str) -> None:
         """End the connection."""

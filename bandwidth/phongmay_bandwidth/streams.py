@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+from abc import ABC, abstractmethod
 
 from phongmay_bandwidth import tcp
 from phongmay_bandwidth.loop import Loop
@@ -19,7 +20,7 @@ _EVENTS = 4
 _AHEAD_S = 1.0
 
 
-class Stream:
+class Stream(ABC):
     """What both directions share.
 
     Attributes:
@@ -34,13 +35,13 @@ class Stream:
         self._open = True
         sock.setblocking(False)
 
+    @abstractmethod
     def begin(self, rate_bps: float) -> None:
         """Begin now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def passed(self) -> int:
         """Give the bytes that the other end of the way has, as far as this system knows."""
-        raise NotImplementedError
 
     def on_wire(self) -> int:
         """Give the bytes that were received from or put on the wire."""
