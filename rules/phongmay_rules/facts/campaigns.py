@@ -63,7 +63,7 @@ def at_floor(run: LineRun, needed: float) -> LineRun:
     verdict = Verdict.PASS if run.verdict == Verdict.FAIL and carried and not slow else run.verdict
     return replace(
         run, floor_bps=needed, pace_bps=run.pace_bps * ratio, rooms=rooms, verdict=verdict, line_verdict=line,
-        below=run.below if slow else frozenset(),
+        below=frozenset() if carried and not slow else run.below,
     )  # fmt: skip
 
 
@@ -255,9 +255,9 @@ def _was_loaded(run: LineRun) -> bool:
 
 
 def _downwards(run: LineRun) -> Verdict:
-    if run.line_verdict == Verdict.FAIL:
-        return Verdict.FAIL if "down" in run.below else Verdict.PASS
-    return Verdict(run.line_verdict)
+    """Tell how a line did downwards; one that failed passes only where it is known to have failed upwards alone."""
+    failed_upwards_alone = run.line_verdict == Verdict.FAIL and run.below == {"up"}
+    return Verdict.PASS if failed_upwards_alone else Verdict(run.line_verdict)
 
 
 def _reached(run: LineRun) -> float | None:

@@ -11,7 +11,7 @@ from phongmay_rules.facts.campaigns import quarter_start
 from phongmay_rules.facts.catalogue import missing
 from phongmay_rules.places import LinePlace
 from phongmay_rules.reasons import Reason
-from phongmay_rules.runs import LineRun
+from phongmay_rules.runs import LineRun, RoomOutcome
 from phongmay_store.register.timetable import LOCAL
 from tests.unit.rules.campaign_runs import AT, FLOOR, LINES, PCS, capacity, of_line, of_room, run
 
@@ -94,6 +94,23 @@ def test_upward_failures_are_not_downward_ones() -> None:
     """A line that fails upwards only still shows the downward floor."""
     found = of_line(*(run(day, "fail", failed="abcd", below=frozenset({"up"})) for day in (3, 2)))
     assert found["download_per_pc_bps"].value == FLOOR
+
+
+def test_a_line_whose_sum_is_short_does_not_pass() -> None:
+    """Every PC had 0.97 of its pace, the sum less than was ordered: the line failed, though nobody was slow by himself,
+    and also where no direction is told."""
+    for below in (frozenset({"down"}), frozenset({"up", "down"}), frozenset[str]()):
+        short = [run(day, "fail", goodput_dl=3.88e6, p10_bps=0.97e6, below=below) for day in (3, 2)]
+        assert of_line(short[0])["download_per_pc_bps"].missing is Reason.FAILED_ONCE
+        assert of_line(*short)["download_per_pc_bps"].value == pytest.approx(0.97e6)
+
+
+def test_a_lowered_floor_that_the_sum_did_not_reach_does_not_pass() -> None:
+    """All PCs had enough for half of the floor, but the line did not carry so much, or nobody told: it stays failed."""
+    for share in (0.4, None):
+        rooms = {"r1": RoomOutcome(frozenset("acd"), frozenset("b"), 0.4e6, {"b": 0.6})}
+        failed = [run(day, "fail", failed="b", line_share=share, rooms=rooms, goodput_dl=1.6e6) for day in (3, 2)]
+        assert of_line(*failed, needed=FLOOR / 2)["download_per_pc_bps"].value == 0.4e6
 
 
 def test_rates_of_capacity_runs() -> None:
