@@ -8,7 +8,7 @@ out well, so money is only asked for what is missing in any case.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from phongmay_rules import model
@@ -30,6 +30,7 @@ from phongmay_rules.gaps.options import (
     switch_options,
 )
 from phongmay_rules.gaps.prices import ItemKind, Prices
+from phongmay_rules.gaps.smart_rooms import fitting_out
 from phongmay_rules.judging import Judgement, Subject, judge, judges
 from phongmay_rules.judging_units import members_of, subjects_of
 from phongmay_rules.model import PerHead, Rule, Share
@@ -157,8 +158,8 @@ def _options(
             found += part_options(bench, prices.of(sort), subject, own, by_device.get(subject.id, ()))
             if kind is SubjectKind.SCHOOL:
                 found += line_options(bench, prices, subject, own, by_device.get(subject.id, ()))
-    found += _smart_rooms(school, prices, counts)
-    pc = new_pc(bench, prices, Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level))
+    found += _smart_rooms(school, prices, bench, counts)
+    pc = new_pc(bench, prices, school_subject(school))
     for room in school.rooms:
         inside = [(devices[d.id], _facts(standing, d.id)) for d in school.devices if d.room_id == room.id]
         found += switch_options(bench, prices, room.id, inside, by_device)
@@ -173,17 +174,29 @@ def _facts(standing: Standing, device: str) -> Mapping[str, FactValue]:
     return standing.facts.get((SubjectKind.DEVICE, device), {})
 
 
-def _smart_rooms(school: SchoolPlace, prices: Prices, counts: Sequence[Count]) -> list[Option]:
-    """Give the fitting-out of smart classrooms, as many as a failing count of them lacks."""
+def _smart_rooms(school: SchoolPlace, prices: Prices, bench: Bench, counts: Sequence[Count]) -> list[Option]:
+    """Give the fitting-out of smart classrooms, as many as a failing count of them lacks, if one of them would pass."""
     place = _smart_room(school.id)
-    most = sum(-(-count.missing // count.each_new) for count in counts if place in count.rooms)
+    mine = [count for count in counts if place in count.rooms]
+    most = sum(-(-count.missing // count.each_new) for count in mine)
+    rules = rules_of_smart_rooms(bench, (count.target for count in mine))
+    lines = fitting_out(bench, prices, school_subject(school), rules) if most > 0 else ()
+    if not lines:
+        return []
     return [
-        Option(
-            (SubjectKind.SCHOOL, school.id), (Line(item, 1),), at_most=int(most), adds_to=place, builds=RoomKind.SMART
-        )
-        for item in prices.of(ItemKind.SMART_ROOM)[:1]
-        if most > 0
+        Option((SubjectKind.SCHOOL, school.id), lines, at_most=int(most), adds_to=place, builds=RoomKind.SMART)
     ]
+
+
+def school_subject(school: SchoolPlace) -> Subject:
+    """Give a school as what is judged."""
+    return Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
+
+
+def rules_of_smart_rooms(bench: Bench, targets: Iterable[Target]) -> set[str]:
+    """Give the rules that a smart classroom must pass to count for some verdicts."""
+    checks = [check for target in targets for check in bench.rules[target[2]].check if isinstance(check, model.Count)]
+    return {rule for check in checks if RoomKind.SMART in check.of for rule in check.rules}
 
 
 def _smart_room(school_id: str) -> str:
@@ -195,7 +208,7 @@ def _new_room(
 ) -> list[Option]:
     """Give the fitting-out of one more computer room, where that turns a verdict on the school green."""
     own = [target for target in targets if target[:2] == (SubjectKind.SCHOOL, school.id)]
-    subject = Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
+    subject = school_subject(school)
     rooms = sum(room.kind == RoomKind.COMPUTER for room in school.rooms)
     after = bench.after({}, {"computer_rooms": rooms + 1})
     fixes = {target for target in own if bench.judge(target[2], subject, after).state is State.PASS}
@@ -344,7 +357,9 @@ def with_measures(standing: Standing, chosen: Sequence[tuple[Option, int]]) -> S
             for index in range(count):
                 room = f"{option.adds_to}{index}"
                 schools[option.subject[1]] = _with_room(schools[option.subject[1]], room, option.builds)
-                facts[SubjectKind.ROOM, room] = _expected({}, option.lines[0].item.effects(today), at)
+                for line in option.lines:
+                    own = facts.get((SubjectKind.ROOM, room), {})
+                    facts[SubjectKind.ROOM, room] = _expected(own, line.item.effects(today), at)
             continue
         school_id = homes.get(option.adds_to) or (option.subject[1] if option.fits_out is not None else "")
         if school_id:
