@@ -41,6 +41,11 @@ class RoomOutcome:
     p10_bps: float | None
     reached: Mapping[str, float] = field(default_factory=dict, hash=False)
 
+    @property
+    def took_part(self) -> frozenset[str]:
+        """PCs whose figures count."""
+        return self.passed | self.failed
+
 
 @dataclass(frozen=True, slots=True)
 class LineRun:

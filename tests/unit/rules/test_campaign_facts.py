@@ -28,7 +28,19 @@ def test_every_pc_passed() -> None:
     """A room passes when every PC in service passed at least once this quarter, in whichever valid run."""
     found = of_room(run(9, "fail", failed="a"), run(2, absent="b"), run(1, absent="a"))
     assert found["concurrent_pass_ratio"].value == 1.0
-    assert found["concurrent_p10_bps"].value == FLOOR
+
+
+def test_a_room_of_which_few_took_part_has_no_rate() -> None:
+    """Four of five PCs are enough for the rate of the slowest tenth; three of five say nothing of the room, whether
+    they held the floor or not, however good the run of the school was. PCs that came since count as not tested."""
+    five = [*PCS, replace(PCS[0], id="e")]
+    name = "concurrent_p10_bps"
+    assert of_room(run(1), pcs=five)[name].value == FLOOR
+    for few in ([run(1, absent="d")], [run(day, "fail", failed="a", absent="d") for day in (3, 2)]):
+        found = of_room(*few, pcs=five)[name]
+        assert (found.value, found.missing, found.detail["tested"]) == (None, Reason.NOT_ALL_TESTED, 3)
+    assert of_room(run(2), run(1, absent="d"), pcs=five)[name].sources == ("register:campaign_result/run-2",)
+    assert of_room(run(1), pcs=[])[name].missing is Reason.NO_MEMBERS
 
 
 @pytest.mark.parametrize(
