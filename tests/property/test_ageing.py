@@ -46,8 +46,7 @@ def used(calendar: Calendar, timetable: Timetable) -> Hours:
     cutting = [
         period
         for period in calendar.periods
-        if period.kind is not CalendarKind.SHIFT
-        or any(meet(own, period.hours.minutes or ()) for own in timetable.week)
+        if period.kind is not CalendarKind.SHIFT or any(meet(own, period.hours.minutes or ()) for own in timetable.week)
     ]
     return Calendar(cutting).cut(timetable)
 

@@ -97,9 +97,7 @@ class Bench:
         inherited = self.pack.inherited[rule]
         return judge(self.rules[rule], subject, facts, (), self.settings, self.at, inherited, self._ageing(subject))
 
-    def judge_alone(
-        self, rule: Rule, check: Check, subject: Subject, facts: Mapping[str, FactValue]
-    ) -> Judgement:
+    def judge_alone(self, rule: Rule, check: Check, subject: Subject, facts: Mapping[str, FactValue]) -> Judgement:
         """Judge a subject that has no members by one check of a rule."""
         one = rule.model_copy(update={"check": (check,)})
         return judge(one, subject, facts, (), self.settings, self.at, ageing=self._ageing(subject))

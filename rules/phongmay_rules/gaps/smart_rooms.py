@@ -1,8 +1,8 @@
 """One more smart classroom: the rules that count it and a price file go in, what to buy so that it passes comes out.
 
-An organisation may demand components that the fitting-out of the price file does not bring (a camera, say): parts of a
-room are then added, and where the file knows no price for one, nothing is offered and the missing fact is named. Nothing
-can go wrong.
+An organisation may demand components that the fitting-out of the price file does not bring (a camera, say): parts of
+a room are then added, and where the file knows no price for one, nothing is offered and the missing fact is named.
+Nothing can go wrong.
 """
 
 from __future__ import annotations

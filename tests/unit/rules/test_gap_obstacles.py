@@ -216,9 +216,8 @@ def test_a_value_that_a_holiday_kept_fresh_has_its_reason(house: Any) -> None:
     there is nothing to buy for it, but that nothing reaches the demand."""
     house.set_parameter("quan", "ram_min", 64 * GIB)
     standing = standing_of(house)
-    closed = Period(
-        CalendarKind.HOLIDAY, (NOW - timedelta(days=30)).date(), (NOW - timedelta(days=9)).date(), DayHours(), "", 0, "x"
-    )
+    first, last = ((NOW - timedelta(days=days)).date() for days in (30, 9))
+    closed = Period(CalendarKind.HOLIDAY, first, last, DayHours(), "", 0, "x")
     old = FactValue(0, "ram_marketed_bytes", 8 * GIB, "", (NOW - timedelta(days=40)).timestamp())
     school = replace(standing.schools["cs"], calendar=Calendar([closed]))
     facts = {key: {**own, old.name: old} if key[0] == "device" else own for key, own in standing.facts.items()}

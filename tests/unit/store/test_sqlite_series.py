@@ -7,11 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -255,30 +254,6 @@ def test_the_weeks_of_few_machines_are_found_by_their_key(series: SqliteSeries) 
     weeks = [step for plan in plans for *_, step in plan if "minutes_week" in step]
     assert len(weeks) == 2
     assert all("(week=? AND device=?)" in step for step in weeks), weeks
-
-
-@pytest.mark.parametrize("ask", [
-    lambda reader: reader.seen(HOUR, HOUR + 3600, [DEVICE]) == {DEVICE: 0b11},
-    lambda reader: [found.seen for found in reader.minutes(HOUR, HOUR + 3600, [DEVICE])] == [0b11],
-    lambda reader: reader.minutes_within({HOUR: 0b111}, [DEVICE])[DEVICE].seen == 2,
-], ids=["seen", "minutes", "minutes_within"])  # fmt: skip
-def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
-    series: SqliteSeries, path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[SqliteSeries], bool]
-) -> None:
-    """The collector packs hours into weeks while the engine reads: whichever it reads first, no minute is missing."""
-    series.write([arrival(1, HOUR), arrival(2, HOUR + 60)])
-    with closing(SqliteSeries.open_reader(path)) as reader:
-        rows, stream = reader._main.rows, reader._main.stream
-
-        def then_pack(found: list[Any], sql: str) -> list[Any]:
-            while ("series_minutes" in sql or "minutes_week" in sql) and series.maintain(HOUR + 86400):
-                pass
-            return found
-
-        monkeypatch.setattr(reader._main, "rows", lambda sql, *more: then_pack(rows(sql, *more), sql))
-        monkeypatch.setattr(reader._main, "stream", lambda sql, *more: iter(then_pack([*stream(sql, *more)], sql)))
-        assert ask(reader)
-    assert series._main.rows("SELECT count(*) FROM minutes_week") == [(1,)]
 
 
 # ---- a store of one file ---------------------------------------------------------------------------------------------
