@@ -228,6 +228,9 @@ def _below(lines: Iterable[Sequence[Mapping[str, Any]]]) -> frozenset[str]:
 
 
 def _is_below(direction: Mapping[str, Any]) -> bool:
-    share, goodput, ordered = (direction.get(name) for name in ("share_floor", "goodput_bps", "ordered_bps"))
-    lacks = goodput is not None and bool(ordered) and goodput < SUM_SHARE * ordered
-    return lacks or (share is not None and share < 1.0)
+    share: float | None = direction.get("share_floor")
+    goodput: float | None = direction.get("goodput_bps")
+    ordered: float | None = direction.get("ordered_bps")
+    if ordered and goodput is not None and goodput < SUM_SHARE * ordered:
+        return True
+    return share is not None and share < 1.0
