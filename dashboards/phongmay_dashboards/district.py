@@ -177,8 +177,8 @@ _DATA = Panel(
 _LINES = Panel(
     Words("Đường truyền: lần đo đồng thời gần nhất", "Lines: newest concurrent test"),
     Words(
-        "Tốc độ khi mọi máy cùng tải, so với hợp đồng. Trường chưa đo trong nửa năm để trống: chưa rõ, không phải đạt.",
-        "Rate while all PCs load the line at once, beside the contract. Schools not tested within half a year are empty: unknown, not good.",
+        "Tốc độ khi mọi máy cùng tải, so với hợp đồng. Trường không có lần đo hợp lệ trong 92 ngày để trống: chưa rõ, không phải đạt.",
+        "Rate while all PCs load the line at once, beside the contract. Schools without a valid test in 92 days are empty: unknown, not good.",
     ),
     Kind.TABLE,
     (InfluxQuery(_by_school(_LINE), is_table=True),),

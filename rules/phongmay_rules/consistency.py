@@ -68,6 +68,8 @@ def check_standard(standard: Standard, visible: Standard, file: Path) -> None:
         where = f"parameters.{name}"
         for key, number in (("low", parameter.low), ("high", parameter.high), ("value", parameter.value)):
             _check_possible(number, parameter.unit, file, f"{where}.{key}")
+            if parameter.unit is Unit.NONE and number not in (0, 1):
+                raise PackError(f"{file}: key '{where}.{key}' is {number}, expected: 1 (yes) or 0 (no)")
         if not parameter.low <= parameter.value <= parameter.high:
             raise PackError(f"{file}: key '{where}.value' is {parameter.value}, expected: between low and high")
         if parameter.clause and parameter.clause not in seen:

@@ -34,7 +34,7 @@ _MEMBERS: Mapping[str, tuple[str, str, str]] = {
     "devices": ("máy", "device", "devices"), "rooms": ("phòng", "room", "rooms"),
     "schools": ("trường", "school", "schools"),
 }  # fmt: skip
-_OPERATORS: Mapping[str, tuple[str, str]] = {
+OPERATORS: Mapping[str, tuple[str, str]] = {
     "at_least": ("tối thiểu", "at least"),
     "above": ("trên", "above"),
     "at_most": ("tối đa", "at most"),
@@ -179,13 +179,13 @@ def _required(required: Mapping[str, Any], language: str) -> str:
             text += " (sĩ số tối đa của cấp học)" if vi else " (cap of the school level)"
     elif operator == "one_of":
         values = (" hoặc " if vi else " or ").join(format_value(value, unit, language) for value in required["values"])
-        text = f"{_pick(_OPERATORS[operator], language)} {values}"
+        text = f"{_pick(OPERATORS[operator], language)} {values}"
     elif unit == Unit.NONE:
         text = (
             ("phải có" if vi else "must be there") if required["value"] else ("phải không có" if vi else "must not be")
         )
     else:
-        text = f"{_pick(_OPERATORS[operator], language)} {format_value(required['value'], unit, language)}"
+        text = f"{_pick(OPERATORS[operator], language)} {format_value(required['value'], unit, language)}"
     inherited = [o for o in required.get("inherited", ()) if o != required["number_from"]]
     own = origin_text(required["number_from"], required.get("source", ""), language)
     names = ", ".join([own, *(origin_name(origin, language) for origin in inherited)])

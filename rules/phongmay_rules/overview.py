@@ -16,6 +16,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from phongmay_contract.envelope import ONLINE
+from phongmay_rules.facts.availability import vouched
 from phongmay_rules.facts.presence import SILENCE_MAX_S, interval_of
 from phongmay_rules.places import DevicePlace, SchoolPlace, read_organisation
 from phongmay_rules.runs import LineRun
@@ -24,7 +25,8 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.device import Device, DeviceState
 from phongmay_store.register.place import Room, Seat
 from phongmay_store.register.timetable import Hours, TimetableError, day_start, local_day, parse
-from phongmay_store.series.interface import MinuteCounts, Presence, Row, SeriesReader, TimeBasis
+from phongmay_store.series.interface import Presence, Row, SeriesReader, TimeBasis
+from phongmay_store.series.strips import HOUR_S, strip
 
 LONG_SILENCE_S = 4 * 3600.0
 """Half a school day: whoever was silent in so much time in use counts as silent outside of it too."""
@@ -136,7 +138,7 @@ class SchoolOverview:
     """A school with its rooms and devices.
 
     Attributes:
-        last_test: newest concurrent test of the line that has ended.
+        last_test: newest concurrent test of the line that says something of it; None = none of the last 92 days does.
     """
 
     id: str
@@ -297,23 +299,26 @@ class _Look:
     def _lessons(
         self, series: SeriesReader, devices: Iterable[DevicePlace], listening: Mapping[int, int]
     ) -> dict[str, Lessons]:
+        """Count today's minutes; a round vouches for the time until the next, as in the fact of 30 days."""
         start, end = day_start(local_day(self.at)), (self.at - _LAG_S) // 60 * 60
+        last = -(-max(start, end) // HOUR_S) * HOUR_S
         alike: dict[tuple[str, str, float], list[str]] = {}
         for device in devices:
             if device.agent_since is not None and device.state == DeviceState.IN_SERVICE and not device.in_conflict:
                 since = -(-max(start, device.agent_since) // 60) * 60
                 alike.setdefault((device.unit_id, device.timetable, since), []).append(device.id)
+        ids = [device_id for own in alike.values() for device_id in own]
+        rounds = series.seen(start, last, ids) if ids else {}
         found: dict[str, Lessons] = {}
-        for (school, text, since), ids in alike.items():
+        for (school, text, since), own in alike.items():
             hours = self._hours[school, text]
             if hours is None or since >= end:
                 continue
-            expected = hours.minute_masks(since, end)
-            known = {hour: both for hour, mask in expected.items() if (both := mask & listening.get(hour, 0))}
-            counts = series.minutes_within(known, ids)
-            whole, heard = (sum(map(int.bit_count, masks.values())) for masks in (expected, known))
-            for device_id in ids:
-                found[device_id] = Lessons(whole, heard, counts.get(device_id, MinuteCounts(0, 0, 0)).seen)
+            expected = strip(hours.minute_masks(since, end), start, last)
+            known = expected & strip(listening, start, last)
+            for device_id in own:
+                seen = vouched(rounds.get(device_id, 0), interval_of(self._agent.get(device_id)))
+                found[device_id] = Lessons(expected.bit_count(), known.bit_count(), (known & seen).bit_count())
         return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from phongmay_bandwidth.evidence import SUM_SHARE
 from phongmay_bandwidth.verdict import Verdict, says_something
 from phongmay_rules.facts.catalogue import SPAN_S, Span
 from phongmay_store.register.campaign import CampaignKind, CampaignParticipant, CampaignResult, CampaignRun
@@ -39,6 +40,11 @@ class RoomOutcome:
     failed: frozenset[str]
     p10_bps: float | None
     reached: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def took_part(self) -> frozenset[str]:
+        """PCs whose figures count."""
+        return self.passed | self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ def _floor_runs(
         shares = reached.get(row.run_id, {})
         yield row.school_id, _run(
             row, _of_lines(row.verdict, row.by_line), row.floor_dl,
-            below=frozenset(one["direction"] for one in row.directions if _is_below(one)),
+            below=_below([row.directions, *(line["directions"] for line in row.by_line)]),
             line_share=_line_share(row.by_line or [{"directions": row.directions}]),
             rooms={
                 one["room"]: RoomOutcome(
@@ -216,7 +222,15 @@ def _of_lines(verdict: str, lines: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _is_below(direction: dict[str, float | None]) -> bool:
-    """Tell whether some participant missed its pace in a direction."""
-    share = direction.get("share_floor")
+def _below(lines: Iterable[Sequence[Mapping[str, Any]]]) -> frozenset[str]:
+    """Give the directions in which a participant missed its pace, or the sum stayed below what was ordered."""
+    return frozenset(one["direction"] for directions in lines for one in directions if _is_below(one))
+
+
+def _is_below(direction: Mapping[str, Any]) -> bool:
+    share: float | None = direction.get("share_floor")
+    goodput: float | None = direction.get("goodput_bps")
+    ordered: float | None = direction.get("ordered_bps")
+    if ordered and goodput is not None and goodput < SUM_SHARE * ordered:
+        return True
     return share is not None and share < 1.0

@@ -6,6 +6,7 @@ Every page at both widths and in both languages. The runs are rows of the regist
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.browser
 AT = datetime(2026, 11, 23, 4, 45, tzinfo=UTC)
 FLOOR = 2_000_000.0
 BUSY, ABSENT, SLOW = 1, 2, 2
+SMALLEST = 11.0
+"""Pixels that a line of text must be high to be read."""
 
 
 def _run(number: int, school: str, room: str | None, **more: Any) -> CampaignRun:
@@ -99,66 +102,80 @@ def tested(site: Any) -> str:
     return school
 
 
+@dataclass(frozen=True)
+class Look:
+    """What every test here looks with: a signed-in browser, the site, and the school that was tested."""
+
+    officer: Callable[[str], Any]
+    no_sideways: Callable[[Any], None]
+    picture: Callable[[Any, str], None]
+    site: Any
+    school: str
+
+    def at(self, path: str, width: str) -> Any:
+        """Open a page, which must not scroll sideways."""
+        page = self.officer(width)
+        page.goto(f"{self.site.url}{path}")
+        self.no_sideways(page)
+        return page
+
+    def keep(self, page: Any, name: str, width: str) -> None:
+        """Keep a picture of the page."""
+        self.picture(page, f"{name}{'' if width == 'desktop' else '-phone'}")
+
+
+@pytest.fixture
+def look(
+    officer: Callable[[str], Any],
+    no_sideways: Callable[[Any], None],
+    picture: Callable[[Any, str], None],
+    site: Any,
+    tested: str,
+) -> Look:
+    """Give what every test here looks with."""
+    return Look(officer, no_sideways, picture, site, tested)
+
+
+def farthest(page: Any, what: str) -> float:
+    """Give the right edge of whatever lies farthest to the right."""
+    boxes = "[...document.querySelectorAll(what)].map(e => e.getBoundingClientRect().right)"
+    edge: float = page.evaluate(f"what => Math.max(...{boxes})", what)
+    return edge
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_campaign_is_ordered_and_stopped(
-    officer: Callable[[str], Any], no_sideways: Callable[[Any], None], site: Any, tested: str, width: str
-) -> None:
+def test_a_campaign_is_ordered_and_stopped(look: Look, width: str) -> None:
     """The form orders a test of one room at once; it stands among the active ones until the button stops it."""
-    page = officer(width)
-    page.goto(f"{site.url}/schools/{tested}")
-    page.goto(f"{site.url}/units/{tested}/campaigns")
+    page = look.at(f"/units/{look.school}/campaigns", width)
     page.select_option("select[name=kind]", "floor")
     page.select_option("select[name=mode]", "now")
     page.select_option("select[name=room]", index=1)
     page.click("form.deciding button")
-    no_sideways(page)
+    look.no_sideways(page)
     assert "Đợt đo đang thực hiện (1)" in page.inner_text("main")
     page.click("main section li button")
-    no_sideways(page)
+    look.no_sideways(page)
     assert "Đợt đo đang thực hiện" not in page.inner_text("main")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_runs_are_listed_with_what_they_came_to(
-    officer: Callable[[str], Any],
-    no_sideways: Callable[[Any], None],
-    picture: Callable[[Any, str], None],
-    site: Any,
-    tested: str,
-    language: str,
-    width: str,
-) -> None:
+def test_runs_are_listed_with_what_they_came_to(look: Look, language: str, width: str) -> None:
     """Failed, postponed and planned runs stand in the list in words, never as a bare code."""
-    page = officer(width)
-    page.goto(f"{site.url}/units/{tested}/campaigns?lang={language}")
-    no_sideways(page)
+    page = look.at(f"/units/{look.school}/campaigns?lang={language}", width)
     text = page.inner_text("main")
     for words in {"vi": ("KHÔNG ĐẠT", "đã hoãn", "đã lên lịch"), "en": ("FAIL", "postponed", "planned")}[language]:
         assert words in text
     assert "router_busy" not in text
-    cells = page.evaluate(
-        "[...document.querySelectorAll('table.stacked td')].map(e => e.getBoundingClientRect().right)"
-    )
-    assert max(cells) <= WIDTHS[width][0], "the verdict is not hidden at the side"
-    picture(page, f"tests-{language}{'' if width == 'desktop' else '-phone'}")
+    assert farthest(page, "table.stacked td") <= WIDTHS[width][0], "the verdict is not hidden at the side"
+    look.keep(page, f"tests-{language}", width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_a_run_is_read_from_the_verdict_to_each_pc(
-    officer: Callable[[str], Any],
-    no_sideways: Callable[[Any], None],
-    picture: Callable[[Any, str], None],
-    site: Any,
-    tested: str,
-    language: str,
-    width: str,
-) -> None:
+def test_a_run_is_read_from_the_verdict_to_each_pc(look: Look, language: str, width: str) -> None:
     """Verdict, slow, busy and absent PCs by name, both lines with their own verdicts, charts, and the files."""
-    page = officer(width)
-    page.goto(f"{site.url}/runs/run-look-1?lang={language}")
-    no_sideways(page)
+    page = look.at(f"/runs/run-look-1?lang={language}", width)
     text = page.inner_text("main")
     wanted = {
         "vi": ("KHÔNG ĐẠT", "máy chậm", "Máy bận", "có người đang dùng máy", "Cáp quang chính", "Cáp quang dự phòng"),
@@ -166,17 +183,21 @@ def test_a_run_is_read_from_the_verdict_to_each_pc(
     }
     for words in wanted[language]:
         assert words in text
-    with Session(site.engine) as session:
+    with Session(look.site.engine) as session:
         rows = session.scalars(select(CampaignParticipant).where(CampaignParticipant.run_id == "run-look-1")).all()
     assert all(row.code in text for row in rows), "every PC is there, the absent ones too"
-    assert page.locator("main section svg").count() == 3, "down, up, and each PC"
-    cells = page.evaluate(
-        "[...document.querySelectorAll('table.stacked td')].map(e => e.getBoundingClientRect()).map(b => b.right)"
+    assert page.locator("main section svg:visible").count() == 3, "down, up, and each PC"
+    assert farthest(page, "table.stacked td") <= WIDTHS[width][0], "no column is hidden at the side"
+    assert farthest(page, "main section svg text, main section svg polygon") <= WIDTHS[width][0], "nor any bar"
+    letters = page.evaluate(
+        "[...document.querySelectorAll('svg text')].map(e => e.getBoundingClientRect().height).filter(h => h)"
     )
-    assert max(cells) <= WIDTHS[width][0], "no column is hidden at the side"
+    assert min(letters) >= SMALLEST, "no chart shrinks its letters"
     with page.expect_download() as download:
         page.click("a[href*='report.csv']")
     assert download.value.suggested_filename == "so-lieu-run-look-1.csv"
-    picture(page, f"test-run-{language}{'' if width == 'desktop' else '-phone'}")
+    look.keep(page, f"test-run-{language}", width)
+    page.locator("main section svg:visible").last.scroll_into_view_if_needed()
+    look.keep(page, f"test-bars-{language}", width)
     page.locator("table.stacked").first.scroll_into_view_if_needed()
-    picture(page, f"test-pcs-{language}{'' if width == 'desktop' else '-phone'}")
+    look.keep(page, f"test-pcs-{language}", width)

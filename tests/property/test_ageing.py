@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from phongmay_store.register.ageing import WEEK_S
 from phongmay_store.register.calendar import CalendarKind, DayHours
-from phongmay_store.register.calendar_hours import Calendar, Period
-from phongmay_store.register.timetable import NEVER, Timetable, day_start, parse
+from phongmay_store.register.calendar_hours import Calendar, Period, meet
+from phongmay_store.register.timetable import NEVER, Hours, Timetable, day_start, parse
 
 FIRST = date(2027, 1, 4)
 START = day_start(FIRST)
@@ -41,12 +41,22 @@ def calendars(draw: st.DrawFn) -> Calendar:
 timetables = st.sampled_from(TIMETABLES).map(parse)
 
 
+def used(calendar: Calendar, timetable: Timetable) -> Hours:
+    """Give the hours that age a value: a shift that leaves the room none is not looked at."""
+    cutting = [
+        period
+        for period in calendar.periods
+        if period.kind is not CalendarKind.SHIFT or any(meet(own, period.hours.minutes or ()) for own in timetable.week)
+    ]
+    return Calendar(cutting).cut(timetable)
+
+
 @given(calendars(), timetables, times, times, times)
 def test_closed_time_ages_nothing_and_open_time_evenly(
     calendar: Calendar, timetable: Timetable, one: float, two: float, three: float
 ) -> None:
     """Age is the expected time between, on one scale; it adds up, never falls, and stands still while all is closed."""
-    ageing, hours = calendar.ageing(timetable), calendar.cut(timetable)
+    ageing, hours = calendar.ageing(timetable), used(calendar, timetable)
     start, middle, end = sorted((one, two, three))
     age = ageing.age(start, end)
     assert abs(age - hours.expected_seconds(start, end) * ageing.rate) < 1e-3
@@ -63,7 +73,7 @@ def test_the_instant_of_growing_too_old(
     calendar: Calendar, timetable: Timetable, one: float, two: float, limit: float
 ) -> None:
     """Up to the instant that is told a value is fresh; a second in use later it is not."""
-    ageing, hours = calendar.ageing(timetable), calendar.cut(timetable)
+    ageing, hours = calendar.ageing(timetable), used(calendar, timetable)
     start, end = sorted((one, two))
     age = ageing.age(start, end)
     if age > limit:
@@ -98,3 +108,15 @@ def test_nothing_grows_older_over_tet(timetable: Timetable, at: float) -> None:
 def test_an_ordinary_week_is_seven_days(timetable: Timetable, at: float) -> None:
     """Limits in days mean the same for every room, whatever its hours."""
     assert abs(Calendar().ageing(timetable).age(at, at + WEEK_S) - WEEK_S) < 1e-3
+
+
+@given(times)
+def test_a_shift_keeps_nothing_good_for_ever(at: float) -> None:
+    """A school of mornings only: a room with hours in the afternoon alone, and one without hours, still have seven days
+    a week to grow old in; where the shift leaves some of the hours, only those count."""
+    shift = Period(CalendarKind.SHIFT, FIRST, None, DayHours(minutes=((420, 690),)), "sáng", 0, "shift")
+    calendar = Calendar([shift])
+    for timetable in (parse("Mon-Fri 13:00-16:30"), NEVER):
+        assert abs(calendar.ageing(timetable).age(at, at + WEEK_S) - WEEK_S) < 1e-3
+    both = parse("Mon-Fri 07:00-11:30 13:00-17:30")
+    assert abs(calendar.ageing(both).age(at, at + WEEK_S) - WEEK_S / 2) < 1e-3

@@ -59,7 +59,9 @@ class SchoolOverviewOut(BaseModel):
     name: str
     sums: SumsOut
     rooms: list[RoomOverviewOut]
-    last_test: LineTestOut | None = Field(description="null = the line was never tested, or not in half a year.")
+    last_test: LineTestOut | None = Field(
+        description="Newest concurrent test of the last 92 days that says something of the line; null = none does."
+    )
 
 
 class OverviewOut(BaseModel):

@@ -14,7 +14,7 @@ from phongmay_api.campaigns import queries
 from phongmay_api.pages.district import crumbs
 from phongmay_campaigns.ledger import standing_of
 from phongmay_campaigns.reporting import words
-from phongmay_campaigns.reporting.charts import Chart, per_pc, stacked
+from phongmay_campaigns.reporting.charts import PHONE_WIDTH, Chart, per_pc, stacked
 from phongmay_campaigns.reporting.evidence import Evidence
 from phongmay_campaigns.reporting.facts_of_run import about, by_line, conclusion, measured
 from phongmay_campaigns.reporting.svg import svg
@@ -71,6 +71,15 @@ class PcLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart, drawn for a desk and again, narrow, for a phone."""
+
+    title: str
+    broad: Markup
+    slim: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """The page of a run."""
 
@@ -82,7 +91,7 @@ class RunView:
     conclusion: Sequence[tuple[str, str]]
     about: Sequence[tuple[str, str]]
     measured: Sequence[tuple[str, str]]
-    charts: Sequence[tuple[str, Markup]]
+    charts: Sequence[Drawn]
     by_line: Sequence[tuple[str, str, str, str]]
     pcs: Sequence[PcLine]
     absent: Sequence[str]
@@ -133,11 +142,7 @@ def run_view(scope: Scope, evidence: Evidence, language: str) -> RunView:
     """Gather the page of a run."""
     run, result = evidence.run, evidence.result
     unit = scope.one(Unit, "organisation unit", Unit.id == run.school_id)
-    drawn = [
-        stacked(evidence, down=True, language=language),
-        stacked(evidence, down=False, language=language),
-        per_pc(evidence, language=language),
-    ]
+    both = zip(_charts(evidence, language), _charts(evidence, language, width=PHONE_WIDTH), strict=True)
     return RunView(
         unit=unit,
         crumbs=[*crumbs(scope, unit), unit],
@@ -147,7 +152,7 @@ def run_view(scope: Scope, evidence: Evidence, language: str) -> RunView:
         conclusion=list(conclusion(evidence, language)),
         about=about(evidence, language),
         measured=measured(result, language) if result is not None else (),
-        charts=[_drawn(chart) for chart in drawn if chart is not None],
+        charts=[Drawn(chart.title, _drawn(chart), _drawn(slim)) for chart, slim in both],
         by_line=by_line(result, evidence, language) if result is not None and len(result.by_line) > 1 else (),
         pcs=_pcs(evidence, language),
         absent=[one.code for one in evidence.absent],
@@ -157,8 +162,17 @@ def run_view(scope: Scope, evidence: Evidence, language: str) -> RunView:
     )
 
 
-def _drawn(chart: Chart) -> tuple[str, Markup]:
-    return chart.title, Markup(svg(chart))  # noqa: S704 every text of it is escaped by svg()
+def _charts(evidence: Evidence, language: str, **size: float) -> list[Chart]:
+    drawn = [
+        stacked(evidence, down=True, language=language, **size),
+        stacked(evidence, down=False, language=language, **size),
+        per_pc(evidence, language=language, **size),
+    ]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _drawn(chart: Chart) -> Markup:
+    return Markup(svg(chart))  # noqa: S704 every text of it is escaped by svg()
 
 
 def _pcs(evidence: Evidence, language: str) -> list[PcLine]:

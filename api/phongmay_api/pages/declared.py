@@ -24,6 +24,7 @@ from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declarable, Declared
 from phongmay_store.register.declaring import CLEAR, LINE, WHOLE, Wish, history, understood, written
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
+from phongmay_store.register.importing_declared import read_day
 from phongmay_store.register.organisation import Unit
 from phongmay_store.register.place import Line, Room
 
@@ -101,8 +102,10 @@ class Filled:
 
 
 def in_words(kind: Declarable, value: float | str, words: Texts) -> str:
-    """Write a value in its marketed unit, with the decimal sign of the language."""
+    """Write a value in its marketed unit, with the decimal sign of the language, a day as people write it."""
     text = written(kind, value)
+    if kind.unit == "date" and words.language == "vi" and (day := read_day(text)):
+        return f"{day:%d/%m/%Y}"
     if kind.unit == "yes/no":
         return words("declared_yes") if text == "yes" else words("declared_no")
     return text if isinstance(value, str) or words.language == "en" else text.replace(".", ",")

@@ -92,7 +92,7 @@ def _effects(change: Change, words: Texts) -> list[Effect]:
             old = in_words(item, float(change.differences["number"][0]), words)
             before = f"{old} {unit_sign(item)}".rstrip()
         elif "text" in change.differences:
-            before = change.differences["text"][0]
+            before = in_words(item, change.differences["text"][0], words)
         elif change.action is Action.CHANGED:  # the same value, said by somebody else or on other evidence
             before, after = (f"{side} ({pair})" for side, pair in zip((after, after), _origin(change), strict=True))
         return [Effect(change.line, what, change.action.value, before, after)]

@@ -89,7 +89,7 @@ VI: dict[str, str] = {
     "item_internet": "Kết nối Internet",
     "item_audio": "Âm thanh",
     "item_camera": "Máy quay",
-    "item_signal_equipment": "Thiết bị chuyển đổi tín hiệu",
+    "item_signal_equipment": "Thiết bị thu phát tín hiệu",
     "item_students": "Số học sinh toàn trường",
     "item_modern_labs": "Phòng thí nghiệm, thực hành hiện đại",
     "item_classrooms": "Số phòng học",

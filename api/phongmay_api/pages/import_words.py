@@ -63,6 +63,7 @@ _NEEDS: tuple[tuple[str, str], ...] = (
         r"IP addresses or networks such as (\S+) or (\S+), .+",
         "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, cách nhau bằng dấu phẩy",
     ),
+    (r"a day: (.+)", "một ngày, ví dụ {0}"),
     (r"yes or no.*", "“có” hoặc “không”"),
     (r"issuer:value of a school, e\.g\. (.+)", "mã trường, ví dụ {0}"),
     (r"one of (.+)", "một trong: {0}"),

@@ -16,6 +16,8 @@ from phongmay_store.register.campaign import CampaignParticipant
 
 COLOURS = ("#2f6f9f", "#5b9bc4", "#8a6d3b", "#c2a46b", "#4f7f52", "#86b188", "#7a5a8c", "#ab8fbc")
 """Two shades a room."""
+PHONE_WIDTH = 310.0
+"""As many units as a phone has pixels beside the margins, so that letters keep their size there."""
 GRID, TEXT, FLOOR, CONTRACT, BAD = "#c9d1d8", "#3b4650", "#b3261e", "#1f6f43", "#b3261e"
 _LEFT, _BOTTOM, _TOP, _RIGHT = 58.0, 26.0, 12.0, 12.0
 Point = tuple[float, float]

@@ -1,6 +1,7 @@
 """Writes a chart as an inline SVG: shapes go in, text of markup comes out, with every text of it escaped.
 
-It scales with its place and needs neither script nor style, so the content policy of the pages needs no exception.
+It scales with its place and needs neither script nor style, so the content policy of the pages needs no exception. What
+is drawn for a phone must be made narrow (`PHONE_WIDTH`): a wide drawing that shrinks has letters that nobody can read.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def at_floor(run: LineRun, needed: float) -> LineRun:
     verdict = Verdict.PASS if run.verdict == Verdict.FAIL and carried and not slow else run.verdict
     return replace(
         run, floor_bps=needed, pace_bps=run.pace_bps * ratio, rooms=rooms, verdict=verdict, line_verdict=line,
-        below=run.below if slow else frozenset(),
+        below=frozenset() if carried and not slow else run.below,
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def room_facts(
     ]
     return [
         _pass_ratio(room, pcs, [run for run in own if run.at >= quarter_start(at)], needed_bps, at),
-        _room_rate(room, [run for run in own if run.at >= at - HOLDS_S], needed_bps, at),
+        _room_rate(room, pcs, [run for run in own if run.at >= at - HOLDS_S], needed_bps, at),
     ]
 
 
@@ -129,18 +129,23 @@ def _fails(pc: str, room: str, runs: Sequence[LineRun]) -> bool:
     return decide(history) is Verdict.FAIL
 
 
-def _room_rate(room: RoomPlace, runs: Sequence[LineRun], needed: float, at: float) -> Found:
-    """Give the rate of the slowest tenth of a room's PCs, each carrying its own share only."""
+def _room_rate(room: RoomPlace, pcs: Sequence[str], runs: Sequence[LineRun], needed: float, at: float) -> Found:
+    """Give the rate of the slowest tenth of a room's PCs, each carrying its own share only, where enough took part."""
     name = "concurrent_p10_bps"
-    history = [
-        PastRun(local_day(run.at), Verdict.PASS if _room_held(run, room.id) else Verdict.FAIL)
-        for run in runs
-        if run.rooms[room.id].p10_bps is not None
-    ]
+    if not pcs:
+        return missing(name, Reason.NO_MEMBERS, at, sources=(room.row,))
+    measured = [run for run in runs if run.rooms[room.id].p10_bps is not None]
+    tested = [len(run.rooms[room.id].took_part.intersection(pcs)) for run in measured]
+    own = [run for run, count in zip(measured, tested, strict=True) if is_covered(name, count, len(pcs))]
+    if measured and not own:
+        newest = measured[-1]
+        return missing(
+            name, Reason.NOT_ALL_TESTED, at, sources=(newest.source,), run=newest.id, pcs=len(pcs), tested=tested[-1]
+        )
+    history = [PastRun(local_day(run.at), Verdict.PASS if _room_held(run, room.id) else Verdict.FAIL) for run in own]
     return _standing(
-        name, history, [run for run in runs if run.rooms[room.id].p10_bps is not None], needed, at,
-        lambda run: _own_share(run, run.rooms[room.id].p10_bps), (room.row,),
-    )  # fmt: skip
+        name, history, own, needed, at, lambda run: _own_share(run, run.rooms[room.id].p10_bps), (room.row,)
+    )
 
 
 def _room_held(run: LineRun, room: str) -> bool:
@@ -255,9 +260,9 @@ def _was_loaded(run: LineRun) -> bool:
 
 
 def _downwards(run: LineRun) -> Verdict:
-    if run.line_verdict == Verdict.FAIL:
-        return Verdict.FAIL if "down" in run.below else Verdict.PASS
-    return Verdict(run.line_verdict)
+    """Tell how a line did downwards; one that failed passes only where it is known to have failed upwards alone."""
+    failed_upwards_alone = run.line_verdict == Verdict.FAIL and run.below == {"up"}
+    return Verdict.PASS if failed_upwards_alone else Verdict(run.line_verdict)
 
 
 def _reached(run: LineRun) -> float | None:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from phongmay_rules.gaps.measures import with_measures
 from phongmay_rules.gaps.obstacles import Obstacles, obstacles_above, obstacles_of
 from phongmay_rules.gaps.options import Line, Option, Target
 from phongmay_rules.gaps.prices import ItemKind, Prices
-from phongmay_rules.gaps.problem import Problem, problem_of, with_measures
+from phongmay_rules.gaps.problem import Problem, problem_of
 from phongmay_rules.gaps.solving import LIMIT_S, Solution, solve
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Severity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from phongmay_rules.explain import format_value
+from phongmay_rules.explain import OPERATORS, format_value
 from phongmay_rules.explanation import actors
 from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.facts.suppliers import NAMES, supply
@@ -148,7 +148,9 @@ def _data(obstacle: Obstacle, fact: str, language: str) -> str:
 def _no_item(obstacle: Obstacle, fact: str, vi: bool) -> str:
     item = ITEMS[obstacle.item][0 if vi else 1]
     about = f" ({fact})" if fact else ""
-    return f"tệp giá không có {item} nào xử lý được{about}" if vi else f"the price file has no {item} for it{about}"
+    if vi:
+        return f"chưa có giá: tệp giá không có {item} nào xử lý được{about}"
+    return f"no price is known: the price file has no {item} for it{about}"
 
 
 def _none_fits(obstacle: Obstacle, fact: str, language: str) -> str:
@@ -163,8 +165,7 @@ def _none_fits(obstacle: Obstacle, fact: str, language: str) -> str:
     )
     if obstacle.limit is None:
         return f"{text} ({fact})" if fact else text
-    least = obstacle.operator != "at_most"
-    word = ("tối thiểu" if least else "tối đa") if vi else ("at least" if least else "at most")
+    word = OPERATORS.get(obstacle.operator, OPERATORS["at_least"])[0 if vi else 1]
     limit = format_value(obstacle.limit, obstacle.unit, language)
     text += f" ({fact}: {'cần ' + word if vi else word} {limit}"
     if obstacle.best is not None:

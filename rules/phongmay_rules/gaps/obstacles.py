@@ -29,8 +29,17 @@ from phongmay_rules.gaps.options import (
     new_pc,
 )
 from phongmay_rules.gaps.prices import Item, ItemKind, Prices
-from phongmay_rules.gaps.problem import PUPILS_PER_PC, Problem, bench_of, is_paperwork, room_size
-from phongmay_rules.judging import Judgement, Subject, judge
+from phongmay_rules.gaps.problem import (
+    PUPILS_PER_PC,
+    Problem,
+    bench_of,
+    is_paperwork,
+    room_size,
+    rules_of_smart_rooms,
+    school_subject,
+)
+from phongmay_rules.gaps.smart_rooms import lacking
+from phongmay_rules.judging import Judgement, Subject
 from phongmay_rules.judging_units import subjects_of
 from phongmay_rules.model import Check, Count, PerHead, Presence, Rule, Share
 from phongmay_rules.reasons import Reason
@@ -81,7 +90,7 @@ class Obstacle:
         item: kind of item that is looked for; "" = any.
         reason: code why data are missing.
         rule: rule whose demand nothing meets.
-        operator: "at_least" or "at_most", with
+        operator: "at_least", "above" or "at_most", with
         limit: what the rule demands (base unit `unit`), and
         best: the best that the price file reaches; None = it cannot be told as one number.
         parameter: name of the limit, where it is one.
@@ -171,7 +180,7 @@ class _Search:
         self._bench, self._mendable, self._wanted = bench_of(standing, problem.school), mendable, wanted
         places = subjects_of(problem.school)
         self._subjects = {(s.kind, s.id): s for kind in places for s in places[kind]}
-        self._school = Subject(SubjectKind.SCHOOL, problem.school.id, problem.school.id, "", problem.school.level)
+        self._school = school_subject(problem.school)
         self._offered = frozenset().union(*(option.fixes for option in problem.options))
         self._pc = new_pc(self._bench, prices, self._school)
 
@@ -197,10 +206,7 @@ class _Search:
             yield from self._aggregate(target, check)
             return
         subject = self._subjects[target[:2]]
-        alone = judge(
-            rule.model_copy(update={"check": (check,)}), subject, self._facts(target), (), self._bench.settings,
-            self._bench.at,
-        )  # fmt: skip
+        alone = self._bench.judge_alone(rule, check, subject, self._facts(target))
         if alone.state is State.FAIL:
             fact = check.silent if isinstance(check, Presence) else check.fact
             yield from self._thing(target, fact, alone)
@@ -282,7 +288,7 @@ class _Search:
                 causes.update(why)
                 alone[kind] += bool(left)
             if count.rooms and not alone[kind]:
-                yield from self._nothing_added(check, kind, count.missing)
+                yield from self._nothing_added(target, kind, count.missing)
             elif not alone[kind]:
                 yield Obstacle(Why.MEMBERS, count=max(1, math.ceil(count.missing)), members=kind)
         for cause, number in causes.items():
@@ -290,14 +296,24 @@ class _Search:
         if causes and isinstance(check, PerHead) and self._pc is None:
             yield self._no_pc()
 
-    def _nothing_added(self, check: Share | Count | PerHead, kind: str, missing: float) -> Iterator[Obstacle]:
+    def _nothing_added(self, target: Target, kind: str, missing: float) -> Iterator[Obstacle]:
         """Give why an aggregate that more of the same would mend gets no more of them."""
         if kind == SubjectKind.ROOM:
-            yield Obstacle(Why.NO_ITEM, item=ItemKind.SMART_ROOM)
+            yield from self._no_smart_room(target)
         elif self._pc is None:
             yield self._no_pc()
         else:
             yield Obstacle(Why.MEMBERS, count=max(1, math.ceil(missing)), members=kind)
+
+    def _no_smart_room(self, target: Target) -> Iterator[Obstacle]:
+        """Give the components for which the price file has nothing; or that it fits out no smart classroom at all."""
+        rules, facts = rules_of_smart_rooms(self._bench, [target]), list[str]()
+        if self._prices.of(ItemKind.SMART_ROOM):
+            facts = lacking(self._bench, self._prices, self._school, rules)
+        for fact in facts:
+            yield Obstacle(Why.NO_ITEM, fact=fact, item=ItemKind.ROOM_PART)
+        if not facts:
+            yield Obstacle(Why.NO_ITEM, item=ItemKind.SMART_ROOM)
 
     def _no_pc(self) -> Obstacle:
         """Say which demand no PC of the price file meets: of the PC that misses fewest, the first one."""
@@ -340,6 +356,8 @@ class _Search:
             return any(value in required["values"] for value in values)
         if required.get("operator") == "at_most":
             return any(value <= required["value"] for value in values)
+        if required.get("operator") == "above":
+            return any(value > required["value"] for value in values)
         return any(value >= required.get("value", math.inf) for value in values)
 
 

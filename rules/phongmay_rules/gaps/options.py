@@ -15,7 +15,7 @@ from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.gaps.prices import Item, ItemKind, Prices
 from phongmay_rules.judging import Judgement, Subject, judge
-from phongmay_rules.model import Pack, Rule
+from phongmay_rules.model import Check, Pack, Rule
 from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State, SubjectKind
 
@@ -94,8 +94,16 @@ class Bench:
 
     def judge(self, rule: str, subject: Subject, facts: Mapping[str, FactValue]) -> Judgement:
         """Judge a subject that has no members."""
-        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, self.pack.inherited[rule],
-                     self.ageings.get((subject.kind, subject.id), BY_THE_CLOCK))  # fmt: skip
+        inherited = self.pack.inherited[rule]
+        return judge(self.rules[rule], subject, facts, (), self.settings, self.at, inherited, self._ageing(subject))
+
+    def judge_alone(self, rule: Rule, check: Check, subject: Subject, facts: Mapping[str, FactValue]) -> Judgement:
+        """Judge a subject that has no members by one check of a rule."""
+        one = rule.model_copy(update={"check": (check,)})
+        return judge(one, subject, facts, (), self.settings, self.at, ageing=self._ageing(subject))
+
+    def _ageing(self, subject: Subject) -> Ageing:
+        return self.ageings.get((subject.kind, subject.id), BY_THE_CLOCK)
 
     def after(self, facts: Mapping[str, FactValue], sets: Mapping[str, float]) -> dict[str, FactValue]:
         """Give facts with the expected ones in place of the measured ones."""

@@ -8,8 +8,8 @@ out well, so money is only asked for what is missing in any case.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from phongmay_rules import model
 from phongmay_rules.checks import counting
@@ -30,10 +30,11 @@ from phongmay_rules.gaps.options import (
     switch_options,
 )
 from phongmay_rules.gaps.prices import ItemKind, Prices
+from phongmay_rules.gaps.smart_rooms import fitting_out
 from phongmay_rules.judging import Judgement, Subject, judge, judges
 from phongmay_rules.judging_units import members_of, subjects_of
 from phongmay_rules.model import PerHead, Rule, Share
-from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.places import SchoolPlace
 from phongmay_rules.standing import Judged, Standing
 from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
@@ -157,8 +158,8 @@ def _options(
             found += part_options(bench, prices.of(sort), subject, own, by_device.get(subject.id, ()))
             if kind is SubjectKind.SCHOOL:
                 found += line_options(bench, prices, subject, own, by_device.get(subject.id, ()))
-    found += _smart_rooms(school, prices, counts)
-    pc = new_pc(bench, prices, Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level))
+    found += _smart_rooms(school, prices, bench, counts)
+    pc = new_pc(bench, prices, school_subject(school))
     for room in school.rooms:
         inside = [(devices[d.id], _facts(standing, d.id)) for d in school.devices if d.room_id == room.id]
         found += switch_options(bench, prices, room.id, inside, by_device)
@@ -173,17 +174,27 @@ def _facts(standing: Standing, device: str) -> Mapping[str, FactValue]:
     return standing.facts.get((SubjectKind.DEVICE, device), {})
 
 
-def _smart_rooms(school: SchoolPlace, prices: Prices, counts: Sequence[Count]) -> list[Option]:
-    """Give the fitting-out of smart classrooms, as many as a failing count of them lacks."""
+def _smart_rooms(school: SchoolPlace, prices: Prices, bench: Bench, counts: Sequence[Count]) -> list[Option]:
+    """Give the fitting-out of smart classrooms, as many as a failing count of them lacks, if one of them would pass."""
     place = _smart_room(school.id)
-    most = sum(-(-count.missing // count.each_new) for count in counts if place in count.rooms)
-    return [
-        Option(
-            (SubjectKind.SCHOOL, school.id), (Line(item, 1),), at_most=int(most), adds_to=place, builds=RoomKind.SMART
-        )
-        for item in prices.of(ItemKind.SMART_ROOM)[:1]
-        if most > 0
-    ]
+    mine = [count for count in counts if place in count.rooms]
+    most = sum(-(-count.missing // count.each_new) for count in mine)
+    rules = rules_of_smart_rooms(bench, (count.target for count in mine))
+    lines = fitting_out(bench, prices, school_subject(school), rules) if most > 0 else ()
+    if not lines:
+        return []
+    return [Option((SubjectKind.SCHOOL, school.id), lines, at_most=int(most), adds_to=place, builds=RoomKind.SMART)]
+
+
+def school_subject(school: SchoolPlace) -> Subject:
+    """Give a school as what is judged."""
+    return Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
+
+
+def rules_of_smart_rooms(bench: Bench, targets: Iterable[Target]) -> set[str]:
+    """Give the rules that a smart classroom must pass to count for some verdicts."""
+    checks = [check for target in targets for check in bench.rules[target[2]].check if isinstance(check, model.Count)]
+    return {rule for check in checks if RoomKind.SMART in check.of for rule in check.rules}
 
 
 def _smart_room(school_id: str) -> str:
@@ -195,7 +206,7 @@ def _new_room(
 ) -> list[Option]:
     """Give the fitting-out of one more computer room, where that turns a verdict on the school green."""
     own = [target for target in targets if target[:2] == (SubjectKind.SCHOOL, school.id)]
-    subject = Subject(SubjectKind.SCHOOL, school.id, school.id, "", school.level)
+    subject = school_subject(school)
     rooms = sum(room.kind == RoomKind.COMPUTER for room in school.rooms)
     after = bench.after({}, {"computer_rooms": rooms + 1})
     fixes = {target for target in own if bench.judge(target[2], subject, after).state is State.PASS}
@@ -317,80 +328,3 @@ def _blame(member: Member, rules: Sequence[str], fact: str = "") -> tuple[Target
         for rule in rules
         if counting.worst(counting.of_rule(member, rule)) in (State.FAIL, State.WAIVED)
     )
-
-
-def with_measures(standing: Standing, chosen: Sequence[tuple[Option, int]]) -> Standing:
-    """Give the standing as it is expected to be after some measures: new facts, new PCs, new rooms.
-
-    Args:
-        standing: before.
-        chosen: options and how many times each.
-    """
-    today = standing.at.astimezone(LOCAL).date()
-    at = standing.at.timestamp()
-    facts = dict(standing.facts)
-    schools = dict(standing.schools)
-    homes = {room.id: school.id for school in schools.values() for room in school.rooms}
-    for option, count in chosen:
-        kind = option.subject[0] if option.subject[1] in option.sets else SubjectKind.DEVICE
-        for place, sets in option.sets.items():
-            facts[kind, place] = _expected(facts.get((kind, place), {}), sets, at)
-        if option.repairs:
-            owner = next(
-                school for school in schools.values() if any(d.id == option.subject[1] for d in school.devices)
-            )
-            schools[owner.id] = _in_service(owner, option.subject[1])
-        if option.builds:
-            for index in range(count):
-                room = f"{option.adds_to}{index}"
-                schools[option.subject[1]] = _with_room(schools[option.subject[1]], room, option.builds)
-                facts[SubjectKind.ROOM, room] = _expected({}, option.lines[0].item.effects(today), at)
-            continue
-        school_id = homes.get(option.adds_to) or (option.subject[1] if option.fits_out is not None else "")
-        if school_id:
-            school = schools[school_id]
-            number, room = count, option.adds_to
-            if option.fits_out is not None:
-                number, room = option.fits_out, f"{school_id}+room"
-                school = _with_room(school, room)
-                rooms = sum(r.kind == RoomKind.COMPUTER for r in school.rooms)
-                own = facts.get((SubjectKind.SCHOOL, school_id), {})
-                facts[SubjectKind.SCHOOL, school_id] = _expected(own, {"computer_rooms": rooms}, at)
-            pcs = [line.item for line in option.lines if line.item.kind is ItemKind.PC]
-            for index in range(number):
-                device = f"{room}+{index}"
-                school = _with_pc(school, device, room, at)
-                facts[SubjectKind.DEVICE, device] = _expected({}, pcs[0].effects(today), at)
-            schools[school_id] = school
-            _recount_pupils(facts, school, at)
-    return replace(standing, facts=facts, schools=schools)
-
-
-def _expected(facts: Mapping[str, FactValue], sets: Mapping[str, float], at: float) -> dict[str, FactValue]:
-    return {**facts, **{name: FactValue(0, name, value, "", at, "expected") for name, value in sets.items()}}
-
-
-def _recount_pupils(facts: dict[tuple[str, str], dict[str, FactValue]], school: SchoolPlace, at: float) -> None:
-    """Spread the declared pupils over the PCs that are there now."""
-    own = facts.get((SubjectKind.SCHOOL, school.id), {})
-    was = own.get(PUPILS_PER_PC)
-    if was is None or "students" not in (was.detail or {}):
-        return
-    pupils = (was.detail or {})["students"]
-    pcs = sum(device.kind == NEW_PC_KIND for device in school.devices)
-    now = was._replace(value=pupils / pcs, source="expected", detail={"students": pupils, "pcs": pcs})
-    facts[SubjectKind.SCHOOL, school.id] = {**own, PUPILS_PER_PC: now}
-
-
-def _in_service(school: SchoolPlace, device: str) -> SchoolPlace:
-    back = [replace(d, state=DeviceState.IN_SERVICE) if d.id == device else d for d in school.devices]
-    return replace(school, devices=back)
-
-
-def _with_room(school: SchoolPlace, room: str, kind: str = RoomKind.COMPUTER) -> SchoolPlace:
-    return replace(school, rooms=[*school.rooms, RoomPlace(room, school.id, kind, None, "", "expected")])
-
-
-def _with_pc(school: SchoolPlace, device: str, room: str, at: float) -> SchoolPlace:
-    place = DevicePlace(device, school.id, room, NEW_PC_KIND, DeviceState.IN_SERVICE, at, False, "", "expected")
-    return replace(school, devices=[*school.devices, place])

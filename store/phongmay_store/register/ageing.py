@@ -3,7 +3,8 @@
 A week of ordinary use makes a value seven days older, whatever the hours of that week are, so limits in days keep
 their meaning for a room that is used ten hours a week and for one that is used fifty. Nights, weekends, holidays and
 what a shift takes away do not age anything. A room without any hours has none to count: there every day that the
-calendar leaves open counts whole. Nothing can go wrong.
+calendar leaves open counts whole. Nor does a shift that leaves a room none keep a value good for ever: the hours of its
+timetable count. Nothing can go wrong.
 """
 
 from __future__ import annotations

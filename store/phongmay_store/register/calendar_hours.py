@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import partial
 
 from phongmay_store.register.ageing import WEEK_S, Ageing, ordinary_week_s
 from phongmay_store.register.calendar import CalendarKind, DayHours
@@ -137,9 +138,24 @@ class Calendar:
         """Give how values grow old in a room of this timetable."""
         if timetable not in self._ageings:
             week = ordinary_week_s(timetable)
-            hours = self.cut(timetable) if week else CutHours(self, ALWAYS, Purpose.IN_USE)
-            self._ageings[timetable] = Ageing(hours.on, week or WEEK_S)
+            on = partial(self._used, timetable, self.cut(timetable)) if week else self._open
+            self._ageings[timetable] = Ageing(on, week or WEEK_S)
         return self._ageings[timetable]
+
+    def _open(self, day: date) -> Sequence[Minutes]:
+        """Give the whole of a day that is not closed."""
+        return () if self.plan(day).closed else ALWAYS.week[day.weekday()]
+
+    def _used(self, timetable: Timetable, hours: Hours, day: date) -> Sequence[Minutes]:
+        """Give the expected minutes of a day; a shift that leaves a room no hour of the week takes nothing from it."""
+        if found := hours.on(day):
+            return found
+        plan = self.plan(day)
+        if plan.closed or plan.minutes is not None or plan.shift is None:
+            return found
+        if any(meet(own, plan.shift) for own in timetable.week):
+            return found
+        return timetable.week[day.weekday() if plan.like is None else plan.like]
 
     def expired(self, day: date) -> str:
         """Say which table has run out by a day and when; "" = none."""

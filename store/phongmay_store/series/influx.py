@@ -264,6 +264,7 @@ class InfluxSeries:
         """Give the minute masks of every hour that touches [start, end): those of the server and those of the state."""
         if devices is not None and not devices:
             return iter(())
+        recent = list(self._state.minutes(start, end, devices))  # first: what goes to the server is then found twice
         masks: dict[tuple[str, int], list[int]] = {}
         where = f"time > {_nanoseconds(start - HOUR_S)} AND time < {_nanoseconds(end)}"
         where += f" AND {self._few(devices)}" if self._few(devices) else ""
@@ -273,7 +274,7 @@ class InfluxSeries:
             if devices is None or device in devices:
                 for at, *bits in series.values:
                     masks[device, at // 10**9] = bits
-        for found in self._state.minutes(start, end, devices):
+        for found in recent:
             before = masks.get((found.device, found.hour), (0, 0, 0))
             masks[found.device, found.hour] = [one | two for one, two in zip(before, found[2:], strict=True)]
         return (Minutes(*key, *masks[key]) for key in sorted(masks))

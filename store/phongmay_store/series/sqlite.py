@@ -269,10 +269,10 @@ class SqliteSeries:
 
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
-        weeks = sqlite_weeks.seen(self._main, start, end, devices)
-        for device, minutes in self._state.seen(start, end, devices).items():
-            weeks[device] = weeks.get(device, 0) | minutes
-        return weeks
+        days = self._state.seen(start, end, devices)  # first, as in `minutes`
+        for device, minutes in sqlite_weeks.seen(self._main, start, end, devices).items():
+            days[device] = days.get(device, 0) | minutes
+        return days
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None

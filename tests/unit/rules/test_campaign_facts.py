@@ -11,7 +11,7 @@ from phongmay_rules.facts.campaigns import quarter_start
 from phongmay_rules.facts.catalogue import missing
 from phongmay_rules.places import LinePlace
 from phongmay_rules.reasons import Reason
-from phongmay_rules.runs import LineRun
+from phongmay_rules.runs import LineRun, RoomOutcome
 from phongmay_store.register.timetable import LOCAL
 from tests.unit.rules.campaign_runs import AT, FLOOR, LINES, PCS, capacity, of_line, of_room, run
 
@@ -28,7 +28,19 @@ def test_every_pc_passed() -> None:
     """A room passes when every PC in service passed at least once this quarter, in whichever valid run."""
     found = of_room(run(9, "fail", failed="a"), run(2, absent="b"), run(1, absent="a"))
     assert found["concurrent_pass_ratio"].value == 1.0
-    assert found["concurrent_p10_bps"].value == FLOOR
+
+
+def test_a_room_of_which_few_took_part_has_no_rate() -> None:
+    """Four of five PCs are enough for the rate of the slowest tenth; three of five say nothing of the room, whether
+    they held the floor or not, however good the run of the school was. PCs that came since count as not tested."""
+    five = [*PCS, replace(PCS[0], id="e")]
+    name = "concurrent_p10_bps"
+    assert of_room(run(1), pcs=five)[name].value == FLOOR
+    for few in ([run(1, absent="d")], [run(day, "fail", failed="a", absent="d") for day in (3, 2)]):
+        found = of_room(*few, pcs=five)[name]
+        assert (found.value, found.missing, found.detail["tested"]) == (None, Reason.NOT_ALL_TESTED, 3)
+    assert of_room(run(2), run(1, absent="d"), pcs=five)[name].sources == ("register:campaign_result/run-2",)
+    assert of_room(run(1), pcs=[])[name].missing is Reason.NO_MEMBERS
 
 
 @pytest.mark.parametrize(
@@ -94,6 +106,23 @@ def test_upward_failures_are_not_downward_ones() -> None:
     """A line that fails upwards only still shows the downward floor."""
     found = of_line(*(run(day, "fail", failed="abcd", below=frozenset({"up"})) for day in (3, 2)))
     assert found["download_per_pc_bps"].value == FLOOR
+
+
+def test_a_line_whose_sum_is_short_does_not_pass() -> None:
+    """Every PC had 0.97 of its pace, the sum less than was ordered: the line failed, though nobody was slow by himself,
+    and also where no direction is told."""
+    for below in (frozenset({"down"}), frozenset({"up", "down"}), frozenset[str]()):
+        short = [run(day, "fail", goodput_dl=3.88e6, p10_bps=0.97e6, below=below) for day in (3, 2)]
+        assert of_line(short[0])["download_per_pc_bps"].missing is Reason.FAILED_ONCE
+        assert of_line(*short)["download_per_pc_bps"].value == pytest.approx(0.97e6)
+
+
+def test_a_lowered_floor_that_the_sum_did_not_reach_does_not_pass() -> None:
+    """All PCs had enough for half of the floor, but the line did not carry so much, or nobody told: it stays failed."""
+    for share in (0.4, None):
+        rooms = {"r1": RoomOutcome(frozenset("acd"), frozenset("b"), 0.4e6, {"b": 0.6})}
+        failed = [run(day, "fail", failed="b", line_share=share, rooms=rooms, goodput_dl=1.6e6) for day in (3, 2)]
+        assert of_line(*failed, needed=FLOOR / 2)["download_per_pc_bps"].value == 0.4e6
 
 
 def test_rates_of_capacity_runs() -> None:

@@ -77,7 +77,7 @@ def test_a_pc_whose_rate_is_not_known_stays_failed() -> None:
 def test_a_line_that_did_not_carry_it_stays_failed(line_share: float | None) -> None:
     """All PCs had enough, but what the line carried is not known, or less than the lower floor orders."""
     one = failed_run({"b": 1.0}, line_share=line_share)
-    assert at_floor(one, HALF) == as_passed(one)
+    assert at_floor(one, HALF) == as_passed(one, below=one.below)
 
 
 def test_verdicts_that_had_not_failed_stay() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from phongmay_contract.units import Unit
 from phongmay_rules.checks.outcome import BadParameterError, Context, Outcome, Setting
 from phongmay_rules.checks.threshold import threshold
+from phongmay_rules.consistency import check_standard
+from phongmay_rules.errors import PackError
 from phongmay_rules.explain import sentence
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.judging import Subject, judge
@@ -146,3 +149,13 @@ def test_a_demand_is_yes_or_no() -> None:
         with pytest.raises(SettingError, match="expected 1"):
             require_settable(PACK, "smart_camera", value)
     require_settable(PACK, "smart_camera", 1)
+
+
+@pytest.mark.parametrize("key", ["value", "low", "high"])
+def test_a_pack_says_yes_or_no_too(key: str) -> None:
+    """Half a demand is refused when the pack is loaded, with file, key and what was expected."""
+    declared = PACK.standard.parameters["smart_camera"].model_copy(update={"high": 1, key: 0.5})
+    standard = PACK.standard.model_copy(update={"parameters": {"smart_camera": declared}})
+    said = rf"standard.toml: key 'parameters.smart_camera.{key}' is 0.5, expected: 1 \(yes\) or 0 \(no\)"
+    with pytest.raises(PackError, match=said):
+        check_standard(standard, PACK.standard, Path("standard.toml"))

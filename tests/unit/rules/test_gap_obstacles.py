@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,8 @@ from phongmay_rules.gaps.words import left_above, left_of, note_text
 from phongmay_rules.loader import load_pack
 from phongmay_rules.standing import Standing, read_standing
 from phongmay_simulate.district import Role
+from phongmay_store.register.calendar import CalendarKind, DayHours
+from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.campaign import CampaignResult, CampaignRun
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
@@ -161,6 +164,83 @@ def test_a_price_file_without_the_thing(house: Any) -> None:
     assert [(why.why, why.item) for why in whys["TR-03"]] == [("no_item", "smart_room")]
     assert [(why.why, why.fact) for why in whys["TR-05"]] == [("no_item", "fibre_lines")]
     assert [(why.why, why.fact) for why in whys["TR-04"]] == [("no_item", "modern_labs")]
+
+
+def test_a_component_without_a_price_is_said_so(house: Any) -> None:
+    """A camera is demanded, and the file sells none: no smart classroom is bought that would not count, and the list
+    says that no price is known, for the room that is there too."""
+    house.set_parameter("quan", "smart_camera", 1)
+    house.room("smart", "cs")
+    with house.sessions() as session:
+        session.execute(update(Room).where(Room.id == "smart").values(kind="smart_classroom"))
+        for name, number in (("display", 1), ("teacher_computer", 1), ("internet", 1), ("audio", 1), ("camera", 0)):
+            session.add(
+                Declared(id=name, school_id="cs", subject_kind="room", subject_id="smart", name=name, number=number,
+                         declared_by="x", valid_from=LONG_AGO, recorded_at=LONG_AGO)
+            )  # fmt: skip
+        session.commit()
+    found = only(standing_of(house), "PH-08", "TR-03")
+    assert found.lines == ()
+    assert found.undecided == ()
+    assert left(found, "cs")["PH-08"] == [Obstacle(Why.NO_ITEM, fact="has_camera")]
+    assert left(found, "th")["TR-03"] == [Obstacle(Why.NO_ITEM, fact="has_camera", item="room_part")]
+    (school,) = [school for school in found.schools if school.school_id == "th"]
+    vi, en = (left_of(found, school, language)[0].why for language in ("vi", "en"))
+    assert vi.startswith("chưa có giá: tệp giá không có thiết bị của phòng nào")
+    assert en.startswith("no price is known: the price file has no equipment of a room for it (The room has a camera)")
+
+
+def test_a_smart_classroom_is_bought_with_all_that_is_demanded(house: Any) -> None:
+    """Signal equipment is demanded, which the fitting-out does not bring: a part that does is bought with it."""
+    house.set_parameter("quan", "smart_signal", 1)
+    found = only(standing_of(house), "TR-03")
+    assert {line.line.item.id for line in found.lines if line.school_id == "th"} == {"smart-room", "access-point"}
+    assert found.after["th"]["school", "th", "TR-03"].state == "pass"
+    house.set_parameter("quan", "smart_audio", 0)
+    house.set_parameter("quan", "smart_signal", 0)
+    found = only(standing_of(house), "TR-03")
+    assert {line.line.item.id for line in found.lines} == {"smart-room"}
+
+
+def test_nothing_is_bought_where_nothing_is_demanded(house: Any) -> None:
+    """An organisation that demands no component judges no smart classroom, so buying one would mend nothing."""
+    for name in ("display", "teacher_pc", "internet", "audio"):
+        house.set_parameter("quan", f"smart_{name}", 0)
+    found = only(standing_of(house), "TR-03")
+    assert found.lines == ()
+    assert left(found, "th")["TR-03"] == [Obstacle(Why.NO_ITEM, item="smart_room")]
+
+
+def test_a_value_that_a_holiday_kept_fresh_has_its_reason(house: Any) -> None:
+    """Memory that was seen 40 days ago, three weeks of holidays since: it is judged, so the list must not say that
+    there is nothing to buy for it, but that nothing reaches the demand."""
+    house.set_parameter("quan", "ram_min", 64 * GIB)
+    standing = standing_of(house)
+    first, last = ((NOW - timedelta(days=days)).date() for days in (30, 9))
+    closed = Period(CalendarKind.HOLIDAY, first, last, DayHours(), "", 0, "x")
+    old = FactValue(0, "ram_marketed_bytes", 8 * GIB, "", (NOW - timedelta(days=40)).timestamp())
+    school = replace(standing.schools["cs"], calendar=Calendar([closed]))
+    facts = {key: {**own, old.name: old} if key[0] == "device" else own for key, own in standing.facts.items()}
+    found = only(replace(standing, facts=facts, schools={"cs": school}, units=()), "TB-01")
+    assert {(why.why, why.parameter) for why in left(found, "cs")["TB-01"]} == {("none_fits", "ram_min")}
+
+
+def test_a_limit_that_must_be_exceeded(house: Any) -> None:
+    """Where more than one fibre line is demanded, an offer of exactly one does not do, and the reason says "above"."""
+    standing = with_fact(standing_of(house), ("school", "cs"), fibre_lines=0)
+    rules = tuple(
+        rule.model_copy(update={"check": (rule.check[0].model_copy(update={"at_least": None, "above": 1.0}),)})
+        if rule.id == "TR-05" else rule
+        for rule in standing.rules
+    )  # fmt: skip
+    judge_by = copy(standing.judge_by)
+    judge_by.rules = rules
+    found = only(replace(standing, judge_by=judge_by), "TR-05")
+    (why,) = left(found, "cs")["TR-05"]
+    assert (why.why, why.operator, why.limit, why.best) == ("none_fits", "above", 1, 1)
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert "cần trên 1, tốt nhất chỉ 1" in left_of(found, school, "vi")[0].why
+    assert "above 1, the best has 1" in left_of(found, school, "en")[0].why
 
 
 def test_a_pc_that_cannot_come_back(house: Any) -> None:

@@ -54,10 +54,17 @@ class Place:
                                state=state, agent_since=LONG_AGO if agent else None, valid_from=LONG_AGO))  # fmt: skip
             session.commit()
 
-    def hear(self, device: str, at: datetime, state: str = "online", basis: TimeBasis = TimeBasis.LIVE) -> None:
+    def hear(
+        self,
+        device: str,
+        at: datetime,
+        state: str = "online",
+        basis: TimeBasis = TimeBasis.LIVE,
+        interval: float = 60.0,
+    ) -> None:
         """Let a round of a device arrive, and its presence."""
         when = at.timestamp()
-        body = (Group("agent", {"interval_s": 60.0, "spool_envelopes": 3}),
+        body = (Group("agent", {"interval_s": interval, "spool_envelopes": 3}),
                 Group("usage", {"system_volume_bytes": 1000, "system_volume_free_bytes": 250}))  # fmt: skip
         envelope = Envelope(Kind.ROUND, device, "ab" * 8, int(when), Instant(when, 1.0), "t", body)
         presence = Presence(device, state, "cd" * 8, "ab" * 8, when, when, "t")
@@ -158,12 +165,20 @@ def test_a_time_that_is_not_known_is_doubtful(place: Place) -> None:
 
 
 def test_minutes_count_only_in_lessons_and_where_a_collector_heard(place: Place) -> None:
-    """Expected since 07:00, up to two minutes ago; known where heard; seen where a round was measured."""
+    """Expected since 07:00, up to two minutes ago; known where heard; seen from a round until the next is due."""
     place.add("pc")
     for ago in (10, 9, 8, 7, 250):  # the last one lies before the first lesson
         place.hear("pc", NOW - timedelta(minutes=ago))
-    assert place.one().today == Lessons(178, 178, 4)
-    assert place.look().schools[0].sums.today == Lessons(178, 178, 4)
+    assert place.one().today == Lessons(178, 178, 5)
+    assert place.look().schools[0].sums.today == Lessons(178, 178, 5)
+
+
+def test_a_machine_with_rounds_far_apart_is_there_in_between(place: Place) -> None:
+    """One round every five minutes since 07:00 is a machine that was there all the time, not a fifth of it."""
+    place.add("pc")
+    for ago in range(5, 181, 5):
+        place.hear("pc", NOW - timedelta(minutes=ago), interval=300.0)
+    assert place.one().today == Lessons(178, 178, 178)
 
 
 def test_sums_hold_every_device_once(place: Place) -> None:

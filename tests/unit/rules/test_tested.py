@@ -88,6 +88,15 @@ def test_only_runs_that_facts_look_at_are_read(house: House) -> None:
         assert [run.id for run in read_runs(session, NOW, known_at=ago(9.5))["cs"]] == ["a", "capacity"]
 
 
+def test_a_sum_below_the_order_is_below_in_its_direction(house: House) -> None:
+    """0.97 of the pace for everybody is no slow PC, and less than the line was to carry; 0.99 is enough."""
+    add_run(house, "short", ago(3), (0.97 * FLOOR,) * 3, verdict="fail")
+    add_run(house, "good", ago(2), (0.99 * FLOOR,) * 3)
+    with house.sessions() as session:
+        short, good = read_runs(session, NOW)["cs"]
+    assert (short.below, good.below) == ({"down", "up"}, frozenset())
+
+
 # ---- a changed floor -------------------------------------------------------------------------------------------------
 
 
