@@ -140,6 +140,14 @@ class Server:
         if self.series == INFLUX and self.settings.store.series_path.exists():
             raise ChaosError("series are to be in InfluxDB, but the collector made a SQLite file")
 
+    def queued(self) -> int:
+        """Count the messages that have their receipts and wait in the collector's queue on disk."""
+        queue = self.settings.broker.directory / "queue.db"
+        if not queue.exists():
+            return 0
+        with closing(sqlite3.connect(f"file:{queue}?mode=ro", uri=True, timeout=5)) as connection:
+            return int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
     def check_words(self) -> None:
         """Make sure that no program has said a traceback.
 
@@ -161,7 +169,7 @@ class Server:
 
     def _collector_stands(self) -> bool:
         self.check()
-        return self.collector.log.read_text("utf-8").count(" connected user=") >= 2
+        return self.collector.words().count(" connected user=") >= 2
 
     def _broker_listens(self) -> bool:
         self.check()

@@ -197,13 +197,14 @@ class Chaos:
             self._schedule.free(fault)
 
     def settle(self) -> None:
-        """Make no more rounds than are needed, and wait until every spool is empty.
+        """Make no more rounds than are needed, wait until spools and queue on disk are empty, and end the collector.
 
         Raises:
             ChaosError: some are not, though nothing is wrong any more.
         """
         self._making = False
-        if not self.turn_until(self._empty, time.monotonic() + SETTLE_S):
+        end = time.monotonic() + SETTLE_S
+        if not self.turn_until(self._empty, end):
             left = {agent.identity.device_id: agent.unreceipted for _, agent in self.fleet if agent.unreceipted}
             left |= {agent.device: count for agent in self.real if (count := len(agent.waiting())) > 1}
             first = dict(list(left.items())[: ledger.NAMED])
@@ -211,6 +212,12 @@ class Chaos:
                 f"{len(left)} spools did not empty within {SETTLE_S:.0f} s of peace: {first}; the collector's last "
                 f"words:\n{self.server.collector.tail()}"
             )
+
+        for agent in self.real:
+            agent.program.end(signal.SIGTERM)
+        if not self.turn_until(lambda: not self.server.queued(), end):
+            raise ChaosError(f"{self.server.queued()} messages wait on disk:\n{self.server.collector.tail()}")
+        self.server.collector.end(signal.SIGTERM)  # or it might still store what is being judged
 
     def _empty(self) -> bool:
         for member, agent in self.fleet:
@@ -222,8 +229,6 @@ class Chaos:
 
     def judge(self) -> ledger.Comparison:
         """Hold the ledgers against the store: the simulated ones' and the real spools on disk."""
-        for agent in self.real:
-            agent.program.end(signal.SIGTERM)
         self.server.check_words()
         entries = list(ledger.entries(agent for _, agent in self.fleet))
         with closing(open_reader(self.server.settings.store)) as series:

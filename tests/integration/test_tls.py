@@ -90,10 +90,11 @@ class Secured:
     port: int
     authority: Authority
     folder: Path
+    text: str
 
     def collector_config(self, ca: Path) -> Path:
         """Write the settings of a collector that stands on another machine."""
-        text = self.house.config.read_text("utf-8").replace(
+        text = self.text.replace(
             f"port = {self.house.settings.broker.port}\n", f'port = {self.port}\nca_file = "{ca}"\n', 1
         )
         path = self.folder / "collector.toml"
@@ -126,9 +127,10 @@ def secured(house: Any, mosquitto: str, tmp_path: Path) -> Secured:
         f'tls_port = {port}\ntls_bind = "127.0.0.1"\n'
         f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n'
     )  # fmt: skip
-    house.config.write_text(house.config.read_text("utf-8").replace("[broker]\n", f"[broker]\n{lines}", 1), "utf-8")
+    text = house.config.read_text("utf-8").replace("[broker]\n", f"[broker]\n{lines}", 1)
+    house.config.write_text(text, "utf-8")
     house.settings = load(house.config)
-    return Secured(house, port, authority, tmp_path)
+    return Secured(house, port, authority, tmp_path, text)
 
 
 def connected(client: mqtt.Client, wait_until: Callable[..., Any]) -> mqtt.Client:
@@ -143,12 +145,22 @@ def test_agent_and_collector_speak_tls(secured: Secured, wait_until: Callable[..
     house = secured.house
     pc, plain, wrong, elsewhere = (house.enrol() for _ in range(4))
     house.start_broker()
+    good = secured.collector_config(secured.authority.file).read_text("utf-8")
+    house.config.write_text(good, "utf-8")
+    collector = house.start_collector()
+    house.processes.kill(collector)
     sender = house.sender(plain).connect()
     burst = [sender.send(wait=False) for _ in range(3000)]  # more than TLS gives in one read
-    config = secured.collector_config(secured.authority.file)
-    house.processes.start("collector", ["phongmay", "--config", str(config), "collector", "run"])
-    secured.agent("agent", pc)
+    burst.append(sender.send())  # the broker has them all
     foreign = Authority(secured.folder, "foreign")
+    house.config.write_text(secured.collector_config(foreign.file).read_text("utf-8"), "utf-8")
+    command = ["phongmay", "--config", str(house.config), "collector", "run"]
+    stranger = house.processes.start("collector-wrong", command)
+    wait_until(lambda: "see broker.ca_file" in house.log("collector-wrong"), "the collector refuses the broker")
+    house.processes.kill(stranger)
+    house.config.write_text(good, "utf-8")
+    house.start_collector()
+    secured.agent("agent", pc)
     secured.agent("agent-wrong", wrong, ca_file=str(foreign.file))
     secured.agent("agent-elsewhere", elsewhere, host="localhost")
     sender.wait_for_receipts(*burst)
