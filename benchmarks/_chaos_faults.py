@@ -10,7 +10,9 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks._chaos_server import INFLUX, SQLITE, Program, RealAgent, Server
+from benchmarks._chaos_program import Program
+from benchmarks._chaos_register import PostgresRegister
+from benchmarks._chaos_server import INFLUX, SQLITE, RealAgent, Server
 
 End = Callable[[], None]
 
@@ -35,11 +37,21 @@ class Fault:
     weight: float = 1.0
 
 
-def killed(program: Program, how: signal.Signals = signal.SIGKILL) -> Callable[[], End]:
-    """End a program and start it again later."""
+def killed(program: Program) -> Callable[[], End]:
+    """Kill a program and start it again later."""
 
     def begin() -> End:
-        program.end(how)
+        program.end(signal.SIGKILL)
+        return program.start
+
+    return begin
+
+
+def restarted(program: Program) -> Callable[[], End]:
+    """End a program as a service manager does, and start it again."""
+
+    def begin() -> End:
+        program.ask_to_end(signal.SIGTERM)
         return program.start
 
     return begin
@@ -59,8 +71,20 @@ def full_disk(program: Program) -> Callable[[], End]:
     """Let none of a program's files grow for a while."""
 
     def begin() -> End:
-        program.limit_files(True)
-        return lambda: program.limit_files(False)
+        program.fill_disk(True)
+        return lambda: program.fill_disk(False)
+
+    return begin
+
+
+def started_on_full_disk(program: Program) -> Callable[[], End]:
+    """Kill a program and start it again while none of its files may grow."""
+
+    def begin() -> End:
+        program.end(signal.SIGKILL)
+        program.fill_disk(True)
+        program.start()
+        return lambda: program.fill_disk(False)
 
     return begin
 
@@ -72,10 +96,13 @@ def of_server(server: Server) -> list[Fault]:
         Fault("broker_killed", "broker", killed(broker), 0.2, 3.0, 2),
         Fault("broker_stands", "broker", stopped(broker), 0.5, 3.0),
         Fault("collector_killed", "collector", killed(collector), 0.1, 3.0, 3),
-        Fault("collector_restarted", "collector", killed(collector, signal.SIGTERM), 0.1, 1.0),
+        Fault("collector_restarted", "collector", restarted(collector), 0.1, 1.0),
         Fault("collector_stands", "collector", stopped(collector), 0.5, 4.0),
         Fault("disk_full", "collector", full_disk(collector), 1.0, 5.0, 2),
+        Fault("disk_full_at_start", "collector", started_on_full_disk(collector), 1.0, 4.0),
     ]
+    if server.register is not None:
+        faults += of_register(server.register)
     if server.series == SQLITE:
         faults.append(Fault("store_slow", "store", server.lock_series, 0.5, 6.0, 2))
     if server.series == INFLUX:
@@ -83,6 +110,34 @@ def of_server(server: Server) -> list[Fault]:
         faults.append(Fault("store_killed", "store", killed(influxd), 0.2, 4.0, 3))
         faults.append(Fault("store_slow", "store", stopped(influxd), 0.5, 6.0, 2))
     return faults
+
+
+def of_register(register: PostgresRegister) -> list[Fault]:
+    """Give what can happen to a PostgreSQL."""
+    chance = random.Random("backend")
+
+    def then_started(how: Callable[[], None]) -> Callable[[], End]:
+        def begin() -> End:
+            how()
+            return register.start
+
+        return begin
+
+    def backend() -> End:
+        register.kill_backend(chance)
+        return lambda: None
+
+    def stands() -> End:
+        register.stand()
+        return register.go_on
+
+    return [
+        Fault("register_killed", "register", then_started(register.kill), 0.1, 4.0, 2),
+        Fault("postmaster_killed", "register", then_started(register.kill_postmaster), 0.1, 3.0),
+        Fault("register_restarted", "register", then_started(register.shut_down), 0.1, 2.0),
+        Fault("backend_killed", "register", backend, 0.5, 2.0, 2),
+        Fault("register_stands", "register", stands, 0.5, 6.0, 2),
+    ]
 
 
 def of_agents(agents: list[RealAgent]) -> list[Fault]:

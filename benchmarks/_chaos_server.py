@@ -1,7 +1,7 @@
 """The server that chaos plays with: real broker, collector, store and agents as processes that can be killed singly.
 
-An empty folder and an engine for the series go in; programs come out that start, die by kill -9, stand still and come
-back. A program that ends by itself raises ChaosError with the end of its log: that would be a fault of ours.
+An empty folder and the engines of series and register go in; programs come out that start, die by kill -9, stand still
+and come back. What ends by itself or does not come back raises ChaosError with the end of its log.
 """
 
 from __future__ import annotations
@@ -9,101 +9,31 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks._chaos_program import TRACEBACK, ChaosError, Program
+from benchmarks._chaos_register import PostgresRegister
 from phongmay.demo.processes import free_port
 from phongmay.settings import ServerSettings, load
-from phongmay_contract.errors import OperatorError
 from phongmay_simulate import provisioning
 from phongmay_simulate.enrolling import Identity
 from phongmay_simulate.population import Population
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.series.influx_setup import set_up
 
-SQLITE, INFLUX = "sqlite", "influx"
+SQLITE, INFLUX, POSTGRESQL = "sqlite", "influx", "postgresql"
 PATIENCE_S = 30.0
-
-
-class ChaosError(OperatorError):
-    """Something ended or did not come back, though chaos had not touched it."""
-
-
-@dataclass
-class Program:
-    """A process that is started again and again with the same words; its log goes on in one file."""
-
-    name: str
-    arguments: Sequence[str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-    wanted: bool = False
-    limited: bool = field(default=False, init=False)
-
-    def start(self) -> None:
-        """Start it, in a session of its own."""
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                list(self.arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-            )
-        self.wanted = True
-        self.limited = False
-
-    def end(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """End it, by kill -9 if nothing else is said, and wait for it."""
-        self.wanted = False
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(how)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise ChaosError(f"{self.name} does not end on {how.name}:\n{self.tail()}") from None
-
-    def tell(self, what: signal.Signals) -> None:
-        """Send a signal, if it runs."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(what)
-
-    def limit_files(self, full: bool) -> None:
-        """Let none of its files grow, which is as good as a full disk; or let them grow again."""
-        if self.process is not None and self.process.poll() is None:
-            self.limited = full
-            size = 0 if full else resource.RLIM_INFINITY
-            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    def check(self) -> None:
-        """Make sure that it runs, if it should.
-
-        One that gives up because its disk is full is started again, as a service manager does.
-
-        Raises:
-            ChaosError: it ended by itself.
-        """
-        if self.wanted and self.process is not None and self.process.poll() is not None:
-            if self.limited:
-                self.start()
-                return
-            raise ChaosError(f"{self.name} ended by itself with code {self.process.returncode}:\n{self.tail()}")
-
-    def tail(self) -> str:
-        """Give the end of its log."""
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
 
 
 class RealAgent:
@@ -143,17 +73,27 @@ class RealAgent:
 class Server:
     """Broker, collector and stores of one chaos, all in one folder and on loopback."""
 
-    def __init__(self, folder: Path, series: str, population: Population) -> None:
+    def __init__(self, folder: Path, series: str, register: str, population: Population) -> None:
         self.folder = folder
         self.series = series
         self.programs: dict[str, Program] = {}
+        self.register = PostgresRegister() if register == POSTGRESQL else None
+        try:
+            self._lay_out(population)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _lay_out(self, population: Population) -> None:
+        folder = self.folder
         self.port = free_port()
         self.config = folder / "phongmay.toml"
         influx = ""
-        if series == INFLUX:
+        register_url = self.register.url if self.register else f"sqlite:///{folder}/register.db"
+        if self.series == INFLUX:
             influx = f'series = "influx"\n[store.influx]\nversion = "1"\nurl = "{self._add_influxd()}"\n'
         self.config.write_text(
-            f'[store]\nregister_url = "sqlite:///{folder}/register.db"\nseries_path = "{folder}/series.db"\n{influx}'
+            f'[store]\nregister_url = "{register_url}"\nseries_path = "{folder}/series.db"\n{influx}'
             f'[broker]\nport = {self.port}\ndirectory = "{folder}/broker"\n',
             "utf-8",
         )
@@ -164,11 +104,12 @@ class Server:
         engine.dispose()
         own = [sys.executable, "-m", "phongmay", "--config", str(self.config)]
         self.broker = self.add("broker", [*own, "broker", "run"])
-        self.collector = self.add("collector", [*own, "collector", "run"])
+        needs = self.register.is_away if self.register else None
+        self.collector = self.add("collector", [*own, "collector", "run"], needs)
 
-    def add(self, name: str, arguments: Sequence[str]) -> Program:
+    def add(self, name: str, arguments: Sequence[str], needs: Callable[[], bool] | None = None) -> Program:
         """Add a program; it does not run yet."""
-        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log")
+        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log", needs)
         return self.programs[name]
 
     def start(self) -> None:
@@ -187,13 +128,37 @@ class Server:
         for program in reversed(self.programs.values()):
             with contextlib.suppress(ChaosError):
                 program.end(signal.SIGTERM)
+        if self.register is not None:
+            self.register.close()
 
     def check(self) -> None:
         """Make sure that nothing ended by itself, and that the series are where this run says."""
+        if self.register is not None:
+            self.register.check()
         for program in self.programs.values():
             program.check()
         if self.series == INFLUX and self.settings.store.series_path.exists():
             raise ChaosError("series are to be in InfluxDB, but the collector made a SQLite file")
+
+    def queued(self) -> int:
+        """Count the messages that have their receipts and wait in the collector's queue on disk."""
+        queue = self.settings.broker.directory / "queue.db"
+        if not queue.exists():
+            return 0
+        with closing(sqlite3.connect(f"file:{queue}?mode=ro", uri=True, timeout=5)) as connection:
+            return int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
+    def check_words(self) -> None:
+        """Make sure that no program has said a traceback.
+
+        Raises:
+            ChaosError: one has.
+        """
+        for program in self.programs.values():
+            said = program.log.read_text("utf-8", "replace") if program.log.exists() else ""
+            if TRACEBACK in said:
+                first = said.index(TRACEBACK)
+                raise ChaosError(f"{program.name} met something that it did not expect:\n{said[first : first + 3000]}")
 
     def lock_series(self) -> Callable[[], None]:
         """Hold a lock on the SQLite file, as a slow backup would; gives what lets it go."""
@@ -204,7 +169,7 @@ class Server:
 
     def _collector_stands(self) -> bool:
         self.check()
-        return self.collector.log.read_text("utf-8").count(" connected user=") >= 2
+        return self.collector.words().count(" connected user=") >= 2
 
     def _broker_listens(self) -> bool:
         self.check()

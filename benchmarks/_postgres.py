@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from phongmay_contract.errors import OperatorError
@@ -97,36 +98,74 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
-        with (self._folder / "server.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                [str(self._programs / "postgres"), "-D", str(self.data)],
-                stdout=log, stderr=subprocess.STDOUT, cwd="/", process_group=0, user=self._user, group=self._group,
-                extra_groups=self._more_groups,
-            )  # fmt: skip
+        server = self.launch()
         end = time.monotonic() + 60
         while True:
             try:
                 with self.connect():
                     return
             except psycopg.OperationalError as error:
-                if self._server.poll() is not None or time.monotonic() > end:
+                if server.poll() is not None or time.monotonic() > end:
                     raise ClusterError(f"PostgreSQL does not start: {error}; {self.log()[-500:]}") from error
             time.sleep(0.05)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server and wait for nothing: it may still have a crash to recover from, or may refuse to start."""
+        with (self._folder / "server.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self.data)],
+                stdout=log, stderr=subprocess.STDOUT, cwd="/", process_group=0, user=self._user, group=self._group,
+                extra_groups=self._more_groups,
+            )  # fmt: skip
+        return self._server
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: by default without waiting for its clients; with SIGKILL as a power cut does."""
         if self._server is None:
             return
+        children = self.children() if how is signal.SIGKILL else []  # each leads a group of its own
         server, self._server = self._server, None
-        if how is signal.SIGKILL:
-            os.killpg(server.pid, how)  # a group of its own: the server's children too
-        else:
-            server.send_signal(how)
+        server.send_signal(how)
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(how)
         try:
             server.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+    def kill_postmaster(self) -> None:
+        """Kill the first process alone; those of its clients notice it by themselves, some only when they are done."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            server.kill()
+            server.wait()
+
+    def tell(self, what: signal.Signals) -> None:
+        """Send a signal to all of the server: SIGSTOP lets it stand still, SIGCONT go on."""
+        if self._server is not None:
+            self._server.send_signal(what)
+            for child in self.children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.send_signal(what)
+
+    def children(self) -> list[psutil.Process]:
+        """Give the server's child processes."""
+        if self._server is None or self._server.poll() is not None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self._server.pid).children()
+        return []
+
+    def backends(self) -> list[psutil.Process]:
+        """Give those that serve a client."""
+        found = []
+        for child in self.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.cmdline()[:1] and child.cmdline()[0].startswith(f"postgres: {USER} "):
+                    found.append(child)
+        return found
 
     def log(self) -> str:
         """Give what the server has said."""

@@ -1,11 +1,12 @@
 """`scripts/bench chaos --minutes M --seed S`: everything goes wrong, by chance but bounded, and nothing may be lost.
 
-A real Mosquitto, collector, store, some real agents and two hundred simulated ones; kill -9, full disk, standing
+A real Mosquitto, collector, stores, some real agents and two hundred simulated ones; kill -9, full disk, standing
 processes, locked stores, cut lines, restarted and frozen PCs, duplicated and reordered messages. At the end all is
-mended and every spool must empty. Law: every envelope with a receipt is stored exactly once; every one without is
-still in its sender's spool. The last line is JSON: faults, lost, doubled, seed and counts. Exit 1, with the names of
-the envelopes, when the law is broken; the same seed draws from
-the same sequence of faults again (which of them find their target free depends on the machine).
+mended and every spool must empty. Laws: every envelope with a receipt is stored exactly once; every one without is
+still in its sender's spool; no program ends by itself but by exit code 2 and a clear sentence while something that it
+needs is away. The last line is JSON: faults, lost, doubled, seed and counts. Exit 1, with the names of the envelopes,
+when the first two are broken, 2 with the program's last words for the third; the same seed draws from the same sequence
+of faults again (which of them find their target free depends on the machine), and the engines that it is not told.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._chaos_faults import End, Fault, Schedule, of_agents, of_server
-from benchmarks._chaos_server import INFLUX, SQLITE, ChaosError, RealAgent, Server, require_mosquitto
+from benchmarks._chaos_program import ChaosError
+from benchmarks._chaos_server import INFLUX, POSTGRESQL, SQLITE, RealAgent, Server, require_mosquitto
 from phongmay_contract.topics import Kind
 from phongmay_simulate import ledger, population
 from phongmay_simulate.agenda import Agenda
@@ -195,13 +197,14 @@ class Chaos:
             self._schedule.free(fault)
 
     def settle(self) -> None:
-        """Make no more rounds than are needed, and wait until every spool is empty.
+        """Make no more rounds than are needed, wait until spools and queue on disk are empty, and end the collector.
 
         Raises:
             ChaosError: some are not, though nothing is wrong any more.
         """
         self._making = False
-        if not self.turn_until(self._empty, time.monotonic() + SETTLE_S):
+        end = time.monotonic() + SETTLE_S
+        if not self.turn_until(self._empty, end):
             left = {agent.identity.device_id: agent.unreceipted for _, agent in self.fleet if agent.unreceipted}
             left |= {agent.device: count for agent in self.real if (count := len(agent.waiting())) > 1}
             first = dict(list(left.items())[: ledger.NAMED])
@@ -209,6 +212,12 @@ class Chaos:
                 f"{len(left)} spools did not empty within {SETTLE_S:.0f} s of peace: {first}; the collector's last "
                 f"words:\n{self.server.collector.tail()}"
             )
+
+        for agent in self.real:
+            agent.program.end(signal.SIGTERM)
+        if not self.turn_until(lambda: not self.server.queued(), end):
+            raise ChaosError(f"{self.server.queued()} messages wait on disk:\n{self.server.collector.tail()}")
+        self.server.collector.end(signal.SIGTERM)  # or it might still store what is being judged
 
     def _empty(self) -> bool:
         for member, agent in self.fleet:
@@ -220,8 +229,7 @@ class Chaos:
 
     def judge(self) -> ledger.Comparison:
         """Hold the ledgers against the store: the simulated ones' and the real spools on disk."""
-        for agent in self.real:
-            agent.program.end(signal.SIGTERM)
+        self.server.check_words()
         entries = list(ledger.entries(agent for _, agent in self.fleet))
         with closing(open_reader(self.server.settings.store)) as series:
             for one in self.real:
@@ -249,14 +257,18 @@ def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench chaos", description="everything goes wrong; nothing is lost")
     parser.add_argument("--minutes", type=float, default=1.5, help="how long things go wrong (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="which things (default: drawn, and printed)")
-    parser.add_argument("--series", choices=(SQLITE, INFLUX), default=SQLITE, help="engine (default: %(default)s)")
+    parser.add_argument("--series", choices=(SQLITE, INFLUX), help="engine of the series (default: drawn by the seed)")
+    parser.add_argument("--register", choices=(SQLITE, POSTGRESQL), help="engine of the register (default: the same)")
     parser.add_argument("--pcs", type=int, default=PCS, help="PCs of each of four schools (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=2, help="real agents among the simulated (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="empty folder to use and keep (default: one that is removed)")
     args = parser.parse_args(arguments)
     require_mosquitto()
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}, {args.minutes} minutes, series in {args.series}", flush=True)
+    drawn = random.Random(f"{seed}/engines")
+    engines = drawn.choice((SQLITE, INFLUX)), drawn.choice((SQLITE, POSTGRESQL))
+    args.series, args.register = args.series or engines[0], args.register or engines[1]
+    print(f"seed {seed}, {args.minutes} minutes, series in {args.series}, register in {args.register}", flush=True)
     if args.folder:
         figures = rage(args.folder, seed, args)
     else:
@@ -270,7 +282,7 @@ def run(arguments: list[str]) -> None:
 def rage(folder: Path, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Lay out, let it rage, settle, judge; gives the figures of the last line."""
     people = population.build(seed, SCHOOLS, args.pcs)
-    server = Server(folder, args.series, people)
+    server = Server(folder, args.series, args.register, people)
     standard = [member.id for member in people.speakers() if member.role is Role.STANDARD and member.kind == "pc"]
     agents = [RealAgent(server, server.identities[device]) for device in standard[: args.agents]]
     chaos = None
@@ -294,6 +306,7 @@ def rage(folder: Path, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         print(f"LOST     {name}")
     for name in found.doubled[: ledger.NAMED]:
         print(f"DOUBLED  {name}")
-    return {"faults": chaos.counts.total(), "seed": seed, "series": args.series, "settle_s": round(peace, 1),
-            "reconnects": chaos.wire.losses,
+    return {"faults": chaos.counts.total(), "seed": seed, "series": args.series, "register": args.register,
+            "settle_s": round(peace, 1), "reconnects": chaos.wire.losses,
+            "gave_up": sum(program.gave_up for program in server.programs.values()),
             **{key: value for key, value in found.as_dict().items() if not key.endswith("_envelopes")}}  # fmt: skip

@@ -1,25 +1,29 @@
-"""`scripts/bench store [--quick]`: what it costs to ask the series: newest values, hours of a school, availability.
+"""`scripts/bench store`: what it costs to ask the series: newest values, hours of a school, minutes in lessons.
 
-5,000 PCs: rounds of two days (ten hours a day) and 30 days of roll-ups and minute masks, on SQLite with one round a
-minute, and on InfluxDB 1.6 (where influxd is installed) with one in ten minutes, since its filling takes its time.
-Asked in a process of its own, five times; printed is the median. Reference: the same SQLite rows by a bare SELECT.
-`--quick` takes 500 PCs.
+5,000 PCs: rounds of two days (ten hours a day, one a minute; `--every` takes another pace) and 30 days of roll-ups and
+minute masks, on SQLite or (`--store influx`) on an influxd of its own. Each question is asked five times by a process
+that does not write, one behind the other; printed are the median, and the first and the slowest. Reference on SQLite: a
+bare SELECT of the same newest rows. `--folder` keeps the filled store: the next call there asks at once, since filling
+takes its minutes. `--quick` takes 500 PCs. The last line is JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import shutil
+import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks._store_filling import Filling, fill_influx, fill_sqlite, influxd
+from phongmay_contract.errors import OperatorError
 from phongmay_store.series import open_reader
 from phongmay_store.series.interface import SeriesReader
 from phongmay_store.settings import StoreSettings
@@ -30,33 +34,69 @@ _TIMES = 5
 _WHOLE = (1 << 60) - 1
 _LESSONS = {0: _WHOLE ^ (1 << 15) - 1, 1: _WHOLE, 2: _WHOLE, 3: _WHOLE, 4: (1 << 30) - 1}
 """Minutes of the UTC hours 0 to 4: a morning of lessons from 07:15 to 11:30 in Viet Nam."""
+_ENGINES = ("sqlite", "influx")
 
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    filling = Filling(QUICK if "--quick" in arguments else DEVICES, time.time())
-    figures: dict[str, tuple[float, str]] = {}
-    with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name:
-        settings = StoreSettings(series_path=Path(name) / "series.db")
-        took = fill_sqlite(settings, filling)
-        figures |= _ask(settings, filling, "", f"{filling.rounds:,} rounds, filled in {took:.0f} s")
-        size = sum(path.stat().st_size for path in Path(name).rglob("*") if path.is_file())
-        figures["sqlite_mib"] = (size / 2**20, "rounds of two days, hours and masks of 30")
-    if shutil.which("influxd") is not None:
-        with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name, influxd(Path(name)) as settings:
-            sparse = Filling(filling.devices, filling.now, every_s=600)
-            took = fill_influx(settings, sparse)
-            figures |= _ask(settings, sparse, "influx_", f"{sparse.rounds:,} rounds, filled in {took:.0f} s")
-    else:
-        print("influxd is not installed (apt install influxdb): SQLite only", file=sys.stderr)
-    print(f"{'figure':<24}{'value':>10}   about")
-    for key, (value, about) in figures.items():
-        print(f"{key:<24}{value:>10.1f}   {about}")
-    print(json.dumps({key: round(value, 1) for key, (value, _) in figures.items()}))
+    parser = argparse.ArgumentParser(prog="scripts/bench store", description="what it costs to ask the series")
+    parser.add_argument("--store", choices=_ENGINES, default=_ENGINES[0], help="engine (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} PCs instead of {DEVICES}")
+    parser.add_argument("--every", type=int, default=60, help="seconds between rounds (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="keep the filled store there, and ask one that is there already")
+    args = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = args.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phongmay-bench-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        if args.store == "influx":
+            settings = stack.enter_context(influxd(folder))
+        else:
+            settings = StoreSettings(series_path=folder / "series.db")
+        filling, about = _filled(folder, settings, args)
+        with ProcessPoolExecutor(1, get_context("spawn")) as asker:
+            figures = asker.submit(_ask, settings, filling).result()
+        if args.store == "sqlite":
+            figures |= _bare(settings, filling)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(
+        f"{args.store}, {about}; {size / 2**20:,.0f} MiB\n{'figure':<20}{'median':>9}{'first':>9}{'slowest':>9}   about"
+    )
+    for key, (times, words) in figures.items():
+        cells = (statistics.median(times), times[0], max(times))
+        print(f"{key:<20}{''.join(f'{1e3 * cell:>9.1f}' for cell in cells)}   {words}")
+    medians = {key: round(1e3 * statistics.median(times), 1) for key, (times, _) in figures.items()}
+    print(json.dumps({"store": args.store, "rounds": filling.rounds, **medians}))
 
 
-def _ask(settings: StoreSettings, filling: Filling, prefix: str, about: str) -> dict[str, tuple[float, str]]:
-    """Ask three questions, hold the answers against what was filled in, and give the times."""
+def _filled(folder: Path, settings: StoreSettings, args: argparse.Namespace) -> tuple[Filling, str]:
+    """Fill the store, or find it filled by an earlier call; gives what lies in it, and words about it."""
+    note = folder / "filled.json"
+    wanted = {"store": args.store, "devices": QUICK if args.quick else DEVICES, "every_s": args.every}
+    if note.exists():
+        found = json.loads(note.read_text("utf-8"))
+        if any(found.get(key) != value for key, value in wanted.items()):
+            raise OperatorError(f"--folder {folder} holds {found}, not {wanted}; give another one")
+        filling = Filling(found["devices"], found["now"], found["every_s"])
+        return filling, f"{filling.rounds:,} rounds, filled before"
+    filling = Filling(wanted["devices"], time.time(), args.every)
+    took = (fill_influx if args.store == "influx" else fill_sqlite)(settings, filling)
+    note.write_text(json.dumps({**wanted, "now": filling.now}), "utf-8")
+    return filling, f"{filling.rounds:,} rounds, filled in {took:.0f} s"
+
+
+def _bare(settings: StoreSettings, filling: Filling) -> dict[str, tuple[list[float], str]]:
+    """Give what the newest rows cost without us."""
+    with closing(sqlite3.connect(settings.series_path)) as connection:
+
+        def select(_: object) -> None:
+            rows = connection.execute("SELECT * FROM l_usage ORDER BY device, part").fetchall()
+            assert len(rows) == filling.devices
+
+        return {"bare_select_ms": (_times(select, None), "the same newest rows by a bare SELECT")}
+
+
+def _ask(settings: StoreSettings, filling: Filling) -> dict[str, tuple[list[float], str]]:
+    """Ask three questions, hold the answers against what was filled in, and give the seconds of each time."""
     school = filling.names[:SCHOOL]
     wanted = {hour: _LESSONS[hour // 3600 % 24] for hour in filling.hours if hour // 3600 % 24 in _LESSONS}
     wanted |= dict.fromkeys(filling.recent, _WHOLE)
@@ -79,16 +119,16 @@ def _ask(settings: StoreSettings, filling: Filling, prefix: str, about: str) -> 
             assert all(count.seen == minutes for count in counts.values())
 
         return {
-            f"{prefix}q_last_ms": (_median(last, reader), f"newest row of each of {filling.devices} devices; {about}"),
-            f"{prefix}q_hourly_ms": (_median(hourly, reader), f"hourly mean of {len(school)} PCs over 30 days"),
-            f"{prefix}q_avail_ms": (_median(available, reader), "minutes in lessons of each device over 30 days"),
+            "q_last_ms": (_times(last, reader), f"newest row of each of {filling.devices} devices"),
+            "q_hourly_ms": (_times(hourly, reader), f"hourly mean of {len(school)} PCs over 30 days"),
+            "q_avail_ms": (_times(available, reader), "minutes in lessons of each device over 30 days"),
         }
 
 
-def _median(question: Callable[[Any], None], reader: SeriesReader) -> float:
+def _times(question: Callable[[Any], None], reader: SeriesReader | None) -> list[float]:
     times = []
     for _ in range(_TIMES):
         start = time.perf_counter()
         question(reader)
         times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+    return times

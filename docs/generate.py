@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Float, Integer, String, Table
 
 from phongmay.main import build_parser as server_parser
+from phongmay.metrics import METRICS
 from phongmay.settings import ServerSettings
 from phongmay_agent.main import build_parser as agent_parser
 from phongmay_agent.settings import AgentSettings
@@ -292,6 +293,16 @@ def declarable() -> str:
     return _table(["item", "about", "unit", "believed"], rows)
 
 
+def metrics() -> str:
+    """Every figure on /metrics: who gives it, whether it only grows, what tells its series apart."""
+    rows = (
+        (f"`{metric.exposed}`", metric.process, "counter" if metric.counter else "gauge",
+         f"`{metric.label}`" if metric.label else "", metric.about)
+        for metric in METRICS.values()
+    )  # fmt: skip
+    return _table(("figure", "process", "type", "label", "what it says"), rows)
+
+
 def status_series() -> str:
     """Every status series that the boards show: tags, fields, units."""
     pieces = []
@@ -318,6 +329,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "facts": facts,
     "declarable": declarable,
     "status-series": status_series,
+    "metrics": metrics,
     "thresholds-en": thresholds_en,
     "thresholds-vi": thresholds_vi,
 }

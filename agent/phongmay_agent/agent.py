@@ -33,6 +33,7 @@ from phongmay_agent.stopping import Stopper
 from phongmay_contract import keys
 from phongmay_contract.catalogue import Cadence, Value
 from phongmay_contract.envelope import Envelope, Group, Instant
+from phongmay_contract.tls import read_ca
 from phongmay_contract.topics import Kind
 
 FIRST_CONTACT_S = 3.0
@@ -72,8 +73,9 @@ class Agent:
             takes_part=settings.campaigns,
         )
         self._publisher = Publisher(
-            identity, self.run_id, self._delivery, self._clock, self._commands.received, self._commands.heard_time
-        )
+            identity, self.run_id, self._delivery, self._clock, self._commands.received, self._commands.heard_time,
+            read_ca("broker_ca_file", settings.broker_ca_file) if settings.broker_ca_file else identity.broker_ca,
+        )  # fmt: skip
         self._probes = build_probes(settings, identity, self._clock, self._fill)
         now = self._clock.now()
         self._schedule = Schedule(settings.interval_s, settings.inventory_check_s, now.mono)

@@ -31,6 +31,7 @@ class Identity:
         broker_host: where the broker is.
         broker_port: its port.
         server: address at which the PC enrolled; "" in files that do not have it.
+        broker_ca: certificates (PEM) that the broker's must come from; "" = it speaks without TLS.
     """
 
     device_id: str
@@ -38,6 +39,7 @@ class Identity:
     broker_host: str
     broker_port: int
     server: str = ""
+    broker_ca: str = ""
 
     def __repr__(self) -> str:  # a secret must not slip into a log
         return f"Identity({self.device_id}, {self.broker_host}:{self.broker_port})"
@@ -84,7 +86,10 @@ def _parse(message: Any) -> Identity:
         raise ValueError("secret is not 64 hexadecimal digits")
     if not isinstance(host, str) or not host or not isinstance(port, int) or not 1 <= port <= 65535:
         raise ValueError("broker has no host and port")
-    return Identity(device, secret, host, port, server if isinstance(server, str) else "")
+    authority = broker.get("ca", "")
+    if not isinstance(authority, str):
+        raise ValueError("broker's ca is no text")
+    return Identity(device, secret, host, port, server if isinstance(server, str) else "", authority)
 
 
 def check_place(path: Path) -> None:
@@ -114,7 +119,7 @@ def write_identity(path: Path, identity: Identity) -> None:
     message = {
         "device_id": identity.device_id,
         "secret": identity.secret,
-        "broker": {"host": identity.broker_host, "port": identity.broker_port},
+        "broker": {"host": identity.broker_host, "port": identity.broker_port, "ca": identity.broker_ca},
         "server": identity.server,
     }
     new = path.with_name(path.name + ".new")

@@ -23,6 +23,7 @@ from phongmay_agent.backoff import Backoff
 from phongmay_agent.clock import Clock
 from phongmay_agent.delivery import Delivery
 from phongmay_agent.identity import Identity
+from phongmay_agent.tls import has_more, make_context
 from phongmay_contract import keys, topics
 from phongmay_contract.envelope import (
     GOODBYE,
@@ -63,6 +64,7 @@ class Publisher:
         clock: Clock,
         on_command: Callable[[bytes], None],
         on_time: Callable[[float], None],
+        ca: str = "",
     ) -> None:
         """Prepare; nothing is opened.
 
@@ -73,10 +75,12 @@ class Publisher:
             clock: the machine's.
             on_command: gets each message of the command topic.
             on_time: gets the server's time when a receipt tells it.
+            ca: certificates (PEM) that the broker's must come from; "" speaks without TLS.
         """
         self.connected = False
         self._on_command = on_command
         self._on_time = on_time
+        self._ca = ca
         self._identity = identity
         self._run = run
         self._delivery = delivery
@@ -117,6 +121,8 @@ class Publisher:
         if self._client is not None:
             self._last_in = self._clock.mono()
             self._client.loop_read()
+            while has_more(self._client.socket()):
+                self._client.loop_read()
             self._notice_loss()
 
     def writable(self) -> None:
@@ -158,6 +164,8 @@ class Publisher:
         self._client, self._opened_at, self._refusal = client, now, ""
         self._last_out = self._last_in = now
         try:
+            if self._ca:
+                client.tls_set_context(make_context(self._ca, self._clock.now().wall))
             client.connect(self._identity.broker_host, self._identity.broker_port, keepalive=KEEPALIVE_S)
         except (OSError, ValueError) as error:
             self._refusal = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -67,6 +67,11 @@ class AgentSettings:
     identity_file: Path = setting(
         _STATE / "identity.json", about="Device id and secret, written by `phongmay-agent enrol`; mode 0600."
     )
+    broker_ca_file: str = setting(
+        "",
+        about="File (PEM) with the CA of the broker's certificate. Empty: the one that enrolment gave; where it gave "
+        "none, the agent speaks without TLS.",
+    )
     spool_file: Path = setting(_STATE / "spool.db", about="Envelopes that wait for the server's receipt.")
     spool_max_bytes: int = setting(
         64 * MIB,

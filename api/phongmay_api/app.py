@@ -54,6 +54,7 @@ from phongmay_api.rules.router import router as rules
 from phongmay_api.settings import ApiSettings
 from phongmay_api.system.router import router as system
 from phongmay_api.verdicts.router import router as verdicts
+from phongmay_contract.tls import read_ca
 from phongmay_rules.model import Pack
 from phongmay_store.attachments import AttachmentFolder
 from phongmay_store.register.sealing import Seal
@@ -118,12 +119,14 @@ def create_app(
         seal: seals command keys at enrolment; without one what enrols can be given no commands.
 
     Raises:
+        OperatorError: api.broker_ca_file cannot be used.
         RuntimeError: a route has no permission in the table or no guard.
     """
     app = FastAPI(title=_TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(
-        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s, seal
-    )
+        settings, engine, sessionmaker(engine, expire_on_commit=False), series, pack, attachments, interval_s, seal,
+        read_ca("api.broker_ca_file", settings.broker_ca_file) if settings.broker_ca_file else "",
+    )  # fmt: skip
     for router in _ROUTERS:
         app.router.routes.extend(router.routes)
     _require_guards(app)

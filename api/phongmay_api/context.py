@@ -32,6 +32,7 @@ class Context:
         quality: the scores of the data, of the last minute.
         interval_s: seconds between evaluations of the engine, for an evaluation out of turn.
         seal: seals command keys at enrolment.
+        broker_ca: certificates that the broker's comes from, told at enrolment; "" = agents speak without TLS.
         sign_in_by_login_and_address: few attempts, so that guessing one password is slow.
         sign_in_by_login: more attempts, so that many addresses together cannot guess it either.
         sign_in_by_address: for one address that tries many logins.
@@ -46,6 +47,7 @@ class Context:
     attachments: AttachmentFolder
     interval_s: float
     seal: Seal | None = None
+    broker_ca: str = ""
     quality: QualityCache = field(default_factory=QualityCache)
     sign_in_by_login_and_address: Throttle = field(default_factory=lambda: Throttle(5, _QUARTER_HOUR))
     sign_in_by_login: Throttle = field(default_factory=lambda: Throttle(50, _QUARTER_HOUR))

@@ -52,6 +52,7 @@ class BandwidthServer:
     Attributes:
         port: the port that it listens on.
         admission: tickets and refusals.
+        turned_at: when its loop last turned, by `time.perf_counter`.
     """
 
     def __init__(self, settings: BandwidthSettings, key: bytes) -> None:
@@ -73,6 +74,7 @@ class BandwidthServer:
         self._second_at = time.perf_counter()
         self._cpu_at = time.process_time()
         self._late_s = 0.0
+        self.turned_at = self._second_at
         self._sent = self._received = 0
         self._passed: dict[Flow, int] = {}
         try:
@@ -105,6 +107,21 @@ class BandwidthServer:
             self._listener.close()
             self._udp.close()
             self._loop.close()
+
+    @property
+    def connections(self) -> int:
+        """Count the admitted connections; any thread may ask."""
+        return len(self._open) + len(self._controls)
+
+    @property
+    def waiting(self) -> int:
+        """Count those without a ticket yet."""
+        return len(self._waiting)
+
+    @property
+    def runs(self) -> int:
+        """Count the runs that it remembers."""
+        return len(self._runs)
 
     def stop(self) -> None:
         """End `run`; from any thread."""
@@ -243,7 +260,7 @@ class BandwidthServer:
     # ---- every tenth of a second --------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        moment = time.perf_counter()
+        moment = self.turned_at = time.perf_counter()
         self._late_s = max(self._late_s, moment - self._next_tick)
         self._next_tick = max(self._next_tick + BIN_S, moment)
         self._loop.call_at(self._next_tick, self._tick)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from phongmay_bandwidth.server import BandwidthServer
@@ -26,8 +26,12 @@ _OTHER_FILES = 32
 _log = logging.getLogger(__name__)
 
 
-def serve(settings: BandwidthSettings) -> None:
+def serve(settings: BandwidthSettings, watch: Callable[[BandwidthServer], None] | None = None) -> None:
     """Serve until told to stop.
+
+    Args:
+        settings: of the server.
+        watch: is given the server before it begins.
 
     Raises:
         OperatorError: the key or the address cannot be had.
@@ -35,6 +39,8 @@ def serve(settings: BandwidthSettings) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     _allow_sockets(settings.max_connections + settings.max_waiting + _OTHER_FILES)
     server = BandwidthServer(settings, read_key(settings.key_file))
+    if watch is not None:
+        watch(server)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: server.stop())
     # a thread of its own: on Windows a signal does not end a select of the main thread

@@ -25,3 +25,8 @@ class BandwidthSettings:
     pacing: str = setting(
         "auto", about="Who paces: the kernel where it can, or this program.", choices=("auto", "bucket")
     )
+    metrics_port: int = setting(
+        0,
+        about="Port on 127.0.0.1 for /metrics, /health and /ready of 'phongmay bandwidth-server run'; 0 = none.",
+        low=0, high=65535,
+    )  # fmt: skip

@@ -45,6 +45,10 @@ class CampaignSettings:
         30, about="Seconds after the end of a run in which results and the server's report may still come.",
         low=2, high=600,
     )  # fmt: skip
+    metrics_port: int = setting(
+        9484, about="Port on 127.0.0.1 for /metrics, /health and /ready of the coordinator; 0 = none.",
+        low=0, high=65535,
+    )  # fmt: skip
     floor_up_share: float = setting(
         1.0, about="Upward floor as a share of the downward one (a district setting).", low=0.01, high=1
     )

@@ -43,17 +43,18 @@ class EvaluationLoop:
         self._readers = readers(settings.store)
         self._away = False
         self._signing_due = time.monotonic()
-        self.figures = EvaluationFigures(turned_at=time.monotonic())
+        self.figures = EvaluationFigures(settings.rules.interval_s)
 
     def run(self) -> None:
         """Evaluate every interval; in between, look for new inventories."""
         rules = self._settings.rules
         _log.info("event=started pack=%s hash=%s interval_s=%g", self._pack.id, self._pack.hash[:12], rules.interval_s)
-        serve(rules.metrics_port, lambda: rules_report(self.figures, rules.interval_s))
+        serve(rules.metrics_port, self.figures.turns, lambda: rules_report(self.figures))
         while not self._stop.is_set():
             self.figures.turned_at = time.monotonic()
             due = time.monotonic() + rules.interval_s
-            self._carefully(self._evaluate)
+            if not self._carefully(self._evaluate):
+                self.figures.failed += 1
             while (left := due - time.monotonic()) > 0 and not self._stop.is_set():
                 self._stop.wait(min(left, rules.watch_s or left))
                 has_time = rules.watch_s and due - time.monotonic() > rules.watch_s
@@ -61,9 +62,11 @@ class EvaluationLoop:
                     self._carefully(self._follow)
         _log.info("event=stopped")
 
-    def _carefully(self, look: Callable[[], None]) -> None:
+    def _carefully(self, look: Callable[[], None]) -> bool:
+        """Look, and tell whether the stores let it."""
         try:
             look()
+            return True
         except StoreError as error:
             if not self._away:
                 _log.warning(
@@ -71,6 +74,7 @@ class EvaluationLoop:
                 )  # fmt: skip
             self._away = True
             self.figures.away = str(error)
+            return False
 
     def _is_back(self) -> None:
         if self._away:

@@ -14,7 +14,8 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
-from phongmay.monitoring import Figure, Report, Trouble, serve
+from phongmay.metrics import DASHBOARDS, figure
+from phongmay.monitoring import Report, Trouble, serve
 from phongmay.settings import ServerSettings
 from phongmay_dashboards.feeding import Fed, feed
 from phongmay_rules.loader import load_packs
@@ -67,7 +68,7 @@ class FeedingLoop:
     def run(self) -> None:
         """Write every interval."""
         interval = self._settings.dashboards.interval_s
-        serve(self._settings.dashboards.metrics_port, self.report)
+        serve(self._settings.dashboards.metrics_port, self.turns, self.report)
         _log.info("event=started interval_s=%g", interval)
         while not self._stop.is_set():
             self._turned = time.monotonic()
@@ -90,11 +91,14 @@ class FeedingLoop:
 
     def report(self) -> Report:
         """Say how the loop stands."""
-        interval, fed = self._settings.dashboards.interval_s, self._fed
+        fed = self._fed
         figures = [
-            Figure("status_fed_timestamp_seconds", "When the status series were last written.", fed.at if fed else 0.0),
-            Figure("status_points", "Points of the last writing.", fed.points if fed else 0),
-            Figure("status_feed_seconds", "Time that it took.", fed.took_s if fed else 0.0),
+            figure("status_fed_timestamp_seconds", fed.at if fed else 0.0),
+            figure("status_points", fed.points if fed else 0),
+            figure("status_feed_seconds", fed.took_s if fed else 0.0),
         ]
-        turns = time.monotonic() - self._turned < 3 * interval + 60
-        return Report("dashboards", turns, figures, [Trouble("store_away", self._away)] if self._away else [])
+        return Report(DASHBOARDS, self.turns(), figures, [Trouble("stores_away", self._away)] if self._away else [])
+
+    def turns(self) -> bool:
+        """Tell whether it turns."""
+        return time.monotonic() - self._turned < 3 * self._settings.dashboards.interval_s + 60

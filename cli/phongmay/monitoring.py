@@ -1,8 +1,9 @@
 """What a process says of itself, on a loopback port: /metrics (Prometheus), /health, /ready, /status (JSON).
 
-In: a port and two functions - the figures of the process, and what is wrong with it. Out: HTTP answers from a thread of
-its own. /health answers 200 while the process turns; /ready answers 503 with the reasons while it cannot do its work. A
-port that is taken is told in the log and stops nothing: watching must never end what is watched.
+In: a port and two functions - whether the process turns, and all that it says of itself. Out: HTTP answers from a
+thread of its own. /health answers 200 while the process turns, and asks no store; /ready answers 503 with the reasons
+while it cannot do its work. A port that is taken is told in the log and stops nothing: watching must never end what is
+watched.
 """
 
 from __future__ import annotations
@@ -80,11 +81,12 @@ class _Families:
         yield from families.values()
 
 
-def serve(port: int, report: Callable[[], Report]) -> ThreadingHTTPServer | None:
+def serve(port: int, turns: Callable[[], bool], report: Callable[[], Report]) -> ThreadingHTTPServer | None:
     """Answer on a loopback port from now on; None when the port is 0 or taken.
 
     Args:
         port: port on 127.0.0.1.
+        turns: whether the process turns; asked like `report`, and answers at once whatever hangs.
         report: asked at every question, in another thread than the caller's.
     """
     if not port:
@@ -94,7 +96,7 @@ def serve(port: int, report: Callable[[], Report]) -> ThreadingHTTPServer | None
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, body = _answer(self.path, report, registry)
+            status, kind, body = _answer(self.path, turns, report, registry)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -114,14 +116,16 @@ def serve(port: int, report: Callable[[], Report]) -> ThreadingHTTPServer | None
     return server
 
 
-def _answer(path: str, report: Callable[[], Report], registry: CollectorRegistry) -> tuple[int, str, bytes]:
+def _answer(
+    path: str, turns: Callable[[], bool], report: Callable[[], Report], registry: CollectorRegistry
+) -> tuple[int, str, bytes]:
     path = path.partition("?")[0]
     if path == "/metrics":
         return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
     json = "application/json"
     if path == "/health":
-        turns = report().turns
-        return (200 if turns else 503), json, msgspec.json.encode({"status": "ok" if turns else "stuck"})
+        well = turns()
+        return (200 if well else 503), json, msgspec.json.encode({"status": "ok" if well else "stuck"})
     if path == "/ready":
         reasons = [trouble.detail for trouble in report().troubles if trouble.stops]
         return (503 if reasons else 200), json, msgspec.json.encode({"ready": not reasons, "reasons": reasons})

@@ -58,7 +58,7 @@ def replay(letters: Sequence[DeadLetter], series: SeriesWriter, engine: Engine) 
                 one.live = False  # it says nothing about who is there now
             message = Inbound("", 0, 0, 1, topic, payload, True, letter.received, 0.0, float("inf"))
             batch = batcher.make([Taken(message, [*good])])
-            series.write(batch.arrivals, (), batch.presence, ())
+            series.write(batch.arrivals, batch.presence)
         words = "; ".join(f"{one.reason.value}: {one.detail}" for one in refused)
         if not refused and any(isinstance(one, Heard) for one in outcomes):
             words = "a status of the past says nothing about the present"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ _RECEIVES_A_READ = 4
 _MOST_TOPICS = 1_000_000
 _REFUSED_LOGIN = (4, 5, 134, 135)
 _UNSUPPORTED_PROTOCOL = (1, 132)
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Inbound(Struct, gc=False):
@@ -78,6 +80,7 @@ class Link:
         receive_maximum: unacknowledged messages that the broker may send us.
         session_expiry_s: how long the broker keeps our queue while we are away.
         remedy: what a person does when the password is refused.
+        tls: checks the broker's certificate; None speaks without TLS.
 
     Attributes:
         connection: number of the present connection, or of the last one.
@@ -92,6 +95,7 @@ class Link:
         receive_maximum: int,
         session_expiry_s: int,
         remedy: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.user = user
         self.connected = False
@@ -102,6 +106,7 @@ class Link:
         self._receive_maximum = receive_maximum
         self._session_expiry_s = session_expiry_s
         self._remedy = remedy
+        self._tls = tls
         self._version = V5
         self._ever_connected = False
         self._refused: OperatorError | None = None
@@ -146,9 +151,9 @@ class Link:
                 self._last_in = time.monotonic()
                 found, self._in = packets.scan(self._version, self._in + data if self._in else data)
                 self._take(found, messages, waited)
-                if len(data) < _RECEIVE_BYTES:
-                    break
-        except BlockingIOError:
+                if len(data) < _RECEIVE_BYTES and self._tls is None:
+                    break  # of TLS a read gives one record
+        except _NOT_NOW:
             pass
         except (OSError, PacketError) as error:
             self._lost(f"the connection broke: {error}")
@@ -160,7 +165,7 @@ class Link:
             return
         try:
             del self._out[: self._sock.send(self._out)]
-        except BlockingIOError:
+        except _NOT_NOW:
             pass
         except OSError as error:
             self._lost(f"the connection broke: {error}")
@@ -283,10 +288,14 @@ class Link:
         self._connect_by = now + (_CONNACK_TIMEOUT_S if self._ever_connected else _FIRST_CONNACK_TIMEOUT_S)
         try:
             self._sock = socket.create_connection(self._address, timeout=_CONNECT_TIMEOUT_S)
+            if self._tls is not None:
+                self._sock = self._tls.wrap_socket(self._sock, server_hostname=host)
             self._sock.setblocking(False)
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
-            self._lost(f"{host}:{port}: {error}; see broker.host and broker.port, and that the broker runs")
+            secured = isinstance(error, ssl.SSLError)
+            see = "broker.ca_file, broker.host and broker.port" if secured else "broker.host and broker.port"
+            self._lost(f"{host}:{port}: {error}; see {see}, and that the broker runs")
             return
         self.connection += 1
         self._in = b""

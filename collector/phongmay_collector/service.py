@@ -39,6 +39,7 @@ from phongmay_collector.writer import Done, Writer
 from phongmay_contract import topics
 from phongmay_contract.envelope import MAX_BACKFILL
 from phongmay_contract.errors import OperatorError
+from phongmay_contract.tls import client_context, read_ca
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import SeriesWriter
@@ -100,6 +101,7 @@ class Collector:
         member = self.member
         in_flight = broker.max_inflight_messages
         filters = live_filters(member, settings.share)
+        self._tls = client_context(read_ca("broker.ca_file", broker.ca_file)) if broker.ca_file else None
         self._live = self._link(broker, files, member.live_user, filters, in_flight)
         self._past = self._link(broker, files, member.past_user, past_filters(settings.share), _PAST_IN_FLIGHT)
         self._queues: dict[str, deque[Inbound]] = {member.live_user: deque(), member.past_user: deque()}
@@ -130,7 +132,7 @@ class Collector:
             f"it does not know the password in {files.own_password(user)}; run 'phongmay broker files' and restart it"
         )
         expiry = self._settings.share_expiry_s if self._settings.share else self._settings.session_expiry_s
-        return Link(user, password, (broker.host, broker.port), filters, maximum, expiry, remedy)
+        return Link(user, password, (broker.host, broker.port), filters, maximum, expiry, remedy, self._tls)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then keep what is in hand and end the sessions.

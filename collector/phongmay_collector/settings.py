@@ -16,6 +16,19 @@ class BrokerSettings:
     host: str = setting("127.0.0.1", about="Address at which the collector reaches the broker.")
     port: int = setting(1883, about="Port of the broker.", low=1, high=65535)
     bind: str = setting("127.0.0.1", about="Address on which 'phongmay broker run' listens; 0.0.0.0 is every address.")
+    tls_port: int = setting(
+        0, about="Port on which the broker speaks TLS besides, usually 8883; 0 = it does not.", low=0, high=65535
+    )
+    tls_bind: str = setting("0.0.0.0", about="Address on which it does; 0.0.0.0 is every one.")  # noqa: S104 # for schools
+    tls_certificate: str = setting(
+        "", about="File (PEM) with the broker's certificate, and those between it and the CA."
+    )
+    tls_key: str = setting("", about="File (PEM) with the certificate's private key, without a password.")
+    ca_file: str = setting(
+        "",
+        about="File (PEM) with the CA of the broker's certificate: the collector then speaks TLS to broker.host and "
+        "broker.port; empty = it speaks without.",
+    )
     directory: Path = setting(
         Path("/var/lib/phongmay/broker"),
         about="Where mosquitto.conf, the password file, the ACL and the collector's own passwords are generated.",

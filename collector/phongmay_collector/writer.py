@@ -252,7 +252,7 @@ class Writer:
     def _write(self, batch: Batch) -> None:
         start = time.monotonic()
         try:
-            self._series.write(batch.arrivals, (), batch.presence, batch.dead)
+            self._series.write(batch.arrivals, batch.presence, batch.dead)
         except StoreRefused:
             self._write_apart(batch)
         now, figures = time.monotonic(), self.figures
@@ -286,7 +286,7 @@ class Writer:
             batch.dead.append(DeadLetter(0, topic, reason, detail, payload, arrival.received))
             batch.refused.append((arrival.id, reason))
             batch.arrivals.remove(arrival)
-        self._series.write((), (), batch.presence, batch.dead)
+        self._series.write((), batch.presence, batch.dead)
 
     def _is_away(self, error: StoreError) -> None:
         now = time.monotonic()

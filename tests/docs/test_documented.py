@@ -16,6 +16,7 @@ import pytest
 import phongmay_agent.settings
 import phongmay_rules
 from phongmay.main import build_parser as server_parser
+from phongmay.metrics import METRICS, Metric
 from phongmay.settings import ServerSettings
 from phongmay_agent.main import build_parser as agent_parser
 from phongmay_agent.probes import NAMES as PROBES
@@ -84,6 +85,14 @@ def test_every_command_and_argument_says_what_it_does(build: Callable[[], argpar
 def test_every_probe_is_described(probe: str) -> None:
     """docs/agent.md says of each probe where its figures come from."""
     assert named(probe, "agent.md"), f"docs/agent.md does not name the probe '{probe}'"
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
+def test_every_figure_of_a_process_is_described(metric: Metric) -> None:
+    """docs/metrics.md names each figure as Prometheus gets it, with its sentence; no process gives another one."""
+    assert metric.about.endswith(".")
+    assert named(metric.exposed, "metrics.md"), f"docs/metrics.md does not name {metric.exposed}"
+    assert f"| {metric.about} |" in (DOCS / "metrics.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("measurement", MEASUREMENTS)

@@ -35,7 +35,8 @@ def enrol(context: Shared, session: RegisterSession, request: Request, wanted: E
     except EnrolmentError as error:
         raise Problem(_STATUS[error.code], error.code, str(error)) from error
     context.enrolment_by_address.forgive(address)
-    broker = BrokerOut(host=context.settings.broker_host, port=context.settings.broker_port)
+    settings = context.settings
+    broker = BrokerOut(host=settings.broker_host, port=settings.broker_port, ca=context.broker_ca)
     return EnrolmentOut(device_id=identity.device_id, secret=identity.secret, broker=broker)
 
 

@@ -22,6 +22,7 @@ class BrokerOut(BaseModel):
 
     host: str
     port: int
+    ca: str = Field(default="", description="Certificates (PEM) that the broker's comes from; empty = no TLS.")
 
 
 class EnrolmentOut(BaseModel):

@@ -16,7 +16,7 @@ import uvicorn
 
 from phongmay.commands import Commands
 from phongmay.monitoring import serve
-from phongmay.reports import api_report
+from phongmay.reports import TURN_S, ApiStanding
 from phongmay.settings import ServerSettings, load
 from phongmay_api.app import create_app
 from phongmay_api.settings import ApiSettings
@@ -39,17 +39,21 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
-    server = make_server(settings)
+    standing = ApiStanding(open_register(settings.store.register_url), readers(settings.store))
+    server = make_server(settings, standing)
     with closing(listen(settings.api)) as listener:
-        engine, opener = open_register(settings.store.register_url), readers(settings.store)
-        serve(settings.api.metrics_port, lambda: api_report(engine, opener))
+        serve(settings.api.metrics_port, standing.turns, standing.report)
         print(f"pages and API on http://{settings.api.host}:{settings.api.port}", flush=True)
         server.run(sockets=[listener])
     return 0
 
 
-def make_server(settings: ServerSettings) -> uvicorn.Server:
+def make_server(settings: ServerSettings, standing: ApiStanding | None = None) -> uvicorn.Server:
     """Put application and server together.
+
+    Args:
+        settings: of the server.
+        standing: is told that the loop turns.
 
     Raises:
         OperatorError: register, rule pack or sealing key cannot be used.
@@ -77,6 +81,8 @@ def make_server(settings: ServerSettings) -> uvicorn.Server:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies or None,
         timeout_graceful_shutdown=5,
+        timeout_notify=TURN_S,
+        callback_notify=standing.turned if standing is not None else None,
     )
     return uvicorn.Server(config)
 

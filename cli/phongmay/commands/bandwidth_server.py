@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from phongmay import monitoring
 from phongmay.commands import Commands
+from phongmay.reports import bandwidth_report, bandwidth_turns
 from phongmay.settings import load
+from phongmay_bandwidth.server import BandwidthServer
 from phongmay_bandwidth.serving import check, serve
 from phongmay_bandwidth.ticket import make_key
 
@@ -20,8 +23,13 @@ def add(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    serve(load(args.config).bandwidth)
+    settings = load(args.config).bandwidth
+    serve(settings, lambda server: _watch(settings.metrics_port, server))
     return 0
+
+
+def _watch(port: int, server: BandwidthServer) -> None:
+    monitoring.serve(port, lambda: bandwidth_turns(server), lambda: bandwidth_report(server))
 
 
 def _new_key(args: argparse.Namespace) -> int:

@@ -56,6 +56,11 @@ def _run(args: argparse.Namespace) -> int:
     settings = _write(args)
     mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PATHS)
     if args.embedded or mosquitto is None:
+        if settings.broker.tls_port:
+            raise OperatorError(
+                f"broker.tls_port is {settings.broker.tls_port}, but the embedded broker speaks no TLS: install "
+                "Mosquitto (apt install mosquitto), or set broker.tls_port = 0"
+            )
         from phongmay_collector.embedded_broker import run  # amqtt is an extra, and asks for asyncio
 
         run(settings.broker)
@@ -66,14 +71,15 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _require_free(settings: BrokerSettings) -> None:
-    """Make sure that the port can be listened on, since Mosquitto's own word on it names no key of ours."""
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.bind, settings.port))
-        except OSError as error:
-            raise OperatorError(
-                f"broker.port {settings.port} on broker.bind {settings.bind} cannot be used ({error.strerror}); "
-                "another program has it, or it needs rights: give another port or stop that program"
-            ) from error
+    """Make sure that the ports can be listened on, since Mosquitto's own word on it names no key of ours."""
+    for prefix, bind, port in (("", settings.bind, settings.port), ("tls_", settings.tls_bind, settings.tls_port)):
+        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+        with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((bind, port))
+            except OSError as error:
+                raise OperatorError(
+                    f"broker.{prefix}port {port} on broker.{prefix}bind {bind} cannot be used ({error.strerror}); "
+                    "another program has it, or it needs rights: give another port or stop that program"
+                ) from error

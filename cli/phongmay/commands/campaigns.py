@@ -10,6 +10,8 @@ import threading
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay.commands import Commands
+from phongmay.monitoring import serve
+from phongmay.reports import coordinator_report, coordinator_turns
 from phongmay.settings import ServerSettings, load
 from phongmay_campaigns.coordinator import Coordinator
 from phongmay_campaigns.planner import Floor, FloorOf
@@ -40,7 +42,11 @@ def _run(args: argparse.Namespace) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    make_coordinator(settings).run(stop)
+    coordinator = make_coordinator(settings)
+    serve(
+        settings.campaigns.metrics_port, lambda: coordinator_turns(coordinator), lambda: coordinator_report(coordinator)
+    )
+    coordinator.run(stop)
     return 0
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from phongmay.commands import Commands
 from phongmay.monitoring import serve
-from phongmay.reports import collector_report, port_of
+from phongmay.reports import collector_report, collector_turns, port_of
 from phongmay.settings import ServerSettings, load
 from phongmay_collector.broker_files import BrokerFiles
 from phongmay_collector.members import Member
@@ -60,7 +60,9 @@ def _run(args: argparse.Namespace) -> int:
     with closing(open_writer(settings.store)) as series:
         outbox = Outbox(engine, Seal.open(settings.store.seal_path))
         collector = Collector(settings.broker, settings.collector, series, engine, outbox)
-        serve(port_of(settings.collector), lambda: collector_report(collector))
+        serve(
+            port_of(settings.collector), lambda: collector_turns(collector), lambda: collector_report(collector)
+        )  # fmt: skip
         collector.run(stop)
     return 0
 

@@ -49,6 +49,14 @@ _REMEDIES: Mapping[str, tuple[str, str]] = {
         "the series store takes nothing; messages waiting on disk, and why: {detail}. Nothing is lost; see the store "
         "and the room on its disk",
     ),
+    "series_away": (
+        "không đọc được kho số liệu: {detail}; xem kho số liệu và 'phongmay store check-config'",
+        "the series store cannot be read: {detail}; see the store, and 'phongmay store check-config'",
+    ),
+    "stores_away": (
+        "không đọc hoặc ghi được một kho: {detail}; sẽ tự thử lại. Hãy xem kho số liệu và sổ đăng ký",
+        "a store cannot be read or written: {detail}; it tries again by itself. See the series store and the register",
+    ),
     "queue_full": (
         "cả kho số liệu lẫn hàng đợi trên đĩa đều không nhận ({detail}): giải phóng đĩa hoặc tăng collector.queue_mib",
         "neither the store nor the queue on disk takes anything ({detail}): make room, or raise collector.queue_mib",
@@ -109,7 +117,9 @@ def _ports(settings: ServerSettings) -> Iterator[tuple[str, int]]:
     for name, port in (
         ("rules", settings.rules.metrics_port),
         ("api", settings.api.metrics_port),
+        ("campaigns", settings.campaigns.metrics_port),
         ("dashboards", settings.dashboards.metrics_port),
+        ("bandwidth", settings.bandwidth.metrics_port),
     ):
         if port:
             yield name, port

@@ -52,6 +52,8 @@ from phongmay_store.settings import StoreSettings
 
 _SLACK_NS = 1_000_000
 """Points lie up to a millisecond from the true time: asked for generously, then looked at one by one."""
+_MOST_NS = 9_223_372_036_000_000_000
+"""Times lie between this and its negative: the whole seconds of 64 bits, with room for the millisecond above."""
 _MANY_DEVICES = 1000
 """Beyond so many the question names no devices, and the answer is sifted here."""
 
@@ -98,7 +100,6 @@ class InfluxSeries:
     def write(
         self,
         arrivals: Sequence[Arrival],
-        offsets: Sequence[RunOffset] = (),
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:
@@ -107,7 +108,6 @@ class InfluxSeries:
         Raises:
             StoreError: nothing was promised; the same may be written again.
         """
-        self.settle(offsets)
         fresh = self._state.fresh(arrivals)
         if fresh.arrivals:
             lines = encode(fresh.arrivals, raw_from(fresh.arrivals[-1].received, self._raw_days))
@@ -328,4 +328,5 @@ def _columns(measurement: str) -> str:
 
 
 def _nanoseconds(at: float) -> int:
-    return round(at * 1e6) * 1000
+    """Give a time as InfluxDB takes it: beyond the years 1677 and 2262 it knows none, and we no point."""
+    return min(max(round(at * 1e6) * 1000, -_MOST_NS), _MOST_NS)

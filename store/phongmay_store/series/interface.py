@@ -266,7 +266,6 @@ class SeriesWriter(SeriesReader, Protocol):
     def write(
         self,
         arrivals: Sequence[Arrival],
-        offsets: Sequence[RunOffset] = (),
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:

@@ -129,7 +129,6 @@ class SqliteSeries:
     def write(
         self,
         arrivals: Sequence[Arrival],
-        offsets: Sequence[RunOffset] = (),
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:
@@ -138,7 +137,6 @@ class SqliteSeries:
         Raises:
             StoreError: nothing was promised; the same may be written again.
         """
-        self.settle(offsets)
         fresh = self._state.fresh(arrivals)
         kept, days = self._rows(fresh.arrivals)
         for day, rows in sorted(days.items()):

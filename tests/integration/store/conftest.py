@@ -1,4 +1,7 @@
-"""Each engine as a user has it: SQLite in a folder, InfluxDB as a real server with databases of its own for a test."""
+"""Each engine as a user has it: SQLite in a folder, InfluxDB as a real server with databases of its own for a test.
+
+The state of an InfluxDB's series lies in the register, which may be SQLite or PostgreSQL: two engines more or less.
+"""
 
 from __future__ import annotations
 
@@ -70,11 +73,26 @@ def influx_store(tmp_path: Path, influxd: Any, empty_register: bytes) -> StoreSe
     return settings
 
 
-@pytest.fixture(params=["sqlite", "influx"])
+@pytest.fixture
+def influx_with_postgres(
+    tmp_path: Path, influxd: Any, postgres: Any, postgres_registers: Any
+) -> Iterator[StoreSettings]:
+    """The same with its state in a PostgreSQL."""
+    database = postgres_registers.take()
+    settings = influx_settings(tmp_path, influxd.url, register_url=postgres.url(database))
+    set_up(settings)
+    yield settings
+    postgres_registers.give_back(database)
+
+
+_FIXTURES = {"influx": "influx_store", "influx+postgresql": "influx_with_postgres"}
+
+
+@pytest.fixture(params=["sqlite", *_FIXTURES])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """Each engine, one behind the other."""
-    if request.param == "influx":
-        settings = request.getfixturevalue("influx_store")
+    if request.param in _FIXTURES:
+        settings = request.getfixturevalue(_FIXTURES[request.param])
     else:
         settings = StoreSettings(series_path=tmp_path / "series.db")
     with closing(open_writer(settings)) as writer:

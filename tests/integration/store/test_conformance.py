@@ -1,4 +1,6 @@
-"""What every engine must do alike: one set of tests on SQLite and on a real InfluxDB 1.6. Long because it is a list.
+"""What every engine must do alike: on SQLite, and on a real InfluxDB 1.6 with its state in SQLite and in PostgreSQL.
+
+Long because it is a list.
 
 Times of points count by the millisecond: an engine may move a row within it, to tell apart rows of one instant.
 """
@@ -156,6 +158,25 @@ def test_range_pages_through_parts_without_gap_or_repeat(series: SeriesWriter, m
     ]
 
 
+def test_intervals_without_end_are_answered(series: SeriesWriter, make: SimpleNamespace) -> None:
+    """Whoever wants all gives a beginning before and an end behind everything; no engine may choke on such times."""
+    series.write([make.arrival(1, make.HOUR, make.usage(7)), make.arrival(2, make.HOUR + 60, make.usage(8))])
+    series.listened([make.HOUR + 30])
+    for _ in range(2):
+        for start, end in ((0.0, 1e11), (-1e11, 1e11), (-1e12, 1e12), (-1e15, 1e15)):
+            rows = series.range(make.DEVICE, "usage", start, end)
+            assert [row.values["memory_used_bytes"] for row in rows] == [7, 8]
+            assert [minutes.seen for minutes in series.minutes(start, end)] == [0b11]
+            assert list(series.hourly("usage", "memory_used_bytes", start, end)) == [Hourly(make.HOUR, 2, 7, 8, 7.5)]
+            assert series.listening(start, end) == {make.HOUR: 1}
+            assert series.newer("usage", start) == {make.DEVICE}
+            assert list(series.range(make.DEVICE, "usage", end, 2 * end)) == []
+            assert list(series.minutes(end, 2 * end)) == []
+            assert list(series.hourly("usage", "memory_used_bytes", end, 2 * end)) == []
+            assert series.newer("usage", end) == set()
+        drain(series, time.time() + 300)
+
+
 def test_only_the_asked_devices_are_given(series: SeriesWriter, make: SimpleNamespace) -> None:
     """The API asks for the devices of a scope; it must get these and no others, also for none."""
     series.write([make.arrival(1, make.HOUR, sender=f"pc-{number}") for number in range(4)])
@@ -167,8 +188,8 @@ def test_only_the_asked_devices_are_given(series: SeriesWriter, make: SimpleName
 def test_offset_of_a_run_is_never_changed(series: SeriesWriter, make: SimpleNamespace) -> None:
     """Learnt once: otherwise a repeat would land on another instant."""
     assert series.offset(make.DEVICE, make.RUN) is None
-    series.write([], [RunOffset(make.DEVICE, make.RUN, 1.5, TimeBasis.LIVE)])
-    series.write([], [RunOffset(make.DEVICE, make.RUN, 9.9, TimeBasis.WALL)])
+    series.settle([RunOffset(make.DEVICE, make.RUN, 1.5, TimeBasis.LIVE)])
+    series.settle([RunOffset(make.DEVICE, make.RUN, 9.9, TimeBasis.WALL)])
     assert series.offset(make.DEVICE, make.RUN) == RunOffset(make.DEVICE, make.RUN, 1.5, TimeBasis.LIVE)
 
 

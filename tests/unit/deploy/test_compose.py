@@ -117,6 +117,7 @@ def test_settings_name_the_services_and_secrets_of_the_compose_file(settings: Se
         "mosquitto": settings.broker.port,
         "collector": settings.collector.metrics_port,
         "rules": settings.rules.metrics_port,
+        "campaigns": settings.campaigns.metrics_port,
         "api": settings.api.port,
         "boards-feed": settings.dashboards.metrics_port,
     }
