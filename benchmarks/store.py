@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> None:
         size = sum(path.stat().st_size for path in Path(name).rglob("*") if path.is_file())
         figures["sqlite_mib"] = (size / 2**20, "rounds of two days, hours and masks of 30")
     if shutil.which("influxd") is not None:
-        with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name, influxd(Path(name)) as settings:
+        with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name, influxd(Path(name)) as (settings, _):
             sparse = Filling(filling.devices, filling.now, every_s=600)
             took = fill_influx(settings, sparse)
             figures |= _ask(settings, sparse, "influx_", f"{sparse.rounds:,} rounds, filled in {took:.0f} s")
