@@ -103,8 +103,7 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
     """
     devices = device_ids(size)
     with _writer(folder) as writer:
-        for block in _blocks(list(enumerate(devices))):
-            writer.write(list(_first(block, at)), presence=[presence(device, at) for _, device in block])
+        write_first(writer, size, at)
     connection = sqlite3.connect(series_path(folder))
     end = int(at // 3600) * 3600
     full = (1 << 60) - 1
@@ -121,6 +120,12 @@ def fill_series(folder: Path, size: Size, at: float, school_days: int) -> None:
         writer.listened(at - 60 * minute for minute in range(24 * 60 * SINCE.days))
         while writer.maintain(at):
             pass
+
+
+def write_first(writer: SeriesWriter, size: Size, at: float) -> None:
+    """Write each device's inventory, one round and its presence."""
+    for block in _blocks(list(enumerate(device_ids(size)))):
+        writer.write(list(_first(block, at)), presence=[presence(device, at) for _, device in block])
 
 
 def next_minute(folder: Path, size: Size, at: float, seq: int, changed: Iterable[int] = ()) -> None:

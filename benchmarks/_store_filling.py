@@ -109,8 +109,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def influxd(folder: Path) -> Iterator[StoreSettings]:
-    """Run an influxd of its own, set up for a store."""
+def influxd(folder: Path) -> Iterator[tuple[StoreSettings, int]]:
+    """Run an influxd of its own, set up for a store; gives the store's settings and influxd's process number."""
     port = _free_port()
     config = folder / "influxdb.conf"
     config.write_text(
@@ -136,7 +136,7 @@ def influxd(folder: Path) -> Iterator[StoreSettings]:
         )
         migrate(open_register(settings.register_url))
         set_up(settings)
-        yield settings
+        yield settings, process.pid
     finally:
         process.kill()
         process.wait()
@@ -155,7 +155,7 @@ def fill_influx(settings: StoreSettings, filling: Filling) -> float:
             at = f"{hour}000000000"
             lines = [f"hourly_usage,device={name} {hourly} {at}" for name in filling.names]
             lines += [f"minutes,device={name} {masks} {at}" for name in filling.names]
-            server.write(kept, "\n".join(lines).encode())
+            server.write(kept, [line.encode() for line in lines])
         for day in filling.raw_days:
             for second in range(0, OPEN_HOURS * HOUR, filling.every_s):
                 fields = (
@@ -164,5 +164,5 @@ def fill_influx(settings: StoreSettings, filling: Filling) -> float:
                     f"disk_read_bytes={second}i,disk_written_bytes={second}i,"
                     f'source_run="00112233445566aa",source_seq={second}i {day * DAY + second}000000000'
                 )
-                server.write(raw, "\n".join(f"usage,device={name} {fields}" for name in filling.names).encode())
+                server.write(raw, [f"usage,device={name} {fields}".encode() for name in filling.names])
     return time.monotonic() - start

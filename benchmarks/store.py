@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> None:
         folder = args.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phongmay-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
         if args.store == "influx":
-            settings = stack.enter_context(influxd(folder))
+            settings, _ = stack.enter_context(influxd(folder))
         else:
             settings = StoreSettings(series_path=folder / "series.db")
         filling, about = _filled(folder, settings, args)

@@ -11,9 +11,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from phongmay_agent.gateway.credentials import AUTH_PROTOCOLS, NONE, PRIVACY_PROTOCOLS, credentials
 from phongmay_agent.probes import NAMES
 from phongmay_agent.probes.targets import parse_target
 from phongmay_contract.catalogue import REACH_TARGETS
+from phongmay_contract.errors import OperatorError
 from phongmay_contract.settings import SettingsError, read_settings, section, setting
 from phongmay_contract.units import KIB, MIB
 
@@ -48,7 +50,7 @@ class ReachSettings:
 
 @dataclass(frozen=True)
 class RouterSettings:
-    """The school's router, which the gateway's agent asks by SNMP 2c (extra `gateway`)."""
+    """The school's router, which the gateway's agent asks by SNMP (extra `gateway`)."""
 
     host: str = setting("", about="Address of the router. Empty: no router is asked.")
     port: int = setting(161, about="UDP port of its SNMP.", low=1, high=65535)
@@ -56,7 +58,19 @@ class RouterSettings:
     interfaces: list[str] = setting(
         [], about="WAN interfaces, one a line: name, description, alias or number, as the router calls them."
     )
-    community_file: Path = setting(_CONFIG / "snmp-community", about="File with the read-only community; mode 0600.")
+    snmp: str = setting("2c", about="Version of SNMP that the router speaks; 3 keeps secrets.", choices=("2c", "3"))
+    community_file: Path = setting(
+        _CONFIG / "snmp-community", about="SNMP 2c: file with the read-only community; mode 0600."
+    )
+    user: str = setting("", about="SNMP 3: name of the user, who may only read.")
+    auth_protocol: str = setting("sha", about="SNMP 3: how requests are signed.", choices=(NONE, *AUTH_PROTOCOLS))
+    auth_file: Path = setting(_CONFIG / "snmp-auth", about="SNMP 3: file with the password of signing; mode 0600.")
+    privacy_protocol: str = setting(
+        "aes", about="SNMP 3: how requests are encrypted.", choices=(NONE, *PRIVACY_PROTOCOLS)
+    )
+    privacy_file: Path = setting(
+        _CONFIG / "snmp-privacy", about="SNMP 3: file with the password of encryption; mode 0600."
+    )
     timeout_s: float = setting(2, about="Seconds after which the router counts as silent.", low=0.1, high=5)
 
 
@@ -130,10 +144,6 @@ def _check_router(settings: AgentSettings, path: Path) -> None:
             f"{ROUTER_INTERVAL_S:g} s, since means of a minute hide a line that is full"
         )
     try:
-        community = router.community_file.read_text("utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: 'router.community_file' {router.community_file}: {error.strerror}; write the community into it"
-        ) from None
-    if not community:
-        raise SettingsError(f"{path}: 'router.community_file' {router.community_file} is empty")
+        credentials(router)
+    except OperatorError as error:
+        raise SettingsError(f"{path}: {error}") from None

@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 
 from phongmay.progress import Progress
 from phongmay.settings import load
-from phongmay_collector.broker_files import BrokerFiles, hang_up, write_all
+from phongmay_collector.broker_files import BrokerFiles, write_all
+from phongmay_collector.broker_watch import hang_up
 from phongmay_contract.errors import OperatorError
 from phongmay_simulate import fleet_file, history, ledger, population, provisioning, school_day
 from phongmay_simulate.district import LOCAL

@@ -12,15 +12,14 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
-import signal
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from phongmay_collector.broker_watch import hang_up
 from phongmay_collector.log import event
 from phongmay_collector.members import BROKER_TOPICS, MOST, Member
 from phongmay_collector.settings import BrokerSettings
@@ -269,18 +268,6 @@ class PasswordRefresh:
                 return tuple(connection.execute(query).one())
         except SQLAlchemyError as error:
             raise StoreError(f"register cannot be read: {sentence(error)}") from error
-
-
-def hang_up(pid_file: Path) -> bool:
-    """Tell a running Mosquitto to read its files again; False when none runs (a stale number is no Mosquitto)."""
-    try:
-        pid = int(pid_file.read_text("ascii"))
-        if psutil.Process(pid).name() != "mosquitto":
-            return False
-        os.kill(pid, signal.SIGHUP)
-    except (OSError, ValueError, psutil.Error):
-        return False
-    return True
 
 
 def _with_own_users(lines: list[str], users: list[str], files: BrokerFiles) -> str:

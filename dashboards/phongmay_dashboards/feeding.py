@@ -16,8 +16,9 @@ from phongmay_dashboards.errors import DashboardError
 from phongmay_dashboards.status_series import FAULTS, lines
 from phongmay_rules.model import Pack
 from phongmay_rules.overview import overview
-from phongmay_rules.quality import Score, quality
+from phongmay_rules.quality import clean
 from phongmay_rules.summary import summarise
+from phongmay_store.register.base import utc_now
 from phongmay_store.series.influx_server import InfluxServer
 from phongmay_store.series.interface import SeriesReader
 from phongmay_store.settings import INFLUX, StoreSettings
@@ -64,21 +65,22 @@ def feed(session: Session, series: SeriesReader, server: InfluxServer, settings:
     Raises:
         StoreError: a store cannot be read or written.
     """
-    began = time.monotonic()
-    found = overview(session, series)
+    began, moment = time.monotonic(), utc_now()
+    found = overview(session, series, at=moment)
     ids = [school.id for school in found.schools]
     verdicts: dict[str, Mapping[str, int]] = {}
-    for unit, summary in summarise(session, ids, pack=pack).items():
+    for unit, summary in summarise(session, ids, pack=pack, at=moment).items():
         counts: dict[str, int] = {}
         for shares in summary.groups.values():
             for state, count in shares.counts.items():
                 counts[state] = counts.get(state, 0) + count
         verdicts[unit] = counts
     faults = {
-        school.unit_id: {fault: school.scores[Score.CLEAN].faults[fault] for fault in FAULTS}
-        for school in quality(session, series)
+        school: {fault: share.faults[fault] for fault in FAULTS}
+        for school, share in clean(session, series, at=moment).items()
+        if share.total  # where no device has told anything, nothing is known of its faults
     }
-    text = lines(found, verdicts, faults)
-    server.write(f"{settings.influx.database}_raw", text)
+    points = lines(found, verdicts, faults)
+    server.write(f"{settings.influx.database}_raw", points)
     devices = sum(school.sums.devices for school in found.schools)
-    return Fed(found.at, text.count(b"\n") + 1, len(ids), devices, time.monotonic() - began)
+    return Fed(found.at, len(points), len(ids), devices, time.monotonic() - began)

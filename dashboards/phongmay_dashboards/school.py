@@ -43,6 +43,7 @@ OUTCOMES = {
     "ok": (Words("✓ Đo được", "✓ Measured"), GREEN),
     "absent": (Words("? Vắng", "? Absent"), GREY),
     "late": (Words("? Đến muộn", "? Late"), GREY),
+    "busy": (Words("? Máy đang bận", "? Busy"), GREY),
     "aborted": (Words("! Bị ngắt", "! Aborted"), ORANGE),
     "error": (Words("! Lỗi", "! Error"), RED),
 }

@@ -1,8 +1,9 @@
 """The status series: what the boards show of register and presence, as documented measurements of InfluxDB.
 
 In: an overview, counts of verdicts and faults of the data, all of one instant. Out: lines for the database of rounds.
-Every field is declared here once, as the catalogue declares quantities; what is not known is left out, never 0. The
-numbers are those of the API, because the same functions count them.
+Every field is declared here once, as the catalogue declares quantities; what is not known is left out, never 0 (which
+is green on a board: faults of devices of which none was ever heard are not known). The numbers are those of the API,
+because the same functions count them.
 """
 
 from __future__ import annotations
@@ -132,25 +133,28 @@ STATUS = {one.name: one for one in (SCHOOL, ROOM, DEVICE, SERVICE)}
 Fields = dict[str, int | float | str | None]
 
 
-def lines(found: Overview, verdicts: Mapping[str, Mapping[str, int]], faults: Mapping[str, Mapping[str, int]]) -> bytes:
+def lines(
+    found: Overview, verdicts: Mapping[str, Mapping[str, int]], faults: Mapping[str, Mapping[str, int]]
+) -> list[bytes]:
     """Write the points of one instant, in line protocol with nanoseconds.
 
     Args:
         found: everything.
         verdicts: by school, number of verdicts in each state.
-        faults: by school, number of devices with each fault.
+        faults: by school, number of devices with each fault; a school of which nothing is known is not in it.
     """
     at = int(found.at)
     out = [_line(SERVICE, (), {"heard_minutes": found.heard_minutes, "schools": len(found.schools),
                                "devices": sum(school.sums.devices for school in found.schools)}, at)]  # fmt: skip
     for school in found.schools:
-        out.append(_line(SCHOOL, (school.id, school.name), _school(school, verdicts[school.id], faults[school.id]), at))
+        fields = _school(school, verdicts[school.id], faults.get(school.id, {}))
+        out.append(_line(SCHOOL, (school.id, school.name), fields, at))
         out += (_line(ROOM, (school.id, room.id or NO_ROOM), _room(room), at) for room in school.rooms)
         out += (
             _line(DEVICE, (school.id, device.room_id or NO_ROOM, device.id, device.label), _device(device), at)
             for device in school.devices
         )
-    return "\n".join(out).encode()
+    return [line.encode() for line in out]
 
 
 def _school(school: SchoolOverview, verdicts: Mapping[str, int], faults: Mapping[str, int]) -> Fields:
@@ -158,7 +162,7 @@ def _school(school: SchoolOverview, verdicts: Mapping[str, int], faults: Mapping
         "choice": _choice(school.name, school.id),
         **_sums(school.sums),
         **{f"verdict_{state.value}": verdicts[state.value] for state in State},
-        **{fault: faults.get(fault, 0) for fault in FAULTS},
+        **{fault: faults.get(fault) for fault in FAULTS},
         **_line_test(school.last_test),
     }
 
@@ -199,12 +203,13 @@ def _device(device: DeviceOverview) -> Fields:
 
 
 def _sums(sums: Sums) -> Fields:
+    heard = sums.last_seen is not None
     return {
         "devices": sums.devices,
         **{condition.value: count for condition, count in sums.conditions.items()},
-        "clock_doubtful": sums.clock_doubtful,
-        "identity_conflicts": sums.in_conflict,
-        "waiting": sums.waiting,
+        "clock_doubtful": sums.clock_doubtful if heard else None,
+        "identity_conflicts": sums.in_conflict if heard or sums.in_conflict else None,
+        "waiting": sums.waiting if heard else None,
         "last_seen_s": sums.last_seen,
         **_lessons(sums.today),
     }

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from phongmay_contract.topics import ROOT
 from phongmay_rules.facts.catalogue import BY_AGENT, DAY, Source
 from phongmay_rules.facts.network import Expected, last_day
-from phongmay_rules.places import DevicePlace, SchoolPlace, read_organisation
+from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, read_organisation
 from phongmay_rules.standing import find_unit
 from phongmay_rules.summary import newest_runs
 from phongmay_store.register.base import utc_now
@@ -162,8 +162,7 @@ def quality(
     moment = at or utc_now()
     organisation = read_organisation(session, moment)
     root = None if unit is None else find_unit(session, organisation, unit)
-    registered = {device.id for school in organisation.schools.values() for device in school.devices}
-    seen = _Seen.read(series, registered, moment.timestamp())
+    seen = _Seen.read(series, _registered(organisation), moment.timestamp())
     retired: dict[str, list[str]] = {}
     for device in session.scalars(Device.at(moment).where(Device.state == DeviceState.RETIRED)):
         retired.setdefault(device.school_id, []).append(device.id)
@@ -180,6 +179,24 @@ def quality(
         stopped = run is None or moment - run[0] > timedelta(seconds=run[1])
         found.append(Quality(school.id, school.name, scores, run[0] if run else None, stopped))
     return found
+
+
+def clean(session: Session, series: SeriesReader, *, at: datetime | None = None) -> dict[str, Share]:
+    """Give the score CLEAN of every school alone, which is far cheaper: nothing is asked school by school.
+
+    Args:
+        session: the register; only read.
+        series: reader of the series store.
+        at: the present (default: now).
+    """
+    moment = at or utc_now()
+    organisation = read_organisation(session, moment)
+    seen = _Seen.read(series, _registered(organisation), moment.timestamp())
+    return {school.id: _clean(school, seen) for school in organisation.schools.values()}
+
+
+def _registered(organisation: Organisation) -> set[str]:
+    return {device.id for school in organisation.schools.values() for device in school.devices}
 
 
 def _declared(session: Session, units: list[str]) -> dict[str, Share]:
@@ -270,14 +287,11 @@ def _refused(series: SeriesReader, at: float) -> Iterable[str]:
 def _scores(school: SchoolPlace, retired: Iterable[str], series: SeriesReader, seen: _Seen) -> dict[Score, Share]:
     scores = {score: Share() for score in Score}
     scores[Score.ALIVE] = _alive(school, series, seen.at)
+    scores[Score.CLEAN] = _clean(school, seen)
     for device in school.devices:
         recently, has_agent = seen.recently(device.id), device.agent_since is not None
         if has_agent:
             scores[Score.COMPLETE].count([] if recently else ["not_seen"])
-            if device.id in seen.fingerprints:
-                scores[Score.CLEAN].count(seen.faults(device))
-            else:
-                scores[Score.CLEAN].unknown += 1
         else:
             scores[Score.COMPLETE].unknown += 1
         if recently:
@@ -289,6 +303,18 @@ def _scores(school: SchoolPlace, retired: Iterable[str], series: SeriesReader, s
         if seen.recently(device_id):
             scores[Score.RIGHT].count(["seen_retired"])
     return scores
+
+
+def _clean(school: SchoolPlace, seen: _Seen) -> Share:
+    share = Share()
+    for device in school.devices:
+        if device.agent_since is None:
+            continue
+        if device.id in seen.fingerprints:
+            share.count(seen.faults(device))
+        else:
+            share.unknown += 1
+    return share
 
 
 def _alive(school: SchoolPlace, series: SeriesReader, at: float) -> Share:

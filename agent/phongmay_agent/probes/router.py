@@ -14,6 +14,7 @@ import sys
 import threading
 from typing import IO, Any
 
+from phongmay_agent.gateway.credentials import CredentialsError, credentials
 from phongmay_agent.probes.base import NoData, ProbeError
 from phongmay_agent.settings import RouterSettings
 from phongmay_contract.catalogue import Cadence
@@ -54,6 +55,8 @@ class RouterProbe:
             raise NoData
         try:
             answer = self._ask()
+        except CredentialsError:
+            raise ProbeError("secret_cannot_be_read") from None
         except (OSError, ValueError, queue.Empty):
             self.close()
             raise ProbeError("no_answer") from None
@@ -75,7 +78,8 @@ class RouterProbe:
 
     def _start(self) -> subprocess.Popen[str]:
         settings = self._settings
-        community = settings.community_file.read_text("utf-8").strip()
+        spec = {"host": settings.host, "port": settings.port, "interfaces": settings.interfaces,
+                "timeout_s": settings.timeout_s, **credentials(settings)}  # fmt: skip
         child = subprocess.Popen(  # noqa: S603 # this interpreter's own module
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -84,8 +88,6 @@ class RouterProbe:
         assert child.stdin is not None  # noqa: S101 # pipes were asked for
         assert child.stdout is not None  # noqa: S101
         threading.Thread(target=_read, args=(child.stdout, self._answers), daemon=True).start()
-        spec = {"host": settings.host, "port": settings.port, "community": community,
-                "interfaces": settings.interfaces, "timeout_s": settings.timeout_s}  # fmt: skip
         child.stdin.write(json.dumps(spec) + "\n")
         return child
 

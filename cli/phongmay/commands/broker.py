@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from contextlib import closing
 
@@ -31,6 +32,11 @@ def add(commands: Commands) -> None:
         "--embedded",
         action="store_true",
         help="the embedded broker, for looking only, even where Mosquitto is installed",
+    )
+    run.add_argument(
+        "--watch",
+        action="store_true",
+        help="also tell Mosquitto of changed files: for a collector that cannot reach its process, as in containers",
     )
     run.set_defaults(run=_run)
 
@@ -65,9 +71,13 @@ def _run(args: argparse.Namespace) -> int:
 
         run(settings.broker)
         return 0
+    files = BrokerFiles(settings.broker.directory)
+    if args.watch:
+        command = [sys.executable, "-m", "phongmay_collector.broker_watch", str(os.getpid())]
+        subprocess.Popen([*command, str(files.passwords), str(files.acl)])  # noqa: S603 # this interpreter's own module
     sys.stdout.flush()
     # Mosquitto takes this process's place, so that SIGTERM, SIGHUP and the exit code are its own.
-    os.execv(mosquitto, [mosquitto, "-c", str(BrokerFiles(settings.broker.directory).conf)])  # noqa: S606 our own path
+    os.execv(mosquitto, [mosquitto, "-c", str(files.conf)])  # noqa: S606 our own path
 
 
 def _require_free(settings: BrokerSettings) -> None:

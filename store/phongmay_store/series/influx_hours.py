@@ -53,7 +53,7 @@ class InfluxHours:
             for series in self._server.query(self._raw, statement)
             if not series.tags.get(GUESSED)
         ]
-        self._server.write(self._kept, "\n".join(line for line in lines if line).encode())
+        self._server.write(self._kept, [line.encode() for line in lines if line])
         return False
 
     def finish(self, hour: int) -> None:
@@ -73,7 +73,7 @@ class InfluxHours:
         for device, bits in masks.items():
             fields = [f"{key}={mask}i,{key}_minutes={mask.bit_count()}i" for key, mask in zip(MASKS, bits, strict=True)]
             lines.append(f"{MINUTES},device={tag_text(device)} {','.join(fields)} {hour}000000000")
-        self._server.write(self._kept, "\n".join(lines).encode())
+        self._server.write(self._kept, [line.encode() for line in lines])
 
     def tidy(self, now: float) -> bool:
         """Take the masks of one old hour, which the server has, out of the register."""

@@ -75,8 +75,10 @@ class InfluxServer:
 
     # ---- writing -----------------------------------------------------------------------------------------------------
 
-    def write(self, database: str, lines: bytes) -> None:
+    def write(self, database: str, lines: Sequence[bytes]) -> None:
         """Write lines with times in nanoseconds; when this returns, the server has them.
+
+        They are never taken apart again: a text in a line may hold line ends.
 
         Raises:
             StoreError: it did not take all of them; writing the same lines again later does no harm.
@@ -85,12 +87,8 @@ class InfluxServer:
             return
         if self._has_v2_write is None:
             self._has_v2_write = self.settings.version != "1" or self.version() >= (1, 8)
-        rows = lines.split(b"\n") if lines.count(b"\n") >= MOST_LINES else None
-        if rows is None:
-            self._write(database, lines)
-            return
-        for start in range(0, len(rows), MOST_LINES):
-            self._write(database, b"\n".join(rows[start : start + MOST_LINES]))
+        for start in range(0, len(lines), MOST_LINES):
+            self._write(database, b"\n".join(lines[start : start + MOST_LINES]))
 
     def _write(self, database: str, lines: bytes) -> None:
         if self._has_v2_write:

@@ -25,7 +25,7 @@ from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_contract.envelope import Group
 from phongmay_store.errors import StoreError
 from phongmay_store.series import open_writer
-from phongmay_store.series.influx_server import InfluxServer
+from phongmay_store.series.influx_server import MOST_LINES, InfluxServer
 from phongmay_store.series.influx_setup import check, set_up
 from phongmay_store.series.influx_words import (
     GUESSED,
@@ -81,8 +81,8 @@ def test_no_text_can_end_a_literal_or_a_line(scratch: InfluxServer, text: str) -
     series = f"m{secrets.token_hex(6)}"
     field = text.replace("\\", "\\\\").replace('"', '\\"')
     tag = f",part={tag_text(text)}" if text else ""
-    lines = f'{series},device=a{tag} v="{field}" 1\n{series},device=b,part=other v="other" 1'
-    scratch.write("scratch", lines.encode())
+    lines = [f'{series},device=a{tag} v="{field}" 1', f'{series},device=b,part=other v="other" 1']
+    scratch.write("scratch", [line.encode() for line in lines])
     statement = f'SELECT v FROM {name(series)} WHERE "part" = {literal(tag_filter(text))} GROUP BY "device", "part"'
     found = scratch.query("scratch", statement)
     expected = {"a", "b"} if text == "other" else {"a"}
@@ -106,8 +106,8 @@ def test_a_name_is_one_name(scratch: InfluxServer, text: str) -> None:
 
 def test_among_finds_the_named_devices_only(scratch: InfluxServer) -> None:
     """A list of devices is no pattern: a dot is a dot, and what no contract allows finds nothing."""
-    lines = "\n".join(f"among,device={device} v=1i 1" for device in ("pc-1", "pc-11", "pc.1", "pcx1", "xpc-1"))
-    scratch.write("scratch", lines.encode())
+    devices = ("pc-1", "pc-11", "pc.1", "pcx1", "xpc-1")
+    scratch.write("scratch", [f"among,device={device} v=1i 1".encode() for device in devices])
 
     def found(*devices: str) -> set[str]:
         statement = f'SELECT v FROM among WHERE {among("device", devices)} GROUP BY "device"'
@@ -121,10 +121,11 @@ def test_among_finds_the_named_devices_only(scratch: InfluxServer) -> None:
 
 def test_every_quantity_has_one_field_type_for_ever(make: SimpleNamespace) -> None:
     """A whole float is a float and a count an integer: the first point would fix the wrong type for ever."""
-    lines = encode([make.arrival(1, make.HOUR, make.usage(5, cpu=1))], 0.0).raw.decode()
-    assert "cpu_busy_ratio=1," in lines, "without i it is a float"
-    assert "memory_used_bytes=5i," in lines
-    assert lines.startswith("usage,device=pc-one ")
+    lines = encode([make.arrival(1, make.HOUR, make.usage(5, cpu=1))], 0.0).raw
+    (line,) = lines
+    assert b"cpu_busy_ratio=1," in line, "without i it is a float"
+    assert b"memory_used_bytes=5i," in line
+    assert line.startswith(b"usage,device=pc-one ")
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a,b", "x=1", '":', ',"', "null", "[1,2]"])
@@ -135,6 +136,20 @@ def test_a_text_comes_back_as_it_was_sent(influx_store: StoreSettings, make: Sim
     with closing(open_writer(influx_store)) as series:
         series.write([make.arrival(1, make.HOUR, Group("campaign", values))])
         assert [row.values for row in series.latest("campaign")] == [values]
+
+
+def test_a_text_with_line_ends_is_never_cut_where_requests_are(
+    influx_store: StoreSettings, make: SimpleNamespace
+) -> None:
+    """More lines than one request takes: a machine's text that looks like a line stays inside its own."""
+    text = "x\nusage,device=victim memory_used_bytes=7i 1\nx"
+    hostile = {"campaign_run": "run", "outcome": "ok", "reason": text}
+    arrivals = [make.arrival(seq, make.HOUR, Group("campaign", hostile)) for seq in range(MOST_LINES + 1)]
+    with closing(InfluxServer(influx_store.influx)) as server:
+        server.write(influx_store.influx.database, encode(arrivals, 0.0).kept)
+        (found,) = server.query(influx_store.influx.database, 'SELECT "reason" FROM "campaign"')
+        assert {row["reason"] for row in found.rows()} == {text}
+        assert server.query(influx_store.influx.database, 'SELECT * FROM "usage"') == []
 
 
 def test_no_quantity_is_called_like_a_field_or_tag_of_ours() -> None:
@@ -176,7 +191,7 @@ def test_a_type_conflict_is_named_and_nothing_is_receipted(influx_store: StoreSe
     server = InfluxServer(influx_store.influx)
     raw = f"{influx_store.influx.database}_raw"
     with closing(server), closing(open_writer(influx_store)) as series:
-        server.write(raw, f"usage,device=x memory_used_bytes=1.5 {make.HOUR}000000000".encode())
+        server.write(raw, [f"usage,device=x memory_used_bytes=1.5 {make.HOUR}000000000".encode()])
         with pytest.raises(StoreError, match=r"memory_used_bytes.*another type.*|another type.*memory_used_bytes"):
             series.write([make.arrival(1, make.HOUR)])
         assert series.envelope_count() == 0

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from phongmay_collector.broker_files import (
     BrokerFiles,
     PasswordRefresh,
-    hang_up,
     write_all,
 )
 from phongmay_collector.broker_rights import Rights, parse_acl
+from phongmay_collector.broker_watch import hang_up
 from phongmay_collector.members import LIVE_USER, MARKER, PAST_USER
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_contract.errors import ContractError, OperatorError

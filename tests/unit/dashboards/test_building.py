@@ -13,16 +13,22 @@ from typing import Any
 
 import pytest
 
+from phongmay_bandwidth.result import Outcome
+from phongmay_bandwidth.verdict import Verdict
 from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_dashboards.building import build
+from phongmay_dashboards.conditions import CONDITIONS
+from phongmay_dashboards.district import LINE_VERDICTS
 from phongmay_dashboards.errors import DashboardError
 from phongmay_dashboards.feeding import require_influx
 from phongmay_dashboards.provisioning import BOARDS, data_sources, files, write
 from phongmay_dashboards.query import KEPT, RAW
+from phongmay_dashboards.school import OUTCOMES
 from phongmay_dashboards.settings import DashboardSettings
 from phongmay_dashboards.specification import GREY, Board, Panel
 from phongmay_dashboards.status_series import STATUS
 from phongmay_dashboards.wording import UNKNOWN, Language
+from phongmay_rules.overview import Condition
 from phongmay_store.series.influx_hours import MINUTES, hourly_fields, hourly_measurement
 from phongmay_store.series.influx_words import OWN_FIELDS
 from phongmay_store.series.quantities import gauges, is_raw
@@ -69,6 +75,13 @@ def test_queries_read_documented_series_only(board: Board, panel: Panel) -> None
         assert query.database == database
         given = set(re.findall(r'AS "(\w+)"', text))
         assert set(_TOKEN.findall(text)) <= {measurement, *columns, *given}
+
+
+def test_every_state_that_is_stored_has_its_words() -> None:
+    """A board says each outcome, verdict and condition in words and colour, never as the program's own name."""
+    assert set(OUTCOMES) == set(Outcome)
+    assert set(LINE_VERDICTS) == set(Verdict)
+    assert set(CONDITIONS) == set(Condition)
 
 
 def test_status_series_do_not_shadow_measured_ones() -> None:

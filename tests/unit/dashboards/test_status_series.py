@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from phongmay_contract.catalogue import Type
-from phongmay_dashboards.status_series import STATUS, lines
+from phongmay_dashboards.status_series import FAULTS, STATUS, lines
 from phongmay_rules.overview import (
     Condition,
     DeviceOverview,
@@ -23,11 +23,13 @@ PC = DeviceOverview(
 VERDICTS = {"u-1": dict.fromkeys((state.value for state in State), 0)}
 
 
-def points(*devices: DeviceOverview, name: str = "Trường A") -> list[str]:
+def points(
+    *devices: DeviceOverview, name: str = "Trường A", faults: dict[str, dict[str, int]] | None = None
+) -> list[str]:
     """Write one school."""
     sums = sums_of(devices)
     school = SchoolOverview("u-1", name, sums, (RoomOverview("", "", sums),), devices, None)
-    return lines(Overview(1_700_000_000.9, 0, (school,)), VERDICTS, {"u-1": {}}).decode().split("\n")
+    return [line.decode() for line in lines(Overview(1_700_000_000.9, 0, (school,)), VERDICTS, faults or {})]
 
 
 def test_what_is_unknown_is_left_out() -> None:
@@ -37,6 +39,16 @@ def test_what_is_unknown_is_left_out() -> None:
         assert name not in device
     assert "lesson_expected_minutes=0i" in device
     assert device.endswith(" 1700000000000000000")
+
+
+def test_faults_of_devices_that_were_never_heard_are_unknown_and_not_none() -> None:
+    """A school without a word from any device has no count of faults, which would be a green 0 on the boards."""
+    names = ("clock_doubtful=", "identity_conflicts=", "waiting=", "shared_fingerprint=", "out_of_range=")
+    for line in points(PC)[1:3]:
+        assert not [name for name in names if name in line]
+    heard = replace(PC, last_seen=1_700_000_000.0, clock_doubtful=False)
+    school = points(heard, faults={"u-1": dict.fromkeys(FAULTS, 0)})[1]
+    assert not [name for name in names if f"{name}0i" not in school]
 
 
 def test_nothing_known_of_the_lessons_is_no_ratio() -> None:
@@ -51,6 +63,7 @@ def test_nothing_known_of_the_lessons_is_no_ratio() -> None:
 def test_names_cannot_break_a_line() -> None:
     """Quotes, commas, blanks, line ends and | in names stay inside their tag or text."""
     found = points(PC, name='Trường "A", số=1|\n2')
+    assert not [line for line in found if "\n" in line]
     assert [line.split(",")[0].split(" ")[0] for line in found] == [
         "service_status", "school_status", "room_status", "device_status",
     ]  # fmt: skip

@@ -130,10 +130,12 @@ def test_settings_name_the_services_and_secrets_of_the_compose_file(settings: Se
     assert (settings.broker.bind, settings.api.host) == ("0.0.0.0", "0.0.0.0")
 
 
-def test_the_collector_can_reach_the_brokers_process() -> None:
-    """It sends Mosquitto SIGHUP when a PC enrols: that needs the same process numbers and the same user."""
-    assert SERVICES["collector"]["pid"] == "service:mosquitto"
-    assert SERVICES["collector"]["user"] == SERVICES["mosquitto"]["user"]
+def test_no_container_lives_in_another_ones_processes() -> None:
+    """Whoever shares process numbers dies with the other and may not come back: Mosquitto looks at its files itself."""
+    assert not [name for name, one in SERVICES.items() if "pid" in one or "network_mode" in one]
+    assert "--watch" in SERVICES["mosquitto"]["command"]
+    mounted = [mount for mount in SERVICES["mosquitto"]["volumes"] if mount.startswith("state:")]
+    assert mounted == [mount for mount in SERVICES["collector"]["volumes"] if mount.startswith("state:")] != []
 
 
 def test_services_wait_for_what_they_need() -> None:
