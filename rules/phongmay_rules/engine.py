@@ -149,10 +149,7 @@ class Engine:
             maker = FactMaker(moment.at, book=self._book, floor_of=sitting.floor_bps)
             organisation = sitting.organisation
             for block in _blocks([s for s in organisation.schools.values() if _within(organisation, s.id, unit)]):
-                found = maker.make(block, series)
-                with self._open() as session:
-                    self._schools(session, block, found, sitting, moment, report)
-                    session.commit()
+                self._block(block, maker, series, sitting, moment, report)
                 collect()
             places = [place for place in organisation.units.values() if _within(organisation, place.id, unit)]
             with self._open() as session:
@@ -212,6 +209,21 @@ class Engine:
         ended = verdicts.sweep(session, homes, at)
         self._memory.homes = homes
         return ended
+
+    def _block(
+        self,
+        block: Sequence[SchoolPlace],
+        maker: FactMaker,
+        series: SeriesReader,
+        sitting: Sitting,
+        moment: Moment,
+        report: Evaluation,
+    ) -> None:
+        """Make, write and judge the facts of some schools; nothing of them is held when it returns."""
+        found = maker.make(block, series)
+        with self._open() as session:
+            self._schools(session, block, found, sitting, moment, report)
+            session.commit()
 
     def _schools(
         self,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.model import NumberFrom, Pack
+from phongmay_store.register.asking import ask
 from phongmay_store.register.compliance import Parameter
 
 
@@ -32,14 +34,20 @@ Overrides = Mapping[str, Mapping[str, Override]]
 def read_overrides(session: Session, pack: Pack, known_at: datetime | None = None) -> Overrides:
     """Give what every unit set for parameters of these packs, as known at an instant; the newest row wins."""
     out: dict[str, dict[str, Override]] = {}
-    columns = (Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value, Parameter.source)
-    statement = select(*columns).where(Parameter.pack_id.in_(pack.stamps))
-    if known_at is not None:
-        statement = statement.where(Parameter.recorded_at <= known_at)
-    for unit, owner, name, value, source in session.execute(statement.order_by(Parameter.number)):
+    rows = ask(session, _set(known_at is not None), packs=list(pack.stamps), known_at=known_at)
+    for unit, owner, name, value, source in rows:
         if pack.parameter_owners.get(name) == owner:
             out.setdefault(unit, {})[name] = Override(value, source or "")
     return out
+
+
+@lru_cache
+def _set(known: bool) -> Select[Any]:
+    columns = (Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value, Parameter.source)
+    statement = select(*columns).where(Parameter.pack_id.in_(bindparam("packs", expanding=True)))
+    if known:
+        statement = statement.where(Parameter.recorded_at <= bindparam("known_at"))
+    return statement.order_by(Parameter.number)
 
 
 def in_force(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> dict[str, Setting]:

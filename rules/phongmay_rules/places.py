@@ -5,17 +5,19 @@ The engine reads the register once per evaluation through here, so that facts, r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, true
 from sqlalchemy.orm import Session
 
 from phongmay_rules.runs import LineRun, read_runs
 from phongmay_store.register.ageing import Ageing
+from phongmay_store.register.asking import ask
+from phongmay_store.register.base import Versioned
 from phongmay_store.register.calendar_hours import OPEN, Calendar
 from phongmay_store.register.calendar_reading import read_calendars
 from phongmay_store.register.compliance import SubjectKind
@@ -198,38 +200,36 @@ def read_organisation(
         known_at: as known then (default: now).
         only: ids of schools whose content is read; other schools are there and empty. None = all.
     """
+    register = _Register(session, at, known_at, only)
     parents: dict[str, str | None] = {}
     schools: dict[str, SchoolPlace] = {}
     others: dict[str, tuple[str, str]] = {}
-    for unit, parent, kind, name, level in session.execute(
-        select(Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level)
-        .where(Unit.holds(at, known_at))
-        .order_by(Unit.id)
-    ):
+    for unit, parent, kind, name, level in register.rows(_units):
         parents[unit] = parent
         if kind == UnitKind.SCHOOL:
             schools[unit] = SchoolPlace(unit, name, level)
         else:
             others[unit] = (name, kind)
     wanted = schools if only is None else {school: schools[school] for school in only if school in schools}
-    timetables = _add_rooms(session, at, known_at, wanted, only)
-    _add_devices(session, at, known_at, wanted, timetables, only)
-    _add_lines(session, at, known_at, wanted, only)
-    _add_declared(session, at, known_at, wanted, only)
+    timetables = _add_rooms(register, wanted)
+    _add_devices(register, wanted, timetables)
+    _add_lines(register, wanted)
+    _add_declared(register, wanted)
     for school, runs in read_runs(session, at, known_at, only).items():
         if school in wanted:
             wanted[school].runs = runs
     for school, calendar in calendars_at(session, wanted, parents, at, known_at).items():
         schools[school].calendar = calendar
     organisation = Organisation(schools, {}, parents)
+    lineages = {unit: list(organisation.ancestry(unit)) for unit in {*others, *parents.values()} if unit is not None}
     below: dict[str, list[str]] = {unit: [] for unit in others}
-    depth: dict[str, int] = {unit: len(list(organisation.ancestry(unit))) for unit in others}
     for school in schools:
-        for unit in organisation.ancestry(school):
+        for unit in lineages.get(parents[school] or "", ()):
             if unit in below:
                 below[unit].append(school)
     units = {
-        unit: UnitPlace(unit, *others[unit], tuple(below[unit])) for unit in sorted(others, key=lambda u: -depth[u])
+        unit: UnitPlace(unit, *others[unit], tuple(below[unit]))
+        for unit in sorted(others, key=lambda u: -len(lineages[u]))
     }
     return Organisation(schools, units, parents)
 
@@ -246,45 +246,82 @@ def calendars_at(
     return read_calendars(session, schools, parents, today - timedelta(days=CALENDAR_DAYS), today, known_at)
 
 
-def _of(column: Any, only: Collection[str] | None) -> ColumnElement[bool]:
-    return true() if only is None else column.in_(only)
+@dataclass(frozen=True)
+class _Register:
+    """The register at an instant, as known at another: of some schools, or of all."""
+
+    session: Session
+    at: datetime
+    known_at: datetime | None
+    only: Collection[str] | None
+
+    def rows(self, statement: Callable[[bool, bool], Select[Any]]) -> Sequence[Row[Any]]:
+        """Ask a question that is built once for each form: as known once or now, of some schools or of all."""
+        asked = statement(self.known_at is not None, self.only is not None)
+        return ask(self.session, asked, at=self.at, known_at=self.known_at, only=list(self.only or ()))
 
 
-def _add_rooms(
-    session: Session,
-    at: datetime,
-    known_at: datetime | None,
-    schools: Mapping[str, SchoolPlace],
-    only: Collection[str] | None,
-) -> dict[str, str]:
-    timetables: dict[str, str] = {}
+def _holds(kind: type[Versioned], known: bool) -> ColumnElement[bool]:
+    return kind.holds(bindparam("at"), bindparam("known_at") if known else None)
+
+
+def _of(column: Any, some: bool) -> ColumnElement[bool]:
+    return column.in_(bindparam("only", expanding=True)) if some else true()
+
+
+@lru_cache
+def _units(known: bool, _some: bool) -> Select[Any]:
+    columns = (Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level)
+    return select(*columns).where(_holds(Unit, known)).order_by(Unit.id)
+
+
+@lru_cache
+def _rooms(known: bool, some: bool) -> Select[Any]:
     columns = (Room.row_id, Room.id, Room.school_id, Room.kind, Room.class_size, Room.timetable)
-    for row, room, school, kind, size, timetable in session.execute(
-        select(*columns).where(Room.holds(at, known_at), _of(Room.school_id, only)).order_by(Room.id)
-    ):
+    return select(*columns).where(_holds(Room, known), _of(Room.school_id, some)).order_by(Room.id)
+
+
+@lru_cache
+def _devices(known: bool, some: bool) -> Select[Any]:
+    columns = (
+        Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
+    )  # fmt: skip
+    there = (_holds(Device, known), Device.state != DeviceState.RETIRED, _of(Device.school_id, some))
+    return select(*columns).where(*there).order_by(Device.id)
+
+
+@lru_cache
+def _lines(known: bool, some: bool) -> Select[Any]:
+    columns = (
+        Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps,
+    )  # fmt: skip
+    return select(*columns).where(_holds(Line, known), _of(Line.school_id, some)).order_by(Line.id)
+
+
+@lru_cache
+def _declared(known: bool, some: bool) -> Select[Any]:
+    columns = (
+        Declared.row_id, Declared.school_id, Declared.subject_kind, Declared.subject_id, Declared.name, Declared.number,
+        Declared.text, Declared.valid_from, Declared.declared_by, Declared.attachment_sha256,
+    )  # fmt: skip
+    return select(*columns).where(_holds(Declared, known), _of(Declared.school_id, some)).order_by(Declared.row_id)
+
+
+_CONFLICTS = select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))
+
+
+def _add_rooms(register: _Register, schools: Mapping[str, SchoolPlace]) -> dict[str, str]:
+    timetables: dict[str, str] = {}
+    for row, room, school, kind, size, timetable in register.rows(_rooms):
         timetables[room] = timetable
         if school in schools:
             schools[school].rooms.append(RoomPlace(room, school, kind, size, timetable, f"register:room/{row}"))
     return timetables
 
 
-def _add_devices(
-    session: Session,
-    at: datetime,
-    known_at: datetime | None,
-    schools: Mapping[str, SchoolPlace],
-    timetables: Mapping[str, str],
-    only: Collection[str] | None,
-) -> None:
-    conflicts = set(session.scalars(select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))))
-    columns = (
-        Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
-    )  # fmt: skip
-    for row, device, school, room, kind, state, since in session.execute(
-        select(*columns)
-        .where(Device.holds(at, known_at), Device.state != DeviceState.RETIRED, _of(Device.school_id, only))
-        .order_by(Device.id)
-    ):
+def _add_devices(register: _Register, schools: Mapping[str, SchoolPlace], timetables: Mapping[str, str]) -> None:
+    conflicts = {device for (device,) in ask(register.session, _CONFLICTS)}
+    for row, device, school, room, kind, state, since in register.rows(_devices):
         if school in schools:
             schools[school].devices.append(
                 DevicePlace(
@@ -294,36 +331,15 @@ def _add_devices(
             )  # fmt: skip
 
 
-def _add_lines(
-    session: Session,
-    at: datetime,
-    known_at: datetime | None,
-    schools: Mapping[str, SchoolPlace],
-    only: Collection[str] | None,
-) -> None:
-    columns = (
-        Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps,
-    )  # fmt: skip
-    for row, school, isp, medium, down, up in session.execute(
-        select(*columns).where(Line.holds(at, known_at), _of(Line.school_id, only)).order_by(Line.id)
-    ):
+def _add_lines(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:
+    for row, school, isp, medium, down, up in register.rows(_lines):
         if school in schools:
             schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}", down, up))
 
 
-def _add_declared(
-    session: Session,
-    at: datetime,
-    known_at: datetime | None,
-    schools: Mapping[str, SchoolPlace],
-    only: Collection[str] | None,
-) -> None:
-    for row in session.scalars(
-        select(Declared).where(Declared.holds(at, known_at), _of(Declared.school_id, only)).order_by(Declared.row_id)
-    ):
-        if row.school_id in schools:
-            known = schools[row.school_id].declared.setdefault((row.subject_kind, row.subject_id), {})
-            known[row.name] = Declaration(
-                row.value, row.valid_from.timestamp(), row.declared_by, row.attachment_sha256,
-                f"register:declared/{row.row_id}",
-            )  # fmt: skip
+def _add_declared(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:
+    for row, school, kind, subject, name, number, text, since, by, attachment in register.rows(_declared):
+        if school in schools:
+            known = schools[school].declared.setdefault((kind, subject), {})
+            value = text if number is None else number
+            known[name] = Declaration(value, since.timestamp(), by, attachment, f"register:declared/{row}")

@@ -6,17 +6,19 @@ slow PCs of floor runs alone. Runs of a ramp and of a failover say nothing about
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_bandwidth.evidence import SUM_SHARE
 from phongmay_bandwidth.verdict import Verdict, says_something
 from phongmay_rules.facts.catalogue import SPAN_S, Span
+from phongmay_store.register.asking import ask
 from phongmay_store.register.campaign import CampaignKind, CampaignParticipant, CampaignResult, CampaignRun
 
 LOOK_BACK = timedelta(seconds=SPAN_S[Span.HELD])
@@ -109,8 +111,14 @@ def read_runs(
         known_at: results recorded later are not seen (default: all are).
         only: ids of schools; None = all.
     """
+
+    def ended(kind: CampaignKind) -> Sequence[Row[Any]]:
+        statement = _ended(kind, known_at is not None, only is not None)
+        return ask(session, statement, at=at, since=at - LOOK_BACK, known_at=known_at, only=list(only or ()))
+
     found: dict[str, list[LineRun]] = {}
-    for school, made in (*_floor_runs(session, at, known_at, only), *_capacity_runs(session, at, known_at, only)):
+    runs = (*_floor_runs(session, ended(CampaignKind.FLOOR)), *_capacity_runs(ended(CampaignKind.CAPACITY)))
+    for school, made in runs:
         found.setdefault(school, []).append(made)
     return {school: tuple(sorted(runs, key=lambda one: (one.at, one.id))) for school, runs in found.items()}
 
@@ -124,37 +132,37 @@ _SCALARS = (
 )  # fmt: skip
 
 
-def _statement(
-    columns: Sequence[Any], kind: CampaignKind, at: datetime, known_at: datetime | None, only: Collection[str] | None
-) -> Any:
+_LINES = (CampaignResult.by_line, CampaignResult.directions, CampaignResult.rooms)
+
+
+@lru_cache
+def _ended(kind: CampaignKind, known: bool, some: bool) -> Select[Any]:
+    """Select what has ended of one kind between `since` and `at`, and says something."""
+    verdict = CampaignResult.verdict
+    more, is_sound = (
+        (_LINES, verdict.in_(_VALID)) if kind is CampaignKind.FLOOR
+        else ((CampaignResult.reasons,), verdict != Verdict.INVALID.value)
+    )  # fmt: skip
     statement = (
-        select(*columns)
+        select(*_SCALARS, *more)
         .join(CampaignRun, CampaignRun.run_id == CampaignResult.run_id)
         .where(
-            CampaignResult.t_start > at - LOOK_BACK, CampaignResult.t_start <= at, CampaignRun.failover.is_(False),
-            CampaignRun.kind == kind.value,
+            CampaignResult.t_start > bindparam("since"), CampaignResult.t_start <= bindparam("at"),
+            CampaignRun.failover.is_(False), CampaignRun.kind == kind.value, is_sound,
         )
     )  # fmt: skip
-    if known_at is not None:
-        statement = statement.where(CampaignResult.recorded_at <= known_at)
-    return statement if only is None else statement.where(CampaignRun.school_id.in_(only))
+    if known:
+        statement = statement.where(CampaignResult.recorded_at <= bindparam("known_at"))
+    return statement.where(CampaignRun.school_id.in_(bindparam("only", expanding=True))) if some else statement
 
 
-def _capacity_runs(
-    session: Session, at: datetime, known_at: datetime | None, only: Collection[str] | None
-) -> Iterable[tuple[str, LineRun]]:
-    statement = _statement((*_SCALARS, CampaignResult.reasons), CampaignKind.CAPACITY, at, known_at, only)
-    for row in session.execute(statement.where(CampaignResult.verdict != Verdict.INVALID.value)):
+def _capacity_runs(rows: Iterable[Row[Any]]) -> Iterator[tuple[str, LineRun]]:
+    for row in rows:
         if says_something(row.verdict, row.reasons):
             yield row.school_id, _run(row, row.verdict, 0.0)
 
 
-def _floor_runs(
-    session: Session, at: datetime, known_at: datetime | None, only: Collection[str] | None
-) -> Iterable[tuple[str, LineRun]]:
-    columns = (*_SCALARS, CampaignResult.by_line, CampaignResult.directions, CampaignResult.rooms)
-    statement = _statement(columns, CampaignKind.FLOOR, at, known_at, only)
-    rows = session.execute(statement.where(CampaignResult.verdict.in_(_VALID))).all()
+def _floor_runs(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[str, LineRun]]:
     reached = _reached(session, [row for row in rows if any(one["failed_devices"] for one in row.rooms)])
     for row in rows:
         shares = reached.get(row.run_id, {})

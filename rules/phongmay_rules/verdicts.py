@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, bindparam, cast, delete, func, select, update
+from sqlalchemy import Text, bindparam, cast, delete, select, update
 from sqlalchemy.orm import Session
 
 from phongmay_rules.chain import links
@@ -23,6 +24,7 @@ from phongmay_rules.judging_units import Kept, Key
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason
 from phongmay_store.register import bulk
+from phongmay_store.register.asking import ask
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import (
     CurrentFact,
@@ -103,10 +105,12 @@ def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: 
         rulings: by unit.
         moment: when, and for how long.
     """
+    if not rulings:
+        return []
     present = _present(session, rulings)
     stamps = {rule: _stamp(pack, rule) for rule in {key[2] for ruling in rulings.values() for key in ruling.judged}}
     instant = moment.instant
-    newest_fact = session.scalar(select(func.max(Fact.id))) or 0
+    newest_fact = bulk.newest(session, Fact)
     out: list[Recorded] = []
     runs: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -153,37 +157,47 @@ def confirm(
     Returns:
         The runs that got a row.
     """
-    newest_fact = session.scalar(select(func.max(Fact.id))) or 0
-    numbers = bulk.reserve(session, EvaluationRun, len(due))
-    out = [Recorded(unit, run_id, unchanged[unit], 0) for unit, run_id in zip(due, numbers, strict=True)]
-    runs = [_run(found, pack, moment, newest_fact) for found in out]
-    bulk.append(session, EvaluationRun, runs)
-    _point_to_runs(session, runs, moment)
-    links.append(session, [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs])
-    others = [{"of": unit} for unit in unchanged if unit not in set(due)]
+    out: list[Recorded] = []
+    if due:
+        numbers = bulk.reserve(session, EvaluationRun, len(due))
+        out = [Recorded(unit, run_id, unchanged[unit], 0) for unit, run_id in zip(due, numbers, strict=True)]
+        newest_fact = bulk.newest(session, Fact)
+        runs = [_run(found, pack, moment, newest_fact) for found in out]
+        bulk.append(session, EvaluationRun, runs)
+        _point_to_runs(session, runs, moment)
+        links.append(session, [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs])
+    others = [
+        {"of": unit, "at": moment.instant, "holds": moment.present_s} for unit in unchanged if unit not in set(due)
+    ]
     if others:
-        session.connection().execute(
-            update(CurrentRun)
-            .where(CurrentRun.unit_id == bindparam("of"))
-            .values(confirmed_at=moment.instant, valid_for_s=moment.present_s),
-            others,
-        )
+        session.connection().execute(_CONFIRM, others)
     return out
+
+
+_CONFIRM = (
+    update(CurrentRun)
+    .where(CurrentRun.unit_id == bindparam("of"))
+    .values(confirmed_at=bindparam("at"), valid_for_s=bindparam("holds"))
+)
+_NEWEST_RUNS = select(CurrentRun.unit_id, CurrentRun.run_id).where(
+    CurrentRun.unit_id.in_(bindparam("units", expanding=True))
+)
+_STATES = (
+    select(CurrentVerdict.subject_kind, CurrentVerdict.subject_id, CurrentVerdict.rule_id, Verdict.state)
+    .join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
+    .where(CurrentVerdict.unit_id == bindparam("of"))
+)
 
 
 def newest_runs(session: Session, units: Collection[str]) -> dict[str, int]:
     """Give the newest run row of some units."""
-    rows = session.execute(select(CurrentRun.unit_id, CurrentRun.run_id).where(CurrentRun.unit_id.in_(units)))
+    rows = ask(session, _NEWEST_RUNS, units=list(units))
     return {unit: run for unit, run in rows}  # noqa: C416 rows are no pairs to mypy
 
 
 def states_of(session: Session, unit: str) -> dict[Key, str]:
     """Give the state of every present verdict of a unit."""
-    rows = session.execute(
-        select(CurrentVerdict.subject_kind, CurrentVerdict.subject_id, CurrentVerdict.rule_id, Verdict.state)
-        .join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
-        .where(CurrentVerdict.unit_id == unit)
-    )
+    rows = ask(session, _STATES, of=unit)
     return {(kind, subject, rule): state for kind, subject, rule, state in rows}
 
 
@@ -195,11 +209,14 @@ def _run(found: Recorded, pack: Pack, moment: Moment, newest_fact: int) -> dict[
     }  # fmt: skip
 
 
+_FORGET_RUN = delete(CurrentRun).where(CurrentRun.unit_id == bindparam("of"))
+
+
 def _point_to_runs(session: Session, runs: Sequence[Mapping[str, Any]], moment: Moment) -> None:
     """Let each unit's newest run be the one that vouches for all its verdicts."""
     if runs:
         units = [{"of": run["unit_id"]} for run in runs]
-        session.connection().execute(delete(CurrentRun).where(CurrentRun.unit_id == bindparam("of")), units)
+        session.connection().execute(_FORGET_RUN, units)
         common = {"confirmed_at": moment.instant, "valid_for_s": moment.present_s}
         bulk.append(session, CurrentRun, [{"unit_id": r["unit_id"], "run_id": r["id"], **common} for r in runs])
 
@@ -254,26 +271,30 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
     return len(rows)
 
 
+_PRESENT = select(
+    CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state, Verdict.reason,
+    *(cast(column, Text) for column in (Verdict.measured, Verdict.required, Verdict.evidence)),
+    *(getattr(Verdict, name) for name in _STAMP),
+).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)  # fmt: skip
+_OF_UNITS = _PRESENT.where(CurrentVerdict.unit_id.in_(bindparam("units", expanding=True)))
+_OF_SUBJECTS = _PRESENT.where(
+    CurrentVerdict.unit_id == bindparam("of"), CurrentVerdict.subject_id.in_(bindparam("subjects", expanding=True))
+)
+
+
 def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[Key, _Content]]:
     """Give the present verdicts of whole units, and of partly judged ones those of the subjects that were judged."""
     out: dict[str, dict[Key, _Content]] = {}
-    columns = (
-        CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state,
-        Verdict.reason, *(cast(column, Text) for column in (Verdict.measured, Verdict.required, Verdict.evidence)),
-        *(getattr(Verdict, name) for name in _STAMP),
-    )  # fmt: skip
-    joined = select(*columns).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
-    statements = [
-        joined.where(CurrentVerdict.unit_id == unit, CurrentVerdict.subject_id.in_({key[1] for key in ruling.judged}))
+    answers = [
+        ask(session, _OF_SUBJECTS, of=unit, subjects=list({key[1] for key in ruling.judged}))
         for unit, ruling in rulings.items()
         if ruling.kept
     ]
     whole = [unit for unit, ruling in rulings.items() if not ruling.kept]
     if whole:
-        statements.append(joined.where(CurrentVerdict.unit_id.in_(whole)))
-    for statement in statements:
-        for unit, kind, subject, rule, *content in session.execute(statement):
-            out.setdefault(unit, {})[kind, subject, rule] = tuple(content)
+        answers.append(ask(session, _OF_UNITS, units=whole))
+    for unit, kind, subject, rule, *content in chain.from_iterable(answers):
+        out.setdefault(unit, {})[kind, subject, rule] = tuple(content)
     return out
 
 
@@ -327,6 +348,8 @@ _MINE = (
     CurrentVerdict.subject_id == bindparam("subject"),
     CurrentVerdict.rule_id == bindparam("rule"),
 )
+_MOVE = update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict"))
+_FORGET = delete(CurrentVerdict).where(*_MINE)
 
 
 def _mine(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -338,10 +361,7 @@ def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[boo
     """Point to the new rows; those that are known take the place of another."""
     moved = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     if moved:
-        session.connection().execute(
-            update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict")),
-            [{**_mine(row), "verdict": row["id"]} for row in moved],
-        )
+        session.connection().execute(_MOVE, [{**_mine(row), "verdict": row["id"]} for row in moved])
     fresh = [
         {"subject_kind": row["subject_kind"], "subject_id": row["subject_id"], "rule_id": row["rule_id"],
          "unit_id": row["unit_id"], "verdict_id": row["id"]}
@@ -353,4 +373,4 @@ def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[boo
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        session.connection().execute(delete(CurrentVerdict).where(*_MINE), [_mine(row) for row in rows])
+        session.connection().execute(_FORGET, [_mine(row) for row in rows])

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.judging import Judgement
 from phongmay_rules.reasons import Reason
+from phongmay_store.register.asking import ask
 from phongmay_store.register.compliance import State
 from phongmay_store.register.decisions import Waiver
 
@@ -33,9 +34,19 @@ Waivers = Mapping[tuple[str, str], InForce]
 """(rule, subject) -> waiver."""
 
 
+_WAIVERS = (
+    select(
+        Waiver.number, Waiver.rule_id, Waiver.subject_id, Waiver.signed_by, Waiver.reason, Waiver.valid_from,
+        Waiver.valid_to, Waiver.replaces,
+    )
+    .where(Waiver.recorded_at <= bindparam("known_at"))
+    .order_by(Waiver.number)
+)  # fmt: skip
+
+
 def read_waivers(session: Session, at: datetime, known_at: datetime) -> Waivers:
     """Give the waivers that hold at an instant, as known at another; of several the newest."""
-    rows = session.scalars(select(Waiver).where(Waiver.recorded_at <= known_at).order_by(Waiver.number)).all()
+    rows = ask(session, _WAIVERS, known_at=known_at)
     replaced = {row.replaces for row in rows}
     return {
         (row.rule_id, row.subject_id): InForce(row.number, row.signed_by, row.reason, row.valid_to.isoformat())

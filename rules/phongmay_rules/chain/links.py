@@ -18,7 +18,7 @@ from sqlalchemy import Float, Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_store.register import bulk
-from phongmay_store.register.base import Base
+from phongmay_store.register.base import Base, UtcDateTime
 from phongmay_store.register.campaign import CampaignDigest
 from phongmay_store.register.chain import ChainLink, LinkKind
 from phongmay_store.register.compliance import EvaluationRun, Parameter, Verdict
@@ -65,16 +65,18 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 
 class _Plan(NamedTuple):
     names: tuple[str, ...]
+    times: tuple[str, ...]
     floats: tuple[str, ...]
 
 
 @lru_cache
 def _plan(table: Table) -> _Plan:
-    """Give the names of a table's columns, and of those that hold floating-point numbers."""
-    return _Plan(
-        tuple(item.name for item in table.columns),
-        tuple(item.name for item in table.columns if isinstance(item.type, Float)),
-    )
+    """Give the names of a table's columns, and of those that hold points in time and floating-point numbers."""
+
+    def of(kind: type[Any]) -> tuple[str, ...]:
+        return tuple(item.name for item in table.columns if isinstance(item.type, kind))
+
+    return _Plan(tuple(item.name for item in table.columns), of(UtcDateTime), of(Float))
 
 
 _PLANS = {kind: _plan(table_of(kind)) for kind in LinkKind}
@@ -111,11 +113,10 @@ def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(plan: _Plan, row: Mapping[str, Any]) -> dict[str, Any]:
-    content = {
-        name: _iso(value) if isinstance(value, datetime) else value
-        for name in plan.names
-        if (value := row[name]) is not None
-    }
+    content = {name: value for name in plan.names if (value := row[name]) is not None}
+    for name in plan.times:
+        if name in content:
+            content[name] = _iso(content[name])
     for name in plan.floats:
         if name in content:
             content[name] = float(content[name])

@@ -102,9 +102,10 @@ def selected(
 def evidence(member: Member, state: State, rules: tuple[str, ...]) -> dict[str, Any]:
     """Give the evidence item of one member; for a state other than pass, which rules are to blame."""
     item: dict[str, Any] = {"subject_kind": member.kind, "subject_id": member.id, "state": state.value}
-    blame = [rule for rule in rules if worst(of_rule(member, rule)) is state]
-    if blame and state is not State.PASS:
-        item["rules"] = blame
+    if state is not State.PASS:
+        blame = [rule for rule in rules if worst(of_rule(member, rule)) is state]
+        if blame:
+            item["rules"] = blame
     return item
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import compress
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select, update
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
 from phongmay_rules.facts.schools import Subject
 from phongmay_store.register import bulk
+from phongmay_store.register.asking import ask
 from phongmay_store.register.compliance import CurrentFact, Fact
 
 _BLOCK = 400
@@ -65,20 +67,28 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_CURRENT = select(*_COLUMNS).join(CurrentFact, CurrentFact.fact_id == Fact.id)
+_OF_UNITS = _CURRENT.where(CurrentFact.unit_id.in_(bindparam("units", expanding=True)))
+_SOME = _CURRENT.where(
+    CurrentFact.unit_id == bindparam("of"),
+    or_(
+        CurrentFact.subject_id.in_(bindparam("subjects", expanding=True)),
+        CurrentFact.name.in_(bindparam("names", expanding=True)),
+    ),
+)
+
+
 def read_current(session: Session, units: Sequence[str]) -> Facts:
     """Give the newest fact rows of all subjects of some units."""
     out: Facts = {}
     for block in _blocks(units):
-        current = select(*_COLUMNS).join(CurrentFact, CurrentFact.fact_id == Fact.id)
-        out |= _by_subject(session.execute(current.where(CurrentFact.unit_id.in_(block))))
+        out |= _by_subject(ask(session, _OF_UNITS, units=list(block)))
     return out
 
 
 def read_some(session: Session, unit: str, subjects: Collection[str], names: Collection[str]) -> Facts:
     """Give the newest fact rows of some subjects of a unit, and of all others in it only those of some names."""
-    current = select(*_COLUMNS).join(CurrentFact, CurrentFact.fact_id == Fact.id)
-    chosen = or_(CurrentFact.subject_id.in_(subjects), CurrentFact.name.in_(names))
-    return _by_subject(session.execute(current.where(CurrentFact.unit_id == unit, chosen)))
+    return _by_subject(ask(session, _SOME, of=unit, subjects=list(subjects), names=list(names)))
 
 
 def _by_subject(rows: Iterable[Sequence[Any]]) -> Facts:
@@ -130,57 +140,62 @@ def write(
     Returns:
         How many rows are new.
     """
-    rows: list[dict[str, Any]] = []
-    targets: list[tuple[Subject, Found]] = []
-    recorded = datetime.fromtimestamp(at, UTC)
-    for subject, facts in found.items():
-        known = current.setdefault(subject, {})
-        for fact in facts:
-            kind = FACTS[fact.name]
-            if not _same(known.get(fact.name), fact, kind):
-                rows.append(_row(subject, homes[subject], fact, kind, recorded))
-                targets.append((subject, fact))
-    if not rows:
-        return 0
-    ids = bulk.reserve(session, Fact, len(rows))
-    for row_id, row in zip(ids, rows, strict=True):
-        row["id"] = row_id
-    bulk.append(session, Fact, rows)
-    moved: list[dict[str, Any]] = []
-    fresh: list[dict[str, Any]] = []
-    for row_id, (subject, fact) in zip(ids, targets, strict=True):
-        known = current[subject]
-        pointers = moved if fact.name in known else fresh
-        pointers.append({
-            "subject_kind": subject[0], "subject_id": subject[1], "name": fact.name, "unit_id": homes[subject],
-            "fact_id": row_id,
-        })  # fmt: skip
-        reason = fact.missing or ""
-        source = fact.source or FACTS[fact.name].source
-        at_stored = _stored(fact.at).timestamp()
-        known[fact.name] = FactValue(
-            row_id, fact.name, fact.value, reason, at_stored, source, fact.sources, fact.detail
-        )
-    _point(session, moved, fresh)
-    return len(rows)
+    new = [
+        (subject, fact)
+        for subject, facts in found.items()
+        for known in (current.setdefault(subject, {}),)
+        for fact in facts
+        if not _same(known.get(fact.name), fact, FACTS[fact.name])
+    ]
+    subjects, ids = [subject for subject, _ in new], bulk.reserve(session, Fact, len(new))
+    values = [_value(row, fact) for row, (_, fact) in zip(ids, new, strict=True)]
+    columns: dict[str, Sequence[Any]] = {
+        "id": ids,
+        "unit_id": [homes[subject] for subject in subjects],
+        "subject_kind": [kind for kind, _ in subjects],
+        "subject_id": [name for _, name in subjects],
+        "name": [value.name for value in values],
+        "number": [None if isinstance(value.value, str) else value.value for value in values],
+        "text": [value.value if isinstance(value.value, str) else None for value in values],
+        "unit": [FACTS[value.name].unit for value in values],
+        "missing": [value.missing for value in values],
+        "source": [value.source for value in values],
+        "sources": [value.sources for value in values],
+        "detail": [value.detail for value in values],
+        "valid_at": [_stored(fact.at) for _, fact in new],
+        "recorded_at": [datetime.fromtimestamp(at, UTC)] * len(new),
+    }
+    bulk.append_columns(session, Fact, columns)
+    is_known = [value.name in current[subject] for subject, value in zip(subjects, values, strict=True)]
+    _point(session, columns | {"fact_id": ids}, is_known)
+    for subject, value in zip(subjects, values, strict=True):
+        current[subject][value.name] = value
+    return len(new)
 
 
-def _point(session: Session, moved: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> None:
-    if moved:
+_MOVE = (
+    update(CurrentFact)
+    .where(
+        CurrentFact.subject_kind == bindparam("kind"),
+        CurrentFact.subject_id == bindparam("subject"),
+        CurrentFact.name == bindparam("fact"),
+    )
+    .values(fact_id=bindparam("row"))
+)
+
+
+def _point(session: Session, columns: Mapping[str, Sequence[Any]], is_known: Sequence[bool]) -> None:
+    """Let new rows be the current ones; those that are known take the place of another."""
+    if any(is_known):
+        names = ("subject_kind", "subject_id", "name", "fact_id")
+        rows = compress(zip(*(columns[name] for name in names), strict=True), is_known)
         session.connection().execute(
-            update(CurrentFact)
-            .where(
-                CurrentFact.subject_kind == bindparam("kind"),
-                CurrentFact.subject_id == bindparam("subject"),
-                CurrentFact.name == bindparam("fact"),
-            )
-            .values(fact_id=bindparam("row")),
-            [
-                {"kind": row["subject_kind"], "subject": row["subject_id"], "fact": row["name"], "row": row["fact_id"]}
-                for row in moved
-            ],
+            _MOVE, [dict(zip(("kind", "subject", "fact", "row"), row, strict=True)) for row in rows]
         )
-    bulk.append(session, CurrentFact, fresh)
+    is_fresh = [not known for known in is_known]
+    bulk.append_columns(
+        session, CurrentFact, {name: list(compress(column, is_fresh)) for name, column in columns.items()}
+    )
 
 
 def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:
@@ -198,23 +213,11 @@ def _beside(detail: Mapping[str, Any] | None) -> object:
     return (detail or {}).get("declared")
 
 
-def _row(subject: Subject, unit: str, fact: Found, kind: FactKind, recorded: datetime) -> dict[str, Any]:
-    word = isinstance(fact.value, str)
-    return {
-        "unit_id": unit,
-        "subject_kind": subject[0],
-        "subject_id": subject[1],
-        "name": fact.name,
-        "number": None if word else fact.value,
-        "text": fact.value if word else None,
-        "unit": kind.unit,
-        "missing": fact.missing or "",
-        "source": fact.source or kind.source,
-        "sources": list(fact.sources),
-        "detail": dict(fact.detail),
-        "valid_at": _stored(fact.at),
-        "recorded_at": recorded,
-    }
+def _value(row: int, fact: Found) -> FactValue:
+    """Give a fact as rules will read it from its row."""
+    source = fact.source or FACTS[fact.name].source
+    at = _stored(fact.at).timestamp()
+    return FactValue(row, fact.name, fact.value, fact.missing or "", at, source, fact.sources, fact.detail)
 
 
 @lru_cache(maxsize=4096)

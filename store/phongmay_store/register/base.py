@@ -10,6 +10,7 @@ from typing import Any, Self
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     ColumnElement,
     DateTime,
     Dialect,
@@ -67,6 +68,10 @@ WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 numbers the rows of a table itself only under this name."""
 
 
+When = datetime | BindParameter[datetime]
+"""An instant, or the parameter of a statement that is kept and asked with another instant each time (see `asking`)."""
+
+
 class Base(DeclarativeBase):
     """Base of all tables; names of constraints are fixed so that migrations can name them."""
 
@@ -104,13 +109,13 @@ class Versioned(Base):
         return select(cls).where(cls.holds(valid_at, known_at))
 
     @classmethod
-    def holds(cls, valid_at: datetime | None = None, known_at: datetime | None = None) -> ColumnElement[bool]:
+    def holds(cls, valid_at: When | None = None, known_at: When | None = None) -> ColumnElement[bool]:
         """Give the condition that `at` uses, for joins."""
-        when = valid_at or utc_now()
+        when = utc_now() if valid_at is None else valid_at
         return and_(cls.known(known_at), cls.valid_from <= when, or_(cls.valid_to.is_(None), cls.valid_to > when))
 
     @classmethod
-    def known(cls, known_at: datetime | None = None) -> ColumnElement[bool]:
+    def known(cls, known_at: When | None = None) -> ColumnElement[bool]:
         """Give the condition that a version was the register's knowledge at `known_at` (default: now)."""
         if known_at is None:
             return cls.superseded_at.is_(None)

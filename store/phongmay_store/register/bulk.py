@@ -13,23 +13,38 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, Dialect, String, Table, func, insert, select, text
+from sqlalchemy import JSON, Column, Dialect, Select, String, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from phongmay_store.register.asking import ask
 from phongmay_store.register.base import Base, UtcDateTime
-from phongmay_store.register.engine import json_text
+from phongmay_store.register.engine import TEXTS_ARE_CHECKED, json_text, refuse_nul
 
 _PLAIN = {str, type(None)}
 
 
 def reserve(session: Session, model: type[Base], count: int) -> Sequence[int]:
     """Take `count` ids of a table that no row has; the table's one key is the integer `id`."""
-    table = _table(model)
+    if not count:
+        return ()
     if session.get_bind().dialect.name == "sqlite":
-        newest = session.scalar(select(func.max(table.c.id))) or 0
-        return range(newest + 1, newest + count + 1)
-    taken = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
-    return [int(row) for row in session.scalars(taken, {"name": table.name, "count": count})]
+        first = newest(session, model) + 1
+        return range(first, first + count)
+    return [int(row) for row in session.scalars(_TAKEN, {"name": _table(model).name, "count": count})]
+
+
+def newest(session: Session, model: type[Base]) -> int:
+    """Give the greatest id of a table; 0 = it is empty."""
+    ((greatest,),) = ask(session, _greatest(_table(model)))
+    return greatest or 0
+
+
+_TAKEN = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+
+
+@lru_cache(maxsize=64)
+def _greatest(table: Table) -> Select[Any]:
+    return select(func.max(table.c.id))
 
 
 def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -43,36 +58,56 @@ def append(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]
     Raises:
         KeyError: a row lacks a column.
     """
-    if not rows:
-        return
+    if rows:
+        names = [column.name for column in _table(model).columns]
+        columns = zip(*map(itemgetter(*names), rows), strict=True)
+        append_columns(session, model, dict(zip(names, columns, strict=True)))
+
+
+def append_columns(session: Session, model: type[Base], columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows that are given column by column.
+
+    Args:
+        session: open transaction of the register; the caller commits.
+        model: mapped class of the table.
+        columns: every column of the table, its values in the order of the rows; others are not looked at.
+
+    Raises:
+        KeyError: a column is missing.
+        UnstorableTextError: a text cannot be kept.
+    """
     connection = session.connection()
     plan = _plan(_table(model), connection.dialect)
-    columns: list[Iterable[Any]] = list(zip(*map(plan.pick, rows), strict=True))
+    cells: list[Iterable[Any]] = [columns[name] for name in plan.names]
     for place, process in plan.processors:
-        columns[place] = map(process, columns[place])
+        cells[place] = map(process, cells[place])
     stored: dict[Any, Any] = {}  # most rows of one call share their times
     for place, process in plan.times:
-        cells = tuple(columns[place])
-        stored |= {value: process(value) for value in set(cells) - stored.keys()}
-        columns[place] = map(stored.__getitem__, cells)
-    for place in plan.texts:  # SQLite's driver looks for an adapter for each text that is a word of an enumeration
-        if set(map(type, columns[place])) - _PLAIN:
-            columns[place] = [text if text is None else str(text) for text in columns[place]]
-    connection.exec_driver_sql(plan.statement, list(zip(*columns, strict=True)))
+        times = tuple(cells[place])
+        stored |= {value: process(value) for value in set(times) - stored.keys()}
+        cells[place] = map(stored.__getitem__, times)
+    for place in plan.texts:
+        texts = columns[plan.names[place]]
+        refuse_nul(tuple(set(texts)))
+        if set(map(type, texts)) - _PLAIN:  # SQLite's driver looks for an adapter for each word of an enumeration
+            cells[place] = [text if text is None else str(text) for text in texts]
+    rows = list(zip(*cells, strict=True))
+    if rows:
+        connection.exec_driver_sql(plan.statement, rows, execution_options={TEXTS_ARE_CHECKED: True})
 
 
 class _Plan(NamedTuple):
     """How rows of one table get into one database.
 
     Attributes:
-        pick: gives a row's cells in the order of the columns.
+        names: of the columns in their order.
         processors: place -> what turns the value into what the driver takes.
         times: the same for points in time.
-        texts: places of texts.
+        texts: places of texts; JSON is none, since it writes every control character in other words.
     """
 
     statement: str
-    pick: Callable[[Mapping[str, Any]], Iterable[Any]]
+    names: Sequence[str]
     processors: Sequence[tuple[int, Callable[[Any], Any]]]
     times: Sequence[tuple[int, Callable[[Any], Any]]]
     texts: Sequence[int]
@@ -90,11 +125,10 @@ def _plan(table: Table, dialect: Dialect) -> _Plan:
         for place, column in enumerate(table.columns)
         if (process := _processor(column, dialect)) is not None
     ]
-    pick: Callable[[Mapping[str, Any]], Iterable[Any]] = itemgetter(*names)
     processors = [(place, process) for place, process, is_time in found if not is_time]
     times = [(place, process) for place, process, is_time in found if is_time]
     texts = [place for place, column in enumerate(table.columns) if isinstance(column.type, String)]
-    return _Plan(statement, pick, processors, times, texts)
+    return _Plan(statement, names, processors, times, texts)
 
 
 def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

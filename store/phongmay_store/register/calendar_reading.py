@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.calendar import CalendarEntry, CalendarKind, midnight, read_hours
@@ -40,15 +41,8 @@ def read_calendars(
     """
     table = holidays or shipped_holidays()
     rows: dict[str, list[CalendarEntry]] = {}
-    entries = select(CalendarEntry).where(
-        CalendarEntry.known(known_at),
-        or_(
-            CalendarEntry.kind == CalendarKind.TERM.value,
-            (CalendarEntry.valid_from < midnight(last + timedelta(days=1)))
-            & or_(CalendarEntry.valid_to.is_(None), CalendarEntry.valid_to > midnight(first)),
-        ),
-    )
-    for row in session.scalars(entries):
+    days = {"begin": midnight(first), "end": midnight(last + timedelta(days=1))}
+    for row in session.scalars(_entries(known_at is not None), {**days, "known_at": known_at}):
         rows.setdefault(row.unit_id, []).append(row)
     shared: dict[tuple[tuple[str, int], ...], Calendar] = {}
     out: dict[str, Calendar] = {}
@@ -62,6 +56,19 @@ def read_calendars(
             )  # fmt: skip
         out[unit] = shared[key]
     return out
+
+
+@lru_cache
+def _entries(known: bool) -> Select[CalendarEntry]:
+    """Select what is known of terms, and of all else that touches the days from `begin` to `end`."""
+    return select(CalendarEntry).where(
+        CalendarEntry.known(bindparam("known_at") if known else None),
+        or_(
+            CalendarEntry.kind == CalendarKind.TERM.value,
+            (CalendarEntry.valid_from < bindparam("end"))
+            & or_(CalendarEntry.valid_to.is_(None), CalendarEntry.valid_to > bindparam("begin")),
+        ),
+    )
 
 
 def read_calendar(

@@ -24,6 +24,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _encode = msgspec.json.Encoder().encode
 _LOCK_S = 15
 """How long a writer waits for another one."""
+TEXTS_ARE_CHECKED = "phongmay_texts_are_checked"
+"""Option of a statement whose texts went through `refuse_nul` already."""
 
 
 def open_register(url: str) -> Engine:
@@ -94,19 +96,30 @@ def _require_utf8(connection: Any, _record: object) -> None:
 
 
 def _refuse_nul(
-    _connection: object, _cursor: object, _statement: str, parameters: Any, _context: object, _executemany: bool
+    _connection: object, _cursor: object, _statement: str, parameters: Any, context: Any, _executemany: bool
 ) -> None:
     """Refuse U+0000 before any database does: PostgreSQL cannot keep it, and both engines shall take the same texts."""
+    if context is not None and context.execution_options.get(TEXTS_ARE_CHECKED):
+        return
     rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or ()]
     if rows and isinstance(rows[0], dict):
         rows = [row.values() for row in rows]
     for column in zip(*rows, strict=True):
-        if "\0" in _text(column):
-            value = next(value for value in column if isinstance(value, str) and "\0" in value)
-            shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
-            raise UnstorableTextError(
-                f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
-            )
+        refuse_nul(column)
+
+
+def refuse_nul(column: Sequence[Any]) -> None:
+    """Refuse U+0000 in the texts among some values.
+
+    Raises:
+        UnstorableTextError: shows the first that holds it.
+    """
+    if "\0" in _text(column):
+        value = next(value for value in column if isinstance(value, str) and "\0" in value)
+        shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
+        raise UnstorableTextError(
+            f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
+        )
 
 
 def _text(column: Sequence[Any]) -> str:
