@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks._arguments import Arguments
 from benchmarks._district import Size, change_one, device_ids, lay_out, next_minute, register_url
 from benchmarks._postgres import Cluster, running
 from phongmay_simulate.district import Role
@@ -43,12 +44,19 @@ class Ask(Protocol):
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    city = QUICK_CITY if "--quick" in arguments else CITY
+    parser = Arguments("rules", __doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the city")
+    parser.add_argument("--postgresql", action="store_true", help="once more with the register in PostgreSQL")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--district", action="store_true", help="5,000 PCs only")
+    part.add_argument("--city", action="store_true", help="125,000 PCs only")
+    args = parser.parse_args(arguments)
+    city = QUICK_CITY if args.quick else CITY
     with ExitStack() as stack:
-        cluster = stack.enter_context(running(durable=True)) if "--postgresql" in arguments else None
+        cluster = stack.enter_context(running(durable=True)) if args.postgresql else None
         found: dict[str, Figures] = {}
-        parts = [] if "--city" in arguments else [_district(cluster)]
-        parts += [] if "--district" in arguments else [_city(cluster, city)]
+        parts = [] if args.city else [_district(cluster)]
+        parts += [] if args.district else [_city(cluster, city)]
         for part in parts:
             for engine, figures in part.items():
                 found.setdefault(engine, {}).update(figures)

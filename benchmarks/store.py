@@ -19,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks._arguments import Arguments
 from benchmarks._store_filling import Filling, fill_influx, fill_sqlite, influxd
 from phongmay_store.series import open_reader
 from phongmay_store.series.interface import SeriesReader
@@ -34,7 +35,9 @@ _LESSONS = {0: _WHOLE ^ (1 << 15) - 1, 1: _WHOLE, 2: _WHOLE, 3: _WHOLE, 4: (1 <<
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    filling = Filling(QUICK if "--quick" in arguments else DEVICES, time.time())
+    parser = Arguments("store", __doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} PCs")
+    filling = Filling(QUICK if parser.parse_args(arguments).quick else DEVICES, time.time())
     figures: dict[str, tuple[float, str]] = {}
     with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name:
         settings = StoreSettings(series_path=Path(name) / "series.db")
