@@ -134,6 +134,11 @@ def _city(cluster: Cluster | None, city: Size) -> dict[str, Figures]:
                     quiet[engine]["peak"],
                     f"resident memory of the engine's process; after the first evaluation {first[engine]['peak']:.0f}",
                 ),
+                "peak_anonymous_mib": (
+                    quiet[engine]["anonymous"],
+                    "of that without pages of mapped files, which the system takes back; after the first evaluation "
+                    f"{first[engine]['anonymous']:.0f}",
+                ),
                 "select_125000_s": (bare["seconds"], f"bare SELECT of {bare['facts']} facts"),
             }  # fmt: skip
     return out
