@@ -351,13 +351,10 @@ def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[boo
     moved = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     if moved:
         session.connection().execute(_MOVE, [{**_mine(row), "verdict": row["id"]} for row in moved])
-    fresh = [
-        {"subject_kind": row["subject_kind"], "subject_id": row["subject_id"], "rule_id": row["rule_id"],
-         "unit_id": row["unit_id"], "verdict_id": row["id"]}
-        for row, is_known in zip(rows, known, strict=True)
-        if not is_known
-    ]  # fmt: skip
-    bulk.append(session, CurrentVerdict, fresh)
+    fresh = [row for row, is_known in zip(rows, known, strict=True) if not is_known]
+    names = ("subject_kind", "subject_id", "rule_id", "unit_id")
+    columns = {name: [row[name] for row in fresh] for name in names}
+    bulk.append_columns(session, CurrentVerdict, columns | {"verdict_id": [row["id"] for row in fresh]})
 
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

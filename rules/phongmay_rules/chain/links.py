@@ -159,19 +159,20 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     ends = heads(session, (entry.unit_id for entry in entries))
-    links: list[dict[str, Any]] = []
-    for entry in entries:
-        end = ends[entry.unit_id]
+    made: list[Head] = []
+    for unit_id, kind, row in entries:
+        end = ends[unit_id]
         sequence = end.sequence + 1
-        digest = link_hash(end.hash, entry.unit_id, sequence, entry.kind, entry.row)
-        ends[entry.unit_id] = Head(entry.unit_id, sequence, digest)
-        links.append(
-            {
-                "unit_id": entry.unit_id, "sequence": sequence, "kind": entry.kind.value,
-                "row_id": entry.row[_KEYS[entry.kind]], "hash": digest,
-            }
-        )  # fmt: skip
-    bulk.append(session, ChainLink, links)
+        ends[unit_id] = Head(unit_id, sequence, link_hash(end.hash, unit_id, sequence, kind, row))
+        made.append(ends[unit_id])
+    columns = {
+        "unit_id": [head.unit_id for head in made],
+        "sequence": [head.sequence for head in made],
+        "kind": [entry.kind.value for entry in entries],
+        "row_id": [entry.row[_KEYS[entry.kind]] for entry in entries],
+        "hash": [head.hash for head in made],
+    }
+    bulk.append_columns(session, ChainLink, columns)
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:
