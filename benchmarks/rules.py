@@ -47,9 +47,9 @@ def run(arguments: list[str]) -> None:
     parser = Arguments("rules", __doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the city")
     parser.add_argument("--postgresql", action="store_true", help="once more with the register in PostgreSQL")
-    part = parser.add_mutually_exclusive_group()
-    part.add_argument("--district", action="store_true", help="5,000 PCs only")
-    part.add_argument("--city", action="store_true", help="125,000 PCs only")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--district", action="store_true", help="5,000 PCs only")
+    one.add_argument("--city", action="store_true", help="125,000 PCs only")
     args = parser.parse_args(arguments)
     city = QUICK_CITY if args.quick else CITY
     with ExitStack() as stack:

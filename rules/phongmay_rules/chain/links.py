@@ -165,7 +165,7 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
         sequence = end.sequence + 1
         ends[unit_id] = Head(unit_id, sequence, link_hash(end.hash, unit_id, sequence, kind, row))
         made.append(ends[unit_id])
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "unit_id": [head.unit_id for head in made],
         "sequence": [head.sequence for head in made],
         "kind": [entry.kind.value for entry in entries],
