@@ -1,4 +1,7 @@
-"""`scripts/bench NAME`: runs one benchmark module of this folder."""
+"""`scripts/bench NAME`: runs one benchmark module of this folder; without a name or with `--help`: lists them.
+
+A name or word that nobody knows is refused with one sentence and 2.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ def main(arguments: list[str]) -> int:
         for info in pkgutil.iter_modules([str(Path(__file__).parent)])
         if not info.name.startswith("_")
     )  # fmt: skip
-    if not arguments or arguments[0] not in names:
-        print("Benchmarks: " + ", ".join(names), file=sys.stderr)
-        return 0 if not arguments else 2
+    there = "Benchmarks: " + ", ".join(names)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(there)
+        return 0
     try:
+        if arguments[0] not in names:
+            raise OperatorError(f"there is no benchmark {arguments[0]!r}. {there}")
         importlib.import_module(f"benchmarks.{arguments[0]}").run(arguments[1:])
     except OperatorError as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -28,4 +34,5 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,7 @@ Errors are goodput x 1500/1448 against the shaped rate of IP packets. Last line:
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -15,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks import _bandwidth_loops
+from benchmarks._arguments import Arguments
 from benchmarks._lab.lab import Lab
 from benchmarks._lab.network import network_of
 from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
-from phongmay_contract.errors import OperatorError
 
 PCS = 40
 _CURVE_PCS = 10
@@ -27,10 +28,6 @@ _CURVE_SHARES = (0.90, 0.97, 1.03, 1.10)
 _MBIT = 1e6
 _DELAYED_MBIT = 100
 """Faster lines are measured without the delay stage, which is a Python loop a packet and would be the limit itself."""
-
-
-class BenchError(OperatorError):
-    """Wrong words on the command line."""
 
 
 def _errors(run: dict[str, Any], down_bps: float, up_bps: float) -> dict[str, float]:
@@ -208,13 +205,20 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+def _part(word: str) -> tuple[str, str]:
+    """Read NAME or NAME:NUMBER."""
+    name, _, number = word.partition(":")
+    if name not in PARTS or (number and not number.isdigit()):
+        raise argparse.ArgumentTypeError(f"no part {word!r}; there are {', '.join(PARTS)}")
+    return name, number
+
+
 def run(arguments: list[str]) -> None:
     """Run the named parts."""
+    parser = Arguments("bandwidth", __doc__)
+    parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help="all of them without one")
     found: dict[str, Any] = {}
-    for argument in arguments or list(PARTS):
-        name, _, number = argument.partition(":")
-        if name not in PARTS or (number and not number.isdigit()):
-            raise BenchError(f"no part {argument!r}; there are {', '.join(PARTS)}")
+    for name, number in parser.parse_args(arguments).parts or [(name, "") for name in PARTS]:
         found |= PARTS[name](*([int(number)] if number else []))
     rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in found.items()}
     sys.stdout.flush()

@@ -14,14 +14,17 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import _agent, _evaluation, _messages
+from benchmarks._arguments import Arguments
 from phongmay_contract.errors import OperatorError
 
 
 def run(arguments: list[str]) -> None:
     """Run all three parts."""
+    parser = Arguments("chain", __doc__)
+    parser.add_argument("size", nargs="?", choices=("quick",), help="a tenth, to try the benchmark itself")
+    quick = parser.parse_args(arguments).size is not None
     if shutil.which("mosquitto") is None or shutil.which("mosquitto_sub") is None:
         raise OperatorError("mosquitto and mosquitto_sub are needed: apt install mosquitto mosquitto-clients")
-    quick = "quick" in arguments
     figures: dict[str, tuple[float, str]] = {}
     with _folder() as folder:
         figures |= _messages.measure(Path(folder), 2_000 if quick else 20_000)

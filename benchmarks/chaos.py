@@ -24,6 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks._arguments import Arguments
 from benchmarks._chaos_faults import End, Fault, Schedule, of_agents, of_server
 from benchmarks._chaos_program import ChaosError
 from benchmarks._chaos_server import INFLUX, POSTGRESQL, SQLITE, RealAgent, Server, require_mosquitto
@@ -254,7 +255,7 @@ def _real_entries(agent: RealAgent, stored: dict[str, dict[int, int]]) -> list[d
 
 def run(arguments: list[str]) -> None:
     """Run one chaos and print what came of it."""
-    parser = argparse.ArgumentParser(prog="scripts/bench chaos", description="everything goes wrong; nothing is lost")
+    parser = Arguments("chaos", __doc__)
     parser.add_argument("--minutes", type=float, default=1.5, help="how long things go wrong (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="which things (default: drawn, and printed)")
     parser.add_argument("--series", choices=(SQLITE, INFLUX), help="engine of the series (default: drawn by the seed)")

@@ -7,7 +7,6 @@ used before, ADR 13) with the same messages at the same broker. The last line is
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import selectors
@@ -21,6 +20,7 @@ import paho.mqtt.client as mqtt
 import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks._arguments import Arguments
 from phongmay.demo.processes import Children, free_port, wait_for_port
 from phongmay_simulate.enrolling import Identity
 from phongmay_simulate.load import Load, percentile
@@ -31,7 +31,7 @@ _PATIENCE_S = 120.0
 
 def run(arguments: list[str]) -> None:
     """Measure both, and print."""
-    parser = argparse.ArgumentParser(prog="scripts/bench fleet", description="what simulated connections cost")
+    parser = Arguments("fleet", __doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--messages", type=int, default=100_000, help="how many (default: %(default)s)")
     args = parser.parse_args(arguments)

@@ -13,13 +13,13 @@ took over the ceiling's own time for as many points. `--quick` takes a tenth.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from benchmarks import _ingest_backlog, _ingest_city
+from benchmarks._arguments import Arguments
 from benchmarks._influxd import Influxd
 from phongmay_contract.errors import OperatorError
 
@@ -29,7 +29,7 @@ STORES = ("influx", "sqlite")
 
 def run(arguments: list[str]) -> None:
     """Run the parts that were asked for."""
-    parser = argparse.ArgumentParser(prog="bench ingest")
+    parser = Arguments("ingest", __doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the messages")
     parser.add_argument("--store", choices=STORES, default=STORES[0], help="engine of the series")
     parser.add_argument("--devices", type=int, help="senders of the backlog (1000), or devices that come back (5000)")

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks._arguments import Arguments
 from benchmarks._district import Size, change_one, device_ids, lay_out, next_minute, register_url
 from benchmarks._postgres import Cluster, running
 from phongmay_simulate.district import Role
@@ -43,12 +44,19 @@ class Ask(Protocol):
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    city = QUICK_CITY if "--quick" in arguments else CITY
+    parser = Arguments("rules", __doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the city")
+    parser.add_argument("--postgresql", action="store_true", help="once more with the register in PostgreSQL")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--district", action="store_true", help="5,000 PCs only")
+    one.add_argument("--city", action="store_true", help="125,000 PCs only")
+    args = parser.parse_args(arguments)
+    city = QUICK_CITY if args.quick else CITY
     with ExitStack() as stack:
-        cluster = stack.enter_context(running(durable=True)) if "--postgresql" in arguments else None
+        cluster = stack.enter_context(running(durable=True)) if args.postgresql else None
         found: dict[str, Figures] = {}
-        parts = [] if "--city" in arguments else [_district(cluster)]
-        parts += [] if "--district" in arguments else [_city(cluster, city)]
+        parts = [] if args.city else [_district(cluster)]
+        parts += [] if args.district else [_city(cluster, city)]
         for part in parts:
             for engine, figures in part.items():
                 found.setdefault(engine, {}).update(figures)
@@ -125,6 +133,11 @@ def _city(cluster: Cluster | None, city: Size) -> dict[str, Figures]:
                 "peak_mib": (
                     quiet[engine]["peak"],
                     f"resident memory of the engine's process; after the first evaluation {first[engine]['peak']:.0f}",
+                ),
+                "peak_anonymous_mib": (
+                    quiet[engine]["anonymous"],
+                    "of that without pages of mapped files, which the system takes back; after the first evaluation "
+                    f"{first[engine]['anonymous']:.0f}",
                 ),
                 "select_125000_s": (bare["seconds"], f"bare SELECT of {bare['facts']} facts"),
             }  # fmt: skip

@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks._arguments import Arguments
 from benchmarks._store_filling import Filling, fill_influx, fill_sqlite, influxd
 from phongmay_contract.errors import OperatorError
 from phongmay_store.series import open_reader
@@ -39,7 +40,7 @@ _ENGINES = ("sqlite", "influx")
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="scripts/bench store", description="what it costs to ask the series")
+    parser = Arguments("store", __doc__)
     parser.add_argument("--store", choices=_ENGINES, default=_ENGINES[0], help="engine (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} PCs instead of {DEVICES}")
     parser.add_argument("--every", type=int, default=60, help="seconds between rounds (default: %(default)s)")

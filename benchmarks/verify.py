@@ -17,6 +17,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import sessionmaker
 
+from benchmarks._arguments import Arguments
 from benchmarks._district import Size, lay_out, register_url, series_path
 from phongmay_rules.chain.verifying import Report, units_with_chain, verify
 from phongmay_rules.engine import evaluate
@@ -33,6 +34,7 @@ REPEATS = 3
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
+    Arguments("verify", __doc__).parse_args(arguments)
     pack = packs_in_force(RulesSettings())
     with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name:
         folder = Path(name)

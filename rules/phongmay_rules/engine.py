@@ -25,7 +25,7 @@ from phongmay_rules.facts.availability import Book
 from phongmay_rules.facts.catalogue import Found
 from phongmay_rules.facts.records import Facts
 from phongmay_rules.facts.schools import FactMaker, Subject, unit_facts
-from phongmay_rules.judging_units import Key, Sitting, States, sit
+from phongmay_rules.judging_units import Sitting, States, sit
 from phongmay_rules.memory import Memory, Remembered, mark, stale_at
 from phongmay_rules.model import Pack
 from phongmay_rules.places import Organisation, SchoolPlace, UnitPlace, homes_in
@@ -153,7 +153,8 @@ class Engine:
                 collect()
             places = [place for place in organisation.units.values() if _within(organisation, place.id, unit)]
             with self._open() as session:
-                self._units(session, places, sitting, moment, report)
+                runs = verdicts.newest_runs(session, [place.id for place in places])
+                self._units(session, places, runs, sitting, moment, report)
                 session.commit()
             return report
 
@@ -167,8 +168,8 @@ class Engine:
             homes = {home for device in devices if (home := self._memory.homes.get((SubjectKind.DEVICE, device)))}
             sitting, moment = self._sit(session, at or datetime.now(UTC), homes)
             report = Evaluation(moment.instant)
-            runs = verdicts.newest_runs(session, homes)
-            present = sitting.organisation.schools
+            present, places = sitting.organisation.schools, list(sitting.organisation.units.values())
+            runs = verdicts.newest_runs(session, [*homes, *(place.id for place in places)])
             schools = [present[home] for home in homes & present.keys() if self._stands(present[home], runs, moment)]
             if sitting.basis != self._memory.basis or not schools:
                 return report
@@ -176,8 +177,8 @@ class Engine:
             found: dict[Subject, list[Found]] = {}
             for school in schools:
                 found |= maker.devices(school, devices, series)
-            self._schools(session, schools, found, sitting, moment, report)
-            self._units(session, list(sitting.organisation.units.values()), sitting, moment, report)
+            self._schools(session, schools, found, runs, sitting, moment, report)
+            self._units(session, places, runs, sitting, moment, report)
             session.commit()
             return report
 
@@ -222,7 +223,8 @@ class Engine:
         """Make, write and judge the facts of some schools; nothing of them is held when it returns."""
         found = maker.make(block, series)
         with self._open() as session:
-            self._schools(session, block, found, sitting, moment, report)
+            runs = verdicts.newest_runs(session, [school.id for school in block])
+            self._schools(session, block, found, runs, sitting, moment, report)
             session.commit()
 
     def _schools(
@@ -230,12 +232,12 @@ class Engine:
         session: Session,
         block: Sequence[SchoolPlace],
         found: Mapping[Subject, list[Found]],
+        runs: Mapping[str, int],
         sitting: Sitting,
         moment: Moment,
         report: Evaluation,
     ) -> None:
         units = self._memory.units
-        runs = verdicts.newest_runs(session, [school.id for school in block])
         for school in block:
             if not self._stands(school, runs, moment):
                 units.pop(school.id, None)
@@ -245,7 +247,7 @@ class Engine:
         wanted = {subject: found[subject] for subject in homes}
         facts = self._facts(session, loud, changed, sitting)
         report.facts += records.write(session, wanted, homes, moment.at, facts)
-        rulings = {school.id: self._rule(session, school, facts, sitting, changed[school.id]) for school in loud}
+        rulings = {school.id: self._rule(school, facts, sitting, changed[school.id]) for school in loud}
         recorded = verdicts.record(session, self._pack, rulings, moment)
         recorded += self._confirm(session, [school.id for school in block if school.id not in rulings], moment)
         by_id = {school.id: school for school in loud}
@@ -288,16 +290,9 @@ class Engine:
             and known.place.is_like(school)
         )
 
-    def _rule(
-        self, session: Session, school: SchoolPlace, facts: Facts, sitting: Sitting, changed: Collection[Subject]
-    ) -> Ruling:
-        kept: dict[Key, str] = {}
-        if school.id in self._memory.units:
-            kept = {
-                key: state
-                for key, state in verdicts.states_of(session, school.id).items()
-                if key[0] == SubjectKind.DEVICE and key[:2] not in changed
-            }
+    def _rule(self, school: SchoolPlace, facts: Facts, sitting: Sitting, changed: Collection[Subject]) -> Ruling:
+        known = self._memory.units.get(school.id)
+        kept = {} if known is None else known.kept(changed)
         return Ruling(sitting.school(school, facts, kept), kept)
 
     def _confirm(self, session: Session, quiet: Sequence[str], moment: Moment) -> list[verdicts.Recorded]:
@@ -322,7 +317,15 @@ class Engine:
         before = self._memory.units.get(school.id)
         marks = {} if before is None else before.marks
         stale = min(stale_at(school, facts, subjects, moment.at), inf if before is None else before.stale_at)
-        marks |= {subject: mark(found[subject], facts[subject]) for subject in subjects if subject in found}
+        judged: dict[Subject, list[tuple[str, str]]] = {}
+        for (kind, name, rule), judgement in ruling.judged.items():
+            if kind == SubjectKind.DEVICE:
+                judged.setdefault((kind, name), []).append((rule, judgement.state.value))
+        marks |= {
+            subject: mark(found[subject], facts[subject], judged.get(subject, ()))
+            for subject in subjects
+            if subject in found
+        }
         self._memory.units[school.id] = Remembered(
             run.run_id,
             moment.at,
@@ -334,10 +337,15 @@ class Engine:
         )
 
     def _units(
-        self, session: Session, places: Sequence[UnitPlace], sitting: Sitting, moment: Moment, report: Evaluation
+        self,
+        session: Session,
+        places: Sequence[UnitPlace],
+        runs: Mapping[str, int],
+        sitting: Sitting,
+        moment: Moment,
+        report: Evaluation,
     ) -> None:
         found = {(SubjectKind.DISTRICT.value, place.id): unit_facts(moment.at) for place in places}
-        runs = verdicts.newest_runs(session, [place.id for place in places])
         loud = [place for place in places if not self._unit_stands(place, runs, found)]
         subjects = {(SubjectKind.DISTRICT.value, place.id): place.id for place in loud}
         facts = records.read_current(session, list(subjects.values()))

@@ -5,7 +5,7 @@ The cases of a pack and the engine call the same function; it reads no store and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,17 @@ from phongmay_rules.checks.presence import presence
 from phongmay_rules.checks.share import share
 from phongmay_rules.checks.threshold import threshold
 from phongmay_rules.checks.window import window
-from phongmay_rules.model import Check, Count, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold
+from phongmay_rules.model import Count, NumberFrom, OneOf, PerHead, Presence, Rule, Share, Threshold, Window
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import State
 from phongmay_store.register.device import DeviceState
 
 _WORST_FIRST = (State.ERROR, State.FAIL, State.UNKNOWN, State.PASS, State.NOT_APPLICABLE)
+_CHECKS: Mapping[type, Callable[[Any, Context], Outcome]] = {
+    Threshold: threshold, OneOf: one_of, Presence: presence, Share: share, Count: count, PerHead: per_head,
+    Window: window,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,9 @@ class Subject:
     has_agent: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
-    """What is stored as a verdict, without its bookkeeping."""
+    """What is stored as a verdict, without its bookkeeping. Not frozen, as `Found` is not."""
 
     state: State
     reason: Reason
@@ -90,11 +94,11 @@ def judge(
         return Judgement(State.NOT_APPLICABLE, reason, {}, {}, [])
     context = Context(facts, members, parameters, rule.number_from, subject.level, at, ageing)
     try:
-        outcomes = [_run(check, context) for check in rule.check]
+        outcomes = [_CHECKS[type(check)](check, context) for check in rule.check]
     except BadParameterError as error:
         measured = {"parameter": error.name, "value": error.setting.value, "unit": error.setting.unit.value}
         return Judgement(State.ERROR, Reason.BAD_PARAMETER, measured, {"set_by": error.setting.set_by}, [])
-    deciding = min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.state))
+    deciding = min(outcomes, key=_rank)
     required = deciding.required
     if inherited:
         required = required | {"inherited": [origin.value for origin in inherited]}
@@ -113,17 +117,6 @@ def _not_applicable(rule: Rule, subject: Subject) -> Reason | None:
     return None
 
 
-def _run(check: Check, context: Context) -> Outcome:
-    if isinstance(check, Threshold):
-        return threshold(check, context)
-    if isinstance(check, OneOf):
-        return one_of(check, context)
-    if isinstance(check, Presence):
-        return presence(check, context)
-    if isinstance(check, Share):
-        return share(check, context)
-    if isinstance(check, Count):
-        return count(check, context)
-    if isinstance(check, PerHead):
-        return per_head(check, context)
-    return window(check, context)
+def _rank(outcome: Outcome) -> int:
+    """Give the place of an outcome among all, the worst first."""
+    return _WORST_FIRST.index(outcome.state)

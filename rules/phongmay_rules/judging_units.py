@@ -51,6 +51,7 @@ class Judge:
         self.rules = tuple(pack.judged_on(day))
         checks = [check for rule in self.rules for check in rule.check]
         self.member_facts = frozenset(check.fact for check in checks if isinstance(check, Share) and check.fact)
+        self._counting = frozenset(rule.id for rule in self.rules if rule.counts())
         above = [rule for rule in self.rules if rule.subject.kind == SubjectKind.DISTRICT]
         judged = {rule.id for rule in self.rules}
         self._read_above = tuple(sorted({read for rule in above for read in rule.reads_rules()} & judged))
@@ -77,7 +78,7 @@ class Judge:
         judged: dict[Key, Judgement] = {}
         subjects = subjects_of(school)
         for rule in self.rules:
-            aggregates = bool(rule.counts())
+            aggregates = rule.id in self._counting
             for subject in subjects.get(rule.subject.kind, ()):
                 key = (subject.kind, subject.id, rule.id)
                 if key not in kept and judges(rule, subject):

@@ -7,8 +7,9 @@ device are held; facts and verdicts themselves are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from math import inf
 
@@ -17,12 +18,15 @@ import msgspec
 from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.records import Facts, FactValue
 from phongmay_rules.facts.schools import Subject
-from phongmay_rules.judging_units import States
+from phongmay_rules.judging_units import Key, States
 from phongmay_rules.places import SchoolPlace, UnitPlace
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _TIMED = {name: kind.freshness_s for name, kind in FACTS.items() if kind.freshness_s is not None}
 _DETAILED = frozenset(name for name, kind in FACTS.items() if kind.detail_matters)
+
+
+Verdicts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,12 @@ class Mark:
     Attributes:
         content: digest of all that makes a fact row differ, except times.
         due: for each fact that grows stale, in order, the time from which a newer value is written anew.
+        verdicts: of a device, each rule that judged it with the state that it came to.
     """
 
     content: bytes
     due: tuple[float, ...]
+    verdicts: Verdicts = ()
 
     def holds(self, found: Iterable[Found]) -> bool:
         """Tell whether writing these facts would append no row."""
@@ -60,16 +66,23 @@ def content(found: Iterable[Found]) -> bytes:
     ).digest()  # fmt: skip
 
 
-def mark(found: Iterable[Found], rows: Mapping[str, FactValue]) -> Mark:
+def mark(found: Iterable[Found], rows: Mapping[str, FactValue], verdicts: Iterable[tuple[str, str]] = ()) -> Mark:
     """Remember facts of one subject.
 
     Args:
         found: what was found.
         rows: the rows that stand for it now.
+        verdicts: as in `Mark`.
     """
     found = list(found)
     due = tuple(rows[fact.name].at + _TIMED[fact.name] / 2 for fact in found if fact.name in _TIMED)
-    return Mark(content(found), due)
+    return Mark(content(found), due, _shared(tuple(verdicts)))
+
+
+@lru_cache(maxsize=4096)
+def _shared(verdicts: Verdicts) -> Verdicts:
+    """Give the same object for what is equal: nearly all of a city's devices come to one of a few dozen results."""
+    return verdicts
 
 
 def stale_at(school: SchoolPlace, facts: Facts, subjects: Iterable[Subject], at: float) -> float:
@@ -120,6 +133,15 @@ class Remembered:
     counts: Mapping[str, Mapping[str, int]]
     marks: dict[Subject, Mark] = field(default_factory=dict)
     below: Mapping[str, States] = field(default_factory=dict)
+
+    def kept(self, changed: Collection[Subject]) -> dict[Key, str]:
+        """Give the verdicts of all devices but those that changed, by their state."""
+        return {
+            (*subject, rule): state
+            for subject, mark in self.marks.items()
+            if subject not in changed
+            for rule, state in mark.verdicts
+        }
 
     def holds(self, subject: Subject, found: Iterable[Found]) -> bool:
         """Tell whether the facts of a subject are what was written of it."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.model import NumberFrom, Pack
-from phongmay_store.register.asking import ask
+from phongmay_store.register.asking import Question, ask
 from phongmay_store.register.compliance import Parameter
 
 
@@ -42,7 +42,7 @@ def read_overrides(session: Session, pack: Pack, known_at: datetime | None = Non
 
 
 @lru_cache
-def _set(known: bool) -> Select[Any]:
+def _set(known: bool) -> Question:
     columns = (Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value, Parameter.source)
     statement = select(*columns).where(Parameter.pack_id.in_(bindparam("packs", expanding=True)))
     if known:

@@ -5,18 +5,18 @@ The engine reads the register once per evaluation through here, so that facts, r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, select, true
+from sqlalchemy import ColumnElement, bindparam, select, true
 from sqlalchemy.orm import Session
 
 from phongmay_rules.runs import LineRun, read_runs
 from phongmay_store.register.ageing import Ageing
-from phongmay_store.register.asking import ask
+from phongmay_store.register.asking import Answer, Question, ask
 from phongmay_store.register.base import Versioned
 from phongmay_store.register.calendar_hours import OPEN, Calendar
 from phongmay_store.register.calendar_reading import read_calendars
@@ -255,7 +255,7 @@ class _Register:
     known_at: datetime | None
     only: Collection[str] | None
 
-    def rows(self, statement: Callable[[bool, bool], Select[Any]]) -> Sequence[Row[Any]]:
+    def rows(self, statement: Callable[[bool, bool], Question]) -> Answer:
         """Ask a question that is built once for each form: as known once or now, of some schools or of all."""
         asked = statement(self.known_at is not None, self.only is not None)
         return ask(self.session, asked, at=self.at, known_at=self.known_at, only=list(self.only or ()))
@@ -270,19 +270,19 @@ def _of(column: Any, some: bool) -> ColumnElement[bool]:
 
 
 @lru_cache
-def _units(known: bool, _some: bool) -> Select[Any]:
+def _units(known: bool, _some: bool) -> Question:
     columns = (Unit.id, Unit.parent_id, Unit.kind, Unit.name, Unit.level)
     return select(*columns).where(_holds(Unit, known)).order_by(Unit.id)
 
 
 @lru_cache
-def _rooms(known: bool, some: bool) -> Select[Any]:
+def _rooms(known: bool, some: bool) -> Question:
     columns = (Room.row_id, Room.id, Room.school_id, Room.kind, Room.class_size, Room.timetable)
     return select(*columns).where(_holds(Room, known), _of(Room.school_id, some)).order_by(Room.id)
 
 
 @lru_cache
-def _devices(known: bool, some: bool) -> Select[Any]:
+def _devices(known: bool, some: bool) -> Question:
     columns = (
         Device.row_id, Device.id, Device.school_id, Device.room_id, Device.kind, Device.state, Device.agent_since,
     )  # fmt: skip
@@ -291,7 +291,7 @@ def _devices(known: bool, some: bool) -> Select[Any]:
 
 
 @lru_cache
-def _lines(known: bool, some: bool) -> Select[Any]:
+def _lines(known: bool, some: bool) -> Question:
     columns = (
         Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps,
     )  # fmt: skip
@@ -299,7 +299,7 @@ def _lines(known: bool, some: bool) -> Select[Any]:
 
 
 @lru_cache
-def _declared(known: bool, some: bool) -> Select[Any]:
+def _declared(known: bool, some: bool) -> Question:
     columns = (
         Declared.row_id, Declared.school_id, Declared.subject_kind, Declared.subject_id, Declared.name, Declared.number,
         Declared.text, Declared.valid_from, Declared.declared_by, Declared.attachment_sha256,

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from phongmay_bandwidth.evidence import SUM_SHARE
 from phongmay_bandwidth.verdict import Verdict, says_something
 from phongmay_rules.facts.catalogue import SPAN_S, Span
-from phongmay_store.register.asking import ask
+from phongmay_store.register.asking import Question, ask
 from phongmay_store.register.campaign import CampaignKind, CampaignParticipant, CampaignResult, CampaignRun
 
 LOOK_BACK = timedelta(seconds=SPAN_S[Span.HELD])
@@ -136,7 +136,7 @@ _LINES = (CampaignResult.by_line, CampaignResult.directions, CampaignResult.room
 
 
 @lru_cache
-def _ended(kind: CampaignKind, known: bool, some: bool) -> Select[Any]:
+def _ended(kind: CampaignKind, known: bool, some: bool) -> Question:
     """Select what has ended of one kind between `since` and `at`, and says something."""
     verdict = CampaignResult.verdict
     more, is_sound = (

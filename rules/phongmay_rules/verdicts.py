@@ -35,7 +35,6 @@ from phongmay_store.register.compliance import (
     State,
     Verdict,
 )
-from phongmay_store.register.engine import json_text
 
 _Content = tuple[str, str, str, str, str, str, str, str]
 """State, reason, measured, required, evidence, and the columns of `_STAMP`: all that makes a verdict differ."""
@@ -182,23 +181,12 @@ _CONFIRM = (
 _NEWEST_RUNS = select(CurrentRun.unit_id, CurrentRun.run_id).where(
     CurrentRun.unit_id.in_(bindparam("units", expanding=True))
 )
-_STATES = (
-    select(CurrentVerdict.subject_kind, CurrentVerdict.subject_id, CurrentVerdict.rule_id, Verdict.state)
-    .join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
-    .where(CurrentVerdict.unit_id == bindparam("of"))
-)
 
 
 def newest_runs(session: Session, units: Collection[str]) -> dict[str, int]:
     """Give the newest run row of some units."""
     rows = ask(session, _NEWEST_RUNS, units=list(units))
     return {unit: run for unit, run in rows}  # noqa: C416 rows are no pairs to mypy
-
-
-def states_of(session: Session, unit: str) -> dict[Key, str]:
-    """Give the state of every present verdict of a unit."""
-    rows = ask(session, _STATES, of=unit)
-    return {(kind, subject, rule): state for kind, subject, rule, state in rows}
 
 
 def _run(found: Recorded, pack: Pack, moment: Moment, newest_fact: int) -> dict[str, Any]:
@@ -307,7 +295,8 @@ def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, 
         return True
     fresh = (judgement.measured, judgement.required, judgement.evidence)
     return any(
-        text != json_text(part) and msgspec.json.decode(text) != part for text, part in zip(parts, fresh, strict=False)
+        msgspec.Raw(text.encode()) != links.canonical(part) and msgspec.json.decode(text) != part
+        for text, part in zip(parts, fresh, strict=False)
     )
 
 
@@ -319,8 +308,8 @@ def _stamp(pack: Pack, rule: str) -> dict[str, str]:
 def _row(key: Key, judgement: Judgement) -> dict[str, Any]:
     return {
         "subject_kind": key[0], "subject_id": key[1], "rule_id": key[2], "state": judgement.state.value,
-        "reason": judgement.reason.value, "measured": judgement.measured, "required": judgement.required,
-        "evidence": judgement.evidence,
+        "reason": judgement.reason.value, "measured": links.canonical(judgement.measured),
+        "required": links.canonical(judgement.required), "evidence": links.canonical(judgement.evidence),
     }  # fmt: skip
 
 
@@ -362,13 +351,10 @@ def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[boo
     moved = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     if moved:
         session.connection().execute(_MOVE, [{**_mine(row), "verdict": row["id"]} for row in moved])
-    fresh = [
-        {"subject_kind": row["subject_kind"], "subject_id": row["subject_id"], "rule_id": row["rule_id"],
-         "unit_id": row["unit_id"], "verdict_id": row["id"]}
-        for row, is_known in zip(rows, known, strict=True)
-        if not is_known
-    ]  # fmt: skip
-    bulk.append(session, CurrentVerdict, fresh)
+    fresh = [row for row, is_known in zip(rows, known, strict=True) if not is_known]
+    names = ("subject_kind", "subject_id", "rule_id", "unit_id")
+    columns = {name: [row[name] for row in fresh] for name in names}
+    bulk.append_columns(session, CurrentVerdict, columns | {"verdict_id": [row["id"] for row in fresh]})
 
 
 def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,9 +8,10 @@ succeed: the key (unit, sequence) refuses the second one (IntegrityError, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,8 +64,15 @@ def table_of(kind: LinkKind) -> Table:
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
+def canonical(value: object) -> msgspec.Raw:
+    """Give the JSON of a value as a link hashes it. A row may hold it in the value's place: it is made once then, for
+    the link and for the register."""
+    return msgspec.Raw(_canonical(value))
+
+
 class _Plan(NamedTuple):
     names: tuple[str, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     times: tuple[str, ...]
     floats: tuple[str, ...]
 
@@ -76,7 +84,8 @@ def _plan(table: Table) -> _Plan:
     def of(kind: type[Any]) -> tuple[str, ...]:
         return tuple(item.name for item in table.columns if isinstance(item.type, kind))
 
-    return _Plan(tuple(item.name for item in table.columns), of(UtcDateTime), of(Float))
+    names = tuple(item.name for item in table.columns)
+    return _Plan(names, itemgetter(*names), of(UtcDateTime), of(Float))
 
 
 _PLANS = {kind: _plan(table_of(kind)) for kind in LinkKind}
@@ -113,7 +122,7 @@ def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(plan: _Plan, row: Mapping[str, Any]) -> dict[str, Any]:
-    content = {name: value for name in plan.names if (value := row[name]) is not None}
+    content = {name: value for name, value in zip(plan.names, plan.pick(row), strict=True) if value is not None}
     for name in plan.times:
         if name in content:
             content[name] = _iso(content[name])
@@ -150,19 +159,20 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     ends = heads(session, (entry.unit_id for entry in entries))
-    links: list[dict[str, Any]] = []
-    for entry in entries:
-        end = ends[entry.unit_id]
+    made: list[Head] = []
+    for unit_id, kind, row in entries:
+        end = ends[unit_id]
         sequence = end.sequence + 1
-        digest = link_hash(end.hash, entry.unit_id, sequence, entry.kind, entry.row)
-        ends[entry.unit_id] = Head(entry.unit_id, sequence, digest)
-        links.append(
-            {
-                "unit_id": entry.unit_id, "sequence": sequence, "kind": entry.kind.value,
-                "row_id": entry.row[_KEYS[entry.kind]], "hash": digest,
-            }
-        )  # fmt: skip
-    bulk.append(session, ChainLink, links)
+        ends[unit_id] = Head(unit_id, sequence, link_hash(end.hash, unit_id, sequence, kind, row))
+        made.append(ends[unit_id])
+    columns: dict[str, Sequence[Any]] = {
+        "unit_id": [head.unit_id for head in made],
+        "sequence": [head.sequence for head in made],
+        "kind": [entry.kind.value for entry in entries],
+        "row_id": [entry.row[_KEYS[entry.kind]] for entry in entries],
+        "hash": [head.hash for head in made],
+    }
+    bulk.append_columns(session, ChainLink, columns)
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:

@@ -43,7 +43,10 @@ class Bounds:
 def worst(states: Iterable[str]) -> State:
     """Give the worst of some states; not_applicable when nothing applies."""
     present = set(states)
-    return next((state for state in _WORST_FIRST if state in present), State.NOT_APPLICABLE)
+    for state in _WORST_FIRST:
+        if state in present:
+            return state
+    return State.NOT_APPLICABLE
 
 
 def under_rules(member: Member, rules: Iterable[str]) -> State:

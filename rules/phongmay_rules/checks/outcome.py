@@ -36,9 +36,9 @@ class Setting:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Member:
-    """A device, room or school that an aggregate counts.
+    """A device, room or school that an aggregate counts. Not frozen, as `Found` is not.
 
     Attributes:
         sort: kind of device or room ("" for a school).
@@ -56,9 +56,9 @@ class Member:
     facts: Found = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """Everything that a check may look at.
+    """Everything that a check may look at. Not frozen, as `Found` is not.
 
     Attributes:
         ageing: how values grow old in the hours of the subject's room: closed time adds nothing.

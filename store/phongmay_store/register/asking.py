@@ -13,8 +13,12 @@ from typing import Any
 from sqlalchemy import Row, Select
 from sqlalchemy.orm import Session
 
+Question = Select[*tuple[Any, ...]]
+"""A statement that selects columns."""
+Answer = Sequence[Row[*tuple[Any, ...]]]
 
-def ask(session: Session, statement: Select[Any], **values: object) -> Sequence[Row[Any]]:
+
+def ask(session: Session, statement: Question, **values: object) -> Answer:
     """Ask for columns; what the session was given and has not written yet is seen, as in `Session.execute`.
 
     Args:

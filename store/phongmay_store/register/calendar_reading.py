@@ -44,13 +44,14 @@ def read_calendars(
     days = {"begin": midnight(first), "end": midnight(last + timedelta(days=1))}
     for row in session.scalars(_entries(known_at is not None), {**days, "known_at": known_at}):
         rows.setdefault(row.unit_id, []).append(row)
-    shared: dict[tuple[tuple[str, int], ...], Calendar] = {}
+    shared: dict[tuple[int, tuple[tuple[str, int], ...]], Calendar] = {}
     out: dict[str, Calendar] = {}
     for unit in units:
         lineage = list(lineage_of(unit, parents))
-        key = tuple((above, distance) for distance, above in enumerate(lineage) if above in rows)
+        entered = tuple((above, distance) for distance, above in enumerate(lineage) if above in rows)
+        key = (len(lineage), entered)  # how far away the public holidays are is a part of what a calendar says
         if key not in shared:
-            periods = [_period(row, distance) for above, distance in key for row in rows[above]]
+            periods = [_period(row, distance) for above, distance in entered for row in rows[above]]
             shared[key] = Calendar(
                 [*periods, *table.periods(len(lineage), first, last)], (NAME, table.valid_until), Calendar(periods)
             )  # fmt: skip

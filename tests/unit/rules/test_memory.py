@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -12,20 +13,23 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select, text, update
 from sqlalchemy.orm import sessionmaker
 
 from phongmay_rules import engine as engine_module
 from phongmay_rules.chain.links import append_row
 from phongmay_rules.chain.verifying import verify
 from phongmay_rules.engine import Engine, evaluate
+from phongmay_rules.facts.catalogue import Found
+from phongmay_rules.facts.records import FactValue
 from phongmay_rules.history import as_of
+from phongmay_rules.memory import mark
 from phongmay_rules.replaying import replay
 from phongmay_simulate.district import Role
 from phongmay_store.errors import StoreError
 from phongmay_store.register.calendar import CalendarKind, NewEntry, put
 from phongmay_store.register.chain import LinkKind
-from phongmay_store.register.compliance import CurrentRun, EvaluationRun
+from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, Verdict
 from phongmay_store.register.decisions import Waiver
 from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.engine import open_register
@@ -202,3 +206,80 @@ def test_a_failure_half_way_forgets(house: Any, monkeypatch: pytest.MonkeyPatch)
             engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=1))
     engine.evaluate(house.series, at=MONDAY_10 + timedelta(minutes=2))
     assert house.state("cs-1", "TB-01") == ("fail", "below")
+
+
+def test_kept_states_are_those_of_the_register(house: Any) -> None:
+    """What is remembered of the devices is what stands in the register, of all but those that changed."""
+    house.speak("cs-1", Role.LOW_MEMORY, at=MONDAY_10, minutes=1)
+    engine = Engine(house.sessions, house.pack, run_row_s=600)
+    engine.evaluate(house.series, at=MONDAY_10)
+    house.speak("cs-1", Role.STANDARD, at=MONDAY_10 + timedelta(seconds=70), minutes=1)
+    engine.follow(house.series, ["cs-1"], at=MONDAY_10 + timedelta(seconds=75))
+    with house.sessions() as session:
+        rows = session.execute(
+            select(Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state)
+            .join(CurrentVerdict, CurrentVerdict.verdict_id == Verdict.id)
+            .where(CurrentVerdict.unit_id == "cs", CurrentVerdict.subject_kind == "device")
+        )
+        stored = {(kind, subject, rule): state for kind, subject, rule, state in rows}
+    known = engine._memory.units["cs"]
+    assert stored["device", "cs-1", "TB-01"] == "pass"
+    assert known.kept(()) == stored
+    others = {key: state for key, state in stored.items() if key[1] != "cs-1"}
+    assert others != stored
+    assert known.kept({("device", "cs-1"), ("room", "cs-room")}) == others
+
+
+def test_equal_results_are_remembered_once() -> None:
+    """Devices that came to the same share what is remembered of it, in the order of the rules."""
+    found = [Found("heard", 1, 0.0)]
+    rows = {"heard": FactValue(1, "heard", 1, "", 0.0)}
+    one, two = (mark(found, rows, iter([("TB-01", "pass"), ("TB-02", word)])) for word in ("fail", "fa" + "il"))
+    assert one == two
+    assert one.verdicts == (("TB-01", "pass"), ("TB-02", "fail"))
+    assert one.verdicts is two.verdicts
+    assert mark(found, rows).verdicts == ()
+    assert mark(found, rows, [("TB-01", "fail")]).verdicts == (("TB-01", "fail"),)
+
+
+def test_json_that_says_the_same_is_the_same(house: Any) -> None:
+    """Rows of older programs have their keys in another order; that alone is no other verdict, another value is."""
+    house.evaluate(MONDAY_10)
+    with house.sessions() as session:
+        rows = session.execute(select(Verdict.id, *(cast(getattr(Verdict, name), Text) for name in _PARTS))).all()
+        backwards = {row: [json.dumps(_turned(json.loads(text)), indent=1) for text in texts] for row, *texts in rows}
+        assert any(texts != turned for (_, *texts), turned in zip(rows, backwards.values(), strict=True))
+        for row, texts in backwards.items():
+            session.execute(
+                text(
+                    "UPDATE verdict SET measured = :measured, required = :required, evidence = :evidence WHERE id = :id"
+                ),
+                {"id": row} | dict(zip(_PARTS, texts, strict=True)),
+            )
+        session.commit()
+    assert house.evaluate(MONDAY_10).changed == 0
+    with house.sessions() as session:
+        other = session.scalar(
+            select(CurrentVerdict.verdict_id).where(
+                CurrentVerdict.subject_id == "cs-1", CurrentVerdict.rule_id == "TB-01"
+            )
+        )
+        for name in _PARTS:
+            session.execute(update(Verdict).where(Verdict.id == other).values({name: [{"a": 1}]}))
+            session.commit()
+            assert house.evaluate(MONDAY_10).changed == 1, name
+            other = session.scalar(
+                select(CurrentVerdict.verdict_id).where(
+                    CurrentVerdict.subject_id == "cs-1", CurrentVerdict.rule_id == "TB-01"
+                )
+            )
+
+
+_PARTS = ("measured", "required", "evidence")
+
+
+def _turned(value: Any) -> Any:
+    """Give the same JSON with the keys of every object in the other order."""
+    if isinstance(value, dict):
+        return {key: _turned(of) for key, of in reversed(value.items())}
+    return [_turned(of) for of in value] if isinstance(value, list) else value
