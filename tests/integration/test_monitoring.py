@@ -100,7 +100,7 @@ def watched(
         if process == "bandwidth":
             text += f'host = "127.0.0.1"\nport = {free_port()}\nkey_file = "{tmp_path}/bandwidth.key"\n'
     with time_servers.influxd(influxd_program, tmp_path / "influxd") as influxd:
-        series = f'series = "influx"\nseal_path = "{tmp_path}/seal.key"\nattachments_path = "{tmp_path}"\n'
+        series = f'series = "influx"\nattachments_path = "{tmp_path}"\n'
         influx = f'[store.influx]\nversion = "1"\nurl = "{influxd.url}"\ntimeout_s = 2\n'
         text = text.replace("[store]\n", f"[store]\n{series}", 1)
         text = text.replace("[rules]\n", "[rules]\ninterval_s = 1\nwatch_s = 0\n", 1)
