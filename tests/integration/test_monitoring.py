@@ -213,6 +213,9 @@ def the_register_is_away(watched: Watched, wait_until: Callable[..., Any]) -> No
         assert told.stdout.count("the register does not answer") == 2, told.stdout  # collector and API
         assert "PostgreSQL does not listen there" in told.stdout
         assert "throw-away" not in told.stdout
+        watched.house.processes.kill(watched.house.broker)
+        watched.house.start_broker()  # nobody is shut out because the register is away
+        assert "goes on with the devices of its password file" in watched.house.log("broker")
     finally:
         watched.postgres.start()
     wait_until(lambda: all(watched.ready(process)[0] for process in watched.ports), "all are ready again")
