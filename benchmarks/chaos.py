@@ -271,6 +271,7 @@ def run(arguments: list[str]) -> None:
     args.series, args.register = args.series or engines[0], args.register or engines[1]
     print(f"seed {seed}, {args.minutes} minutes, series in {args.series}, register in {args.register}", flush=True)
     if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
         figures = rage(args.folder, seed, args)
     else:
         with tempfile.TemporaryDirectory(prefix="phongmay-chaos-", ignore_cleanup_errors=True) as folder:

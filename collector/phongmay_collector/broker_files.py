@@ -89,9 +89,29 @@ def write_all(settings: BrokerSettings, engine: Engine) -> list[Path]:
         OperatorError: the directory cannot be written.
         StoreError: the register cannot be read.
     """
+    return _write(settings, password_lines(engine))
+
+
+def write_without_register(settings: BrokerSettings) -> list[Path]:
+    """Generate every file while the register is away: the devices of the password file stay as they are.
+
+    The running collector brings them up to date as soon as the register answers.
+
+    Raises:
+        OperatorError: the directory cannot be written, or there is no password file.
+    """
+    files = BrokerFiles(settings.directory)
+    own = {f"{user}:" for user in own_users(MOST)}
+    try:
+        lines = files.passwords.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise OperatorError(f"{files.passwords}: there is none to go on with ({error.strerror})") from error
+    return _write(settings, [line for line in lines if line[: line.find(":") + 1] not in own])
+
+
+def _write(settings: BrokerSettings, users: list[str]) -> list[Path]:
     files = BrokerFiles(settings.directory)
     _check_certificate(settings)
-    users = password_lines(engine)
     try:
         files.directory.mkdir(parents=True, exist_ok=True)
         own = own_users(settings.collectors)

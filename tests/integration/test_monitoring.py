@@ -100,7 +100,7 @@ def watched(
         if process == "bandwidth":
             text += f'host = "127.0.0.1"\nport = {free_port()}\nkey_file = "{tmp_path}/bandwidth.key"\n'
     with time_servers.influxd(influxd_program, tmp_path / "influxd") as influxd:
-        series = f'series = "influx"\nseal_path = "{tmp_path}/seal.key"\nattachments_path = "{tmp_path}"\n'
+        series = f'series = "influx"\nattachments_path = "{tmp_path}"\n'
         influx = f'[store.influx]\nversion = "1"\nurl = "{influxd.url}"\ntimeout_s = 2\n'
         text = text.replace("[store]\n", f"[store]\n{series}", 1)
         text = text.replace("[rules]\n", "[rules]\ninterval_s = 1\nwatch_s = 0\n", 1)
@@ -213,6 +213,9 @@ def the_register_is_away(watched: Watched, wait_until: Callable[..., Any]) -> No
         assert told.stdout.count("the register does not answer") == 2, told.stdout  # collector and API
         assert "PostgreSQL does not listen there" in told.stdout
         assert "throw-away" not in told.stdout
+        watched.house.processes.kill(watched.house.broker)
+        watched.house.start_broker()  # nobody is shut out because the register is away
+        assert "goes on with the devices of its password file" in watched.house.log("broker")
     finally:
         watched.postgres.start()
     wait_until(lambda: all(watched.ready(process)[0] for process in watched.ports), "all are ready again")

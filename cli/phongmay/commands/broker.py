@@ -10,11 +10,14 @@ import subprocess
 import sys
 from contextlib import closing
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from phongmay.commands import Commands
 from phongmay.settings import ServerSettings, load
-from phongmay_collector.broker_files import BrokerFiles, write_all
+from phongmay_collector.broker_files import BrokerFiles, write_all, write_without_register
 from phongmay_collector.settings import BrokerSettings, check_batch
 from phongmay_contract.errors import OperatorError
+from phongmay_store.errors import StoreError
 from phongmay_store.register.engine import open_register, require_current
 
 _SYSTEM_PATHS = os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
@@ -57,9 +60,31 @@ def _files(args: argparse.Namespace) -> int:
     return 0
 
 
+def _write_or_go_on(args: argparse.Namespace) -> ServerSettings:
+    """Write the files; while the register is away go on with the devices that the password file has.
+
+    A broker that waited for the register would shut out every school for as long.
+    """
+    try:
+        return _write(args)
+    except StoreError as error:
+        settings = load(args.config)
+        if (
+            not isinstance(error.__cause__, SQLAlchemyError)
+            or not BrokerFiles(settings.broker.directory).passwords.exists()
+        ):
+            raise
+        for path in write_without_register(settings.broker):
+            print(path)
+        print(
+            f"phongmay: {error}; the broker goes on with the devices of its password file", file=sys.stderr, flush=True
+        )
+        return settings
+
+
 def _run(args: argparse.Namespace) -> int:
     _require_free(load(args.config).broker)
-    settings = _write(args)
+    settings = _write_or_go_on(args)
     mosquitto = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PATHS)
     if args.embedded or mosquitto is None:
         if settings.broker.tls_port:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from math import ceil
 from operator import itemgetter
 from typing import Any
@@ -86,6 +86,12 @@ def _rows(
     return _chosen(main, f"{sql} week IN (SELECT value FROM json_each(?))", [weeks], devices)  # noqa: S608
 
 
+def _of_week(main: SqliteFile, week: int, devices: Collection[str] | None) -> Iterator[tuple[Any, ...]]:
+    """Give device and values of the rows of one week."""
+    sql = "SELECT device, seen, not_reached, unreachable FROM minutes_week WHERE week = ?"
+    return _chosen(main, sql, [week], devices)
+
+
 def _chosen(
     main: SqliteFile, sql: str, values: list[Any], devices: Collection[str] | None
 ) -> Iterator[tuple[Any, ...]]:
@@ -159,21 +165,19 @@ def minutes_within(
     both: dict[tuple[str, int], tuple[int, int, int]] = {}  # of hours that stand in rows and in their week
     whole: dict[str, int] = {}  # what was seen and reached the Internet, as nearly all
     other: dict[str, list[int]] = {}
-    from_bytes, get = int.from_bytes, whole.get
-    rows = _rows(main, "week, device, seen, not_reached, unreachable", first, last, devices)
-    for week, device, seen, not_reached, unreachable in rows:
-        asked = inside.get(week)
-        for place in recent_places.get(week, ()):
-            if seen[8 * place : 8 * place + 8] != _NO_HOUR or unreachable is not None:
-                both[device, week * WEEK_S + place * HOUR_S] = _hour(place, seen, not_reached, unreachable)
-        if asked is None:
-            continue
-        if not_reached is None and unreachable is None:
-            whole[device] = get(device, 0) + (from_bytes(asked.cut(seen), "little") & asked.mask).bit_count()
-        else:
-            numbers = [asked.cut(value) if value else b"" for value in (seen, not_reached, unreachable)]
-            saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
-            _add(other, device, (saw, saw ^ lacks, lost), asked.mask)
+    from_bytes, get, join = int.from_bytes, whole.get, b"".join
+    for week, asked in inside.items():
+        places, mask, pieces = recent_places.get(week, ()), asked.mask, asked.pieces
+        for device, seen, not_reached, unreachable in _of_week(main, week, devices):
+            for place in places:
+                if seen[8 * place : 8 * place + 8] != _NO_HOUR or unreachable is not None:
+                    both[device, week * WEEK_S + place * HOUR_S] = _hour(place, seen, not_reached, unreachable)
+            if not_reached is None and unreachable is None:
+                whole[device] = get(device, 0) + (from_bytes(join(pieces(seen)), "little") & mask).bit_count()
+            else:
+                numbers = [join(pieces(value)) if value else b"" for value in (seen, not_reached, unreachable)]
+                saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
+                _add(other, device, (saw, saw ^ lacks, lost), mask)
     for device, hour, *masks in recent:
         if both and (device, hour) in both:  # a minute that stands in both counts once
             masks = [mask & ~had for mask, had in zip(masks, both[device, hour], strict=True)]  # noqa: PLW2901
@@ -197,7 +201,8 @@ class _Inside:
         hours: 60-bit masks by the hour of the week.
 
     Attributes:
-        mask: the wanted minutes, over what `cut` gives of a value.
+        mask: the wanted minutes, over the joined pieces of a value.
+        pieces: gives the pieces of a value in which wanted minutes lie.
     """
 
     def __init__(self, hours: Mapping[int, int]) -> None:
@@ -208,14 +213,9 @@ class _Inside:
                 spans[-1] = (spans[-1][0], place + 1)
             else:
                 spans.append((place, place + 1))
-        self._pieces = itemgetter(*(slice(8 * begin, 8 * end) for begin, end in spans))
-        self._several = len(spans) > 1
-
-    def cut(self, value: bytes) -> bytes:
-        """Give the bytes of a value in which wanted minutes lie."""
-        pieces: Any = self._pieces(value)
-        found: bytes = b"".join(pieces) if self._several else pieces
-        return found
+        slices = [slice(8 * begin, 8 * end) for begin, end in spans]
+        # One more that is always empty: of a single slice an itemgetter would give the bytes, not a tuple of them.
+        self.pieces: Callable[[bytes], tuple[bytes, ...]] = itemgetter(*slices, slice(0, 0))
 
 
 def _hour(place: int, seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> tuple[int, int, int]:
