@@ -303,17 +303,22 @@ class _Look:
             if device.agent_since is not None and device.state == DeviceState.IN_SERVICE and not device.in_conflict:
                 since = -(-max(start, device.agent_since) // 60) * 60
                 alike.setdefault((device.unit_id, device.timetable, since), []).append(device.id)
-        found: dict[str, Lessons] = {}
+        by_minutes: dict[tuple[tuple[int, int], ...], list[tuple[Lessons, list[str]]]] = {}
         for (school, text, since), ids in alike.items():
             hours = self._hours[school, text]
             if hours is None or since >= end:
                 continue
             expected = hours.minute_masks(since, end)
             known = {hour: both for hour, mask in expected.items() if (both := mask & listening.get(hour, 0))}
-            counts = series.minutes_within(known, ids)
             whole, heard = (sum(map(int.bit_count, masks.values())) for masks in (expected, known))
-            for device_id in ids:
-                found[device_id] = Lessons(whole, heard, counts.get(device_id, MinuteCounts(0, 0, 0)).seen)
+            by_minutes.setdefault(tuple(sorted(known.items())), []).append((Lessons(whole, heard), ids))
+        found: dict[str, Lessons] = {}
+        for minutes, groups in by_minutes.items():  # most schools have the same hours: one question for all of them
+            counts = series.minutes_within(dict(minutes), [device_id for _, ids in groups for device_id in ids])
+            for lessons, ids in groups:
+                for device_id in ids:
+                    seen = counts.get(device_id, MinuteCounts(0, 0, 0)).seen
+                    found[device_id] = Lessons(lessons.expected, lessons.known, seen)
         return found
 
 
