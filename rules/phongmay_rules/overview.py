@@ -314,7 +314,7 @@ class _Look:
             by_minutes.setdefault(tuple(sorted(known.items())), []).append((Lessons(whole, heard), ids))
         found: dict[str, Lessons] = {}
         for minutes, groups in by_minutes.items():  # most schools have the same hours: one question for all of them
-            counts = series.minutes_within(dict(minutes), [device_id for _, ids in groups for device_id in ids])
+            counts = series.minutes_within(dict(minutes), {device_id for _, ids in groups for device_id in ids})
             for lessons, ids in groups:
                 for device_id in ids:
                     seen = counts.get(device_id, MinuteCounts(0, 0, 0)).seen
