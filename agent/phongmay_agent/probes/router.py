@@ -2,7 +2,8 @@
 
 One group for each WAN interface with the router as subject, parts wan, wan2 ... in the order of the settings. A router
 that is silent, an interface that it does not have, one without 64-bit counters: a failure of the probe with one fixed
-word, and no group, so that "unknown" stays unknown. A child that hangs is ended and started anew at the next round.
+word, and no group, so that "unknown" stays unknown. A child that hangs, or that is told nothing and whose secrets have
+changed in their files since, is ended and started anew at the next round.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class RouterProbe:
         self._settings = settings
         self._command = command or (sys.executable, "-m", "phongmay_agent.gateway.snmp_child")
         self._child: subprocess.Popen[str] | None = None
+        self._secrets: dict[str, str] = {}
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def measure(self) -> list[Group]:
@@ -61,6 +63,8 @@ class RouterProbe:
             self.close()
             raise ProbeError("no_answer") from None
         if isinstance(answer, dict):
+            if self._has_new_secrets():
+                self.close()
             raise ProbeError(str(answer.get("error", "bad_answer"))[:60])
         return [
             Group("router", values, subject=settings.device, part="wan" if number == 1 else f"wan{number}")
@@ -78,8 +82,9 @@ class RouterProbe:
 
     def _start(self) -> subprocess.Popen[str]:
         settings = self._settings
+        self._secrets = credentials(settings)
         spec = {"host": settings.host, "port": settings.port, "interfaces": settings.interfaces,
-                "timeout_s": settings.timeout_s, **credentials(settings)}  # fmt: skip
+                "timeout_s": settings.timeout_s, **self._secrets}  # fmt: skip
         child = subprocess.Popen(  # noqa: S603 # this interpreter's own module
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -90,6 +95,12 @@ class RouterProbe:
         threading.Thread(target=_read, args=(child.stdout, self._answers), daemon=True).start()
         child.stdin.write(json.dumps(spec) + "\n")
         return child
+
+    def _has_new_secrets(self) -> bool:
+        try:
+            return credentials(self._settings) != self._secrets
+        except CredentialsError:
+            return True  # told at the next round
 
     def close(self) -> None:
         """End the child."""

@@ -266,12 +266,13 @@ class InfluxSeries:
             return iter(())
         recent = list(self._state.minutes(start, end, devices))  # first: what goes to the server is then found twice
         masks: dict[tuple[str, int], list[int]] = {}
+        chosen = None if devices is None else frozenset(devices)
         where = f"time > {_nanoseconds(start - HOUR_S)} AND time < {_nanoseconds(end)}"
         where += f" AND {self._few(devices)}" if self._few(devices) else ""
         statement = f'SELECT "seen", "reachable", "unreachable" FROM {name(MINUTES)} WHERE {where} GROUP BY "device"'
         for series in self._server.query(self._kept, statement):
             device = tag_back(series.tags["device"])
-            if devices is None or device in devices:
+            if chosen is None or device in chosen:
                 for at, *bits in series.values:
                     masks[device, at // 10**9] = bits
         for found in recent:

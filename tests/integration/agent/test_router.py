@@ -209,6 +209,17 @@ def test_a_secret_goes_away_while_the_agent_runs(router: SnmpRouter, probe: Call
     assert asked.measure()
 
 
+def test_a_secret_that_is_put_right_is_used(router: SnmpRouter, probe: Callable[..., RouterProbe]) -> None:
+    """Who mends a wrong community in its file need not start the agent again."""
+    asked = probe(router.port, ["ge-wan"], community="wrong", timeout_s=0.3)
+    with pytest.raises(ProbeError, match="no_answer"):
+        asked.measure()
+    asked._settings.community_file.write_text("public\n")
+    with pytest.raises(ProbeError, match="no_answer"):
+        asked.measure()
+    assert asked.measure()
+
+
 def test_no_secret_is_on_a_command_line(router: SnmpRouter, probe: Callable[..., RouterProbe]) -> None:
     """What everybody on the machine may read of the child holds no community."""
     asked = probe(router.port, ["ge-wan"])

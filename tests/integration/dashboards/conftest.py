@@ -186,7 +186,9 @@ def _play_live(lab: Lab, fleet: str) -> None:
         _until(lambda: log.read_text().count(" connected user=") >= 2, "the collector is connected")
         load = lab.command("simulate", "load", "--fleet", fleet, "--rate", "40", "--seconds", "1")
         subprocess.run(load, check=True, timeout=60, capture_output=True)
-        with _process(lab, "day", "simulate", "day", "--fleet", fleet, "--live", "--always", "--seconds", "120"):
+        # rounds every 20 s: the PCs begin within one of them, and count as online for three
+        day = ("simulate", "day", "--fleet", fleet, "--live", "--always", "--seconds", "120", "--interval", "20")
+        with _process(lab, "day", *day):
             _until(lambda: _online(lab) >= 20, "most PCs are online")
             collector.kill()
             collector.wait()

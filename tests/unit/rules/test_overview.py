@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from phongmay_store.register.engine import open_register
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Room
 from phongmay_store.series import open_writer
-from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
+from phongmay_store.series.interface import Arrival, MinuteCounts, Presence, SeriesWriter, TimeBasis
 from phongmay_store.settings import StoreSettings
 
 pytestmark = pytest.mark.one_register
@@ -179,6 +179,30 @@ def test_a_machine_with_rounds_far_apart_is_there_in_between(place: Place) -> No
     for ago in range(5, 181, 5):
         place.hear("pc", NOW - timedelta(minutes=ago), interval=300.0)
     assert place.one().today == Lessons(178, 178, 178)
+
+
+def test_schools_with_the_same_hours_are_one_question(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A district's boards are fed each minute: minutes are not asked for school by school, and each keeps its own."""
+    with Session(place.engine) as session:
+        session.add(Room(id="r2", school_id="b", name="P. Tin", kind="computer_room", timetable=TIMETABLE,
+                         valid_from=LONG_AGO))  # fmt: skip
+        session.add(Device(id="far", school_id="b", room_id="r2", code="ma-far", kind=DeviceKind.PC,
+                           state=DeviceState.IN_SERVICE, agent_since=LONG_AGO, valid_from=LONG_AGO))  # fmt: skip
+        session.commit()
+    place.add("pc")
+    place.hear("pc", NOW - timedelta(minutes=9))
+    for ago in (9, 8):
+        place.hear("far", NOW - timedelta(minutes=ago))
+    asked: list[int] = []
+    within = place.series.minutes_within
+
+    def counted(wanted: Mapping[int, int], devices: Collection[str] | None = None) -> Mapping[str, MinuteCounts]:
+        asked.append(len(devices or ()))
+        return within(wanted, devices)
+
+    monkeypatch.setattr(place.series, "minutes_within", counted)
+    assert [school.sums.today for school in place.look().schools] == [Lessons(178, 178, 1), Lessons(178, 178, 2)]
+    assert asked == [2]
 
 
 def test_sums_hold_every_device_once(place: Place) -> None:
