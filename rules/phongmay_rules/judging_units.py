@@ -228,9 +228,9 @@ def members_of(
     def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
         out = {}
         for read in reads:
-            key = (kind.value, name, read)
+            key = (kind, name, read)
             if key in judged:
-                out[read] = [judged[key].state.value]
+                out[read] = [judged[key].state]
             elif key in kept:
                 out[read] = [kept[key]]
         return out
