@@ -226,7 +226,7 @@ def members_of(
     wanted, reads = rule.counts(), rule.reads_rules()
 
     def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
-        out = {}
+        out: dict[str, list[str]] = {}
         for read in reads:
             key = (kind, name, read)
             if key in judged:

@@ -128,7 +128,7 @@ class SchoolPlace:
         """
         calendar = self.calendar.entered
         by_text = {text: calendar.ageing(_readable(text)) for text in {"", *(room.timetable for room in self.rooms)}}
-        out = {(SubjectKind.SCHOOL, self.id): by_text[""]}
+        out: dict[tuple[str, str], Ageing] = {(SubjectKind.SCHOOL, self.id): by_text[""]}
         out |= {(SubjectKind.ROOM, room.id): by_text[room.timetable] for room in self.rooms}
         for device in self.devices:
             if device.timetable not in by_text:
