@@ -26,7 +26,7 @@ from phongmay_rules.facts.catalogue import Found
 from phongmay_rules.facts.records import Facts
 from phongmay_rules.facts.schools import FactMaker, Subject, unit_facts
 from phongmay_rules.judging_units import Sitting, States, sit
-from phongmay_rules.memory import Memory, Remembered, mark, stale_at
+from phongmay_rules.memory import Memory, Remembered, mark, of_devices, stale_at
 from phongmay_rules.model import Pack
 from phongmay_rules.places import Organisation, SchoolPlace, UnitPlace, homes_in
 from phongmay_rules.verdicts import Moment, Ruling
@@ -149,7 +149,12 @@ class Engine:
             maker = FactMaker(moment.at, book=self._book, floor_of=sitting.floor_bps)
             organisation = sitting.organisation
             for block in _blocks([s for s in organisation.schools.values() if _within(organisation, s.id, unit)]):
-                self._block(block, maker, series, sitting, moment, report)
+                found = maker.make(block, series)
+                with self._open() as session:
+                    runs = verdicts.newest_runs(session, [school.id for school in block])
+                    self._schools(session, block, found, runs, sitting, moment, report)
+                    session.commit()
+                del found  # what is let go need not be looked through
                 collect()
             places = [place for place in organisation.units.values() if _within(organisation, place.id, unit)]
             with self._open() as session:
@@ -210,22 +215,6 @@ class Engine:
         ended = verdicts.sweep(session, homes, at)
         self._memory.homes = homes
         return ended
-
-    def _block(
-        self,
-        block: Sequence[SchoolPlace],
-        maker: FactMaker,
-        series: SeriesReader,
-        sitting: Sitting,
-        moment: Moment,
-        report: Evaluation,
-    ) -> None:
-        """Make, write and judge the facts of some schools; nothing of them is held when it returns."""
-        found = maker.make(block, series)
-        with self._open() as session:
-            runs = verdicts.newest_runs(session, [school.id for school in block])
-            self._schools(session, block, found, runs, sitting, moment, report)
-            session.commit()
 
     def _schools(
         self,
@@ -317,15 +306,8 @@ class Engine:
         before = self._memory.units.get(school.id)
         marks = {} if before is None else before.marks
         stale = min(stale_at(school, facts, subjects, moment.at), inf if before is None else before.stale_at)
-        judged: dict[Subject, list[tuple[str, str]]] = {}
-        for (kind, name, rule), judgement in ruling.judged.items():
-            if kind == SubjectKind.DEVICE:
-                judged.setdefault((kind, name), []).append((rule, judgement.state.value))
-        marks |= {
-            subject: mark(found[subject], facts[subject], judged.get(subject, ()))
-            for subject in subjects
-            if subject in found
-        }
+        judged = of_devices(ruling.judged)
+        marks |= {s: mark(found[s], facts[s], judged.get(s, ())) for s in subjects if s in found}
         self._memory.units[school.id] = Remembered(
             run.run_id,
             moment.at,

@@ -226,11 +226,11 @@ def members_of(
     wanted, reads = rule.counts(), rule.reads_rules()
 
     def states(kind: SubjectKind, name: str) -> dict[str, list[str]]:
-        out = {}
+        out: dict[str, list[str]] = {}
         for read in reads:
-            key = (kind.value, name, read)
+            key = (kind, name, read)
             if key in judged:
-                out[read] = [judged[key].state.value]
+                out[read] = [judged[key].state]
             elif key in kept:
                 out[read] = [kept[key]]
         return out

@@ -18,8 +18,10 @@ import msgspec
 from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.records import Facts, FactValue
 from phongmay_rules.facts.schools import Subject
+from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, States
 from phongmay_rules.places import SchoolPlace, UnitPlace
+from phongmay_store.register.compliance import SubjectKind
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _TIMED = {name: kind.freshness_s for name, kind in FACTS.items() if kind.freshness_s is not None}
@@ -77,6 +79,15 @@ def mark(found: Iterable[Found], rows: Mapping[str, FactValue], verdicts: Iterab
     found = list(found)
     due = tuple(rows[fact.name].at + _TIMED[fact.name] / 2 for fact in found if fact.name in _TIMED)
     return Mark(content(found), due, _shared(tuple(verdicts)))
+
+
+def of_devices(judged: Mapping[Key, Judgement]) -> dict[Subject, list[tuple[str, str]]]:
+    """Give each rule and state of every device that was judged."""
+    out: dict[Subject, list[tuple[str, str]]] = {}
+    for (kind, name, rule), judgement in judged.items():
+        if kind == SubjectKind.DEVICE:
+            out.setdefault((kind, name), []).append((rule, judgement.state))
+    return out
 
 
 @lru_cache(maxsize=4096)

@@ -128,12 +128,12 @@ class SchoolPlace:
         """
         calendar = self.calendar.entered
         by_text = {text: calendar.ageing(_readable(text)) for text in {"", *(room.timetable for room in self.rooms)}}
-        out = {(SubjectKind.SCHOOL.value, self.id): by_text[""]}
-        out |= {(SubjectKind.ROOM.value, room.id): by_text[room.timetable] for room in self.rooms}
+        out: dict[tuple[str, str], Ageing] = {(SubjectKind.SCHOOL, self.id): by_text[""]}
+        out |= {(SubjectKind.ROOM, room.id): by_text[room.timetable] for room in self.rooms}
         for device in self.devices:
             if device.timetable not in by_text:
                 by_text[device.timetable] = calendar.ageing(_readable(device.timetable))
-            out[SubjectKind.DEVICE.value, device.id] = by_text[device.timetable]
+            out[SubjectKind.DEVICE, device.id] = by_text[device.timetable]
         return out
 
     def is_like(self, other: SchoolPlace) -> bool:

@@ -7,6 +7,7 @@ standing. Rows are never changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,12 +78,16 @@ class Ruling:
 
     def counts(self, pack: Pack) -> dict[str, dict[str, int]]:
         """Count states by group of rules."""
-        counts: dict[str, dict[str, int]] = {group: {} for group in pack.standard.groups}
-        states = [(rule, judgement.state.value) for (_, _, rule), judgement in self.judged.items()]
-        for rule, state in [*states, *((rule, state) for (_, _, rule), state in self.kept.items())]:
-            group = counts[pack.rules[rule].group]
-            group[state] = group.get(state, 0) + 1
-        return {group: dict(sorted(states.items())) for group, states in counts.items() if states}
+        found = Counter[tuple[str, str]](
+            (pack.rules[rule].group, judgement.state) for (_, _, rule), judgement in self.judged.items()
+        )
+        found.update((pack.rules[rule].group, state) for (_, _, rule), state in self.kept.items())
+        counts: dict[str, dict[str, int]] = {}
+        for group in pack.standard.groups:
+            states = {state.value: found[group, state] for state in sorted(State) if (group, state) in found}
+            if states:
+                counts[group] = states
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +296,7 @@ def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, 
     if stored is None:
         return True
     state, reason, *parts = stored
-    if (state, reason, *parts[3:]) != (judgement.state.value, judgement.reason.value, *stamp.values()):
+    if (state, reason, *parts[3:]) != (judgement.state, judgement.reason, *stamp.values()):
         return True
     fresh = (judgement.measured, judgement.required, judgement.evidence)
     return any(
@@ -307,8 +312,8 @@ def _stamp(pack: Pack, rule: str) -> dict[str, str]:
 
 def _row(key: Key, judgement: Judgement) -> dict[str, Any]:
     return {
-        "subject_kind": key[0], "subject_id": key[1], "rule_id": key[2], "state": judgement.state.value,
-        "reason": judgement.reason.value, "measured": links.canonical(judgement.measured),
+        "subject_kind": key[0], "subject_id": key[1], "rule_id": key[2], "state": str(judgement.state),
+        "reason": str(judgement.reason), "measured": links.canonical(judgement.measured),
         "required": links.canonical(judgement.required), "evidence": links.canonical(judgement.evidence),
     }  # fmt: skip
 

@@ -113,7 +113,7 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
     Columns without a value are left out, so that a column of a later version changes no old hash.
     """
     content = _content(_PLANS[kind], row)
-    return hashlib.sha256(before + _canonical([unit_id, sequence, kind.value, content])).digest()
+    return hashlib.sha256(before + _canonical([unit_id, sequence, kind, content])).digest()
 
 
 def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     columns: dict[str, Sequence[Any]] = {
         "unit_id": [head.unit_id for head in made],
         "sequence": [head.sequence for head in made],
-        "kind": [entry.kind.value for entry in entries],
+        "kind": [str(entry.kind) for entry in entries],
         "row_id": [entry.row[_KEYS[entry.kind]] for entry in entries],
         "hash": [head.hash for head in made],
     }

@@ -20,9 +20,9 @@ def count(check: Count, context: Context) -> Outcome:
     found = counting.bounds(states.values())
     measured: dict[str, Any] = {
         "value": found.surely, "met": found.surely, "perhaps": found.perhaps, "total": found.total,
-        "unit": Unit.COUNT.value, "members": check.members, "states": counting.counts(states),
+        "unit": Unit.COUNT, "members": check.members, "states": counting.counts(states),
     }  # fmt: skip
-    required = bound.required("at_least", Unit.COUNT.value, rules=list(check.rules))
+    required = bound.required("at_least", Unit.COUNT, rules=list(check.rules))
     items = tuple(counting.evidence(member, states[member.id], check.rules) for member in members)
     if found.surely >= bound.value:
         return Outcome(State.PASS, Reason.MET, measured, required, items)

@@ -6,6 +6,7 @@ the count. Waived, manual and error never count as met: a waiver excuses, it doe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ def selected(
 
 def evidence(member: Member, state: State, rules: tuple[str, ...]) -> dict[str, Any]:
     """Give the evidence item of one member; for a state other than pass, which rules are to blame."""
-    item: dict[str, Any] = {"subject_kind": member.kind, "subject_id": member.id, "state": state.value}
+    item: dict[str, Any] = {"subject_kind": member.kind, "subject_id": member.id, "state": state}
     if state is not State.PASS:
         blame = [rule for rule in rules if worst(of_rule(member, rule)) is state]
         if blame:
@@ -120,7 +121,5 @@ def quoted(name: str, members: Iterable[Member]) -> tuple[dict[str, Any], ...]:
 
 def counts(states: Mapping[str, State]) -> dict[str, int]:
     """Count states for the verdict's `measured`, only those that occur."""
-    out: dict[str, int] = {}
-    for state in states.values():
-        out[state.value] = out.get(state.value, 0) + 1
-    return dict(sorted(out.items()))
+    found = Counter(states.values())
+    return {state.value: found[state] for state in sorted(found)}

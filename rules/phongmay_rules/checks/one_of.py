@@ -14,11 +14,11 @@ from phongmay_store.register.compliance import State
 def one_of(check: OneOf, context: Context) -> Outcome:
     """Look the value up in the list."""
     required = {
-        "operator": "one_of", "values": list(check.values), "unit": check.unit.value,
-        "number_from": context.own_number.value,
+        "operator": "one_of", "values": list(check.values), "unit": check.unit,
+        "number_from": context.own_number,
     }  # fmt: skip
     value, reason, item = read(check.fact, context)
-    measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit.value}
+    measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit}
     if item.get("source") == Source.DECLARED and FACTS[check.fact].source is not Source.DECLARED:
         measured["declared"] = True
     if value is None:

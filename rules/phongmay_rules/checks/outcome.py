@@ -99,7 +99,7 @@ class Limit(NamedTuple):
     def required(self, operator: str, unit: str, **more: Any) -> dict[str, Any]:
         """Give the demand as it is stored with the verdict."""
         out: dict[str, Any] = {
-            "operator": operator, "value": self.value, "unit": unit, "number_from": self.number_from.value, **more,
+            "operator": operator, "value": self.value, "unit": unit, "number_from": self.number_from, **more,
         }  # fmt: skip
         if self.parameter:
             out["parameter"] = self.parameter
@@ -143,16 +143,16 @@ def read(name: str, context: Context) -> tuple[float | str | None, Reason | None
     kind = FACTS[name]
     fact = context.facts.get(name)
     if fact is None:
-        return None, Reason.NO_DATA, {"name": name, "value": None, "unit": kind.unit.value, "missing": "no_data"}
+        return None, Reason.NO_DATA, {"name": name, "value": None, "unit": kind.unit, "missing": "no_data"}
     item: dict[str, Any] = {
-        "fact_id": fact.id, "name": name, "value": fact.value, "unit": kind.unit.value, "at": fact.at,
-        "source": fact.source, "sources": list(fact.sources), "detail": dict(fact.detail or {}),
+        "fact_id": fact.id, "name": name, "value": fact.value, "unit": kind.unit, "at": fact.at,
+        "source": fact.source, "sources": list(fact.sources), "detail": fact.detail or {},
     }  # fmt: skip
     if fact.missing or fact.value is None:
         reason = Reason(fact.missing) if fact.missing else Reason.NO_DATA
-        return None, reason, item | {"missing": reason.value}
+        return None, reason, item | {"missing": reason}
     if kind.freshness_s is not None and context.is_stale(fact.at, kind.freshness_s):
-        return None, Reason.STALE, item | {"missing": Reason.STALE.value}
+        return None, Reason.STALE, item | {"missing": Reason.STALE}
     return fact.value, None, item
 
 
@@ -160,5 +160,5 @@ def number(name: str, context: Context) -> tuple[float | None, Reason | None, di
     """Give a fact that is a number; a word in its place is no value."""
     value, reason, item = read(name, context)
     if isinstance(value, str):
-        return None, Reason.NO_DATA, item | {"missing": Reason.NO_DATA.value}
+        return None, Reason.NO_DATA, item | {"missing": Reason.NO_DATA}
     return value, reason, item

@@ -30,7 +30,7 @@ def per_head(check: PerHead, context: Context) -> Outcome:
     states = {member.id: _state(member, check.rules) for member in members}
     found = counting.bounds(states.values())
     measured: dict[str, Any] = {
-        "value": found.surely, "perhaps": found.perhaps, "total": found.total, "unit": Unit.COUNT.value,
+        "value": found.surely, "perhaps": found.perhaps, "total": found.total, "unit": Unit.COUNT,
         "in_repair": sum(member.state == DeviceState.IN_REPAIR for member in members),
         "declared_only": sum(not member.has_agent for member in members),
         "states": counting.counts(states),
@@ -38,10 +38,10 @@ def per_head(check: PerHead, context: Context) -> Outcome:
     demand: dict[str, Any] = {"heads": heads, "heads_from": heads_from, "heads_per_device": per_device.value}
     evidence = (item, *(counting.evidence(member, states[member.id], check.rules) for member in members))
     if heads is None:
-        required = per_device.required("per_head", Unit.COUNT.value, **demand) | {"value": None}
+        required = per_device.required("per_head", Unit.COUNT, **demand) | {"value": None}
         return Outcome(State.UNKNOWN, reason or Reason.NOT_DECLARED, measured, required, evidence)
     needed = math.ceil(heads / per_device.value - counting.ROUNDING)
-    required = per_device.required("per_head", Unit.COUNT.value, **demand) | {"value": needed}
+    required = per_device.required("per_head", Unit.COUNT, **demand) | {"value": needed}
     if found.surely >= needed:
         return Outcome(State.PASS, Reason.MET, measured, required, evidence)
     if found.at_most < needed:

@@ -11,11 +11,11 @@ from phongmay_store.register.compliance import State
 def presence(check: Presence, context: Context) -> Outcome:
     """Judge silence; what was never heard fails after the same time, and is unknown before."""
     bound = limit(check.at_most, context)
-    required = bound.required("at_most", check.unit.value)
+    required = bound.required("at_most", check.unit)
     heard, heard_reason, heard_item = number(check.heard, context)
     silent, silent_reason, silent_item = number(check.silent, context)
     items = (silent_item, heard_item)
-    measured = {"fact": check.silent, "value": silent, "unit": check.unit.value, "heard": heard}
+    measured = {"fact": check.silent, "value": silent, "unit": check.unit, "heard": heard}
     if silent is None or heard is None:
         reason = silent_reason or heard_reason or Reason.NO_DATA
         return Outcome(State.UNKNOWN, reason, measured, required, items)

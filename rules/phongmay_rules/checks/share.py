@@ -30,10 +30,10 @@ def share(check: Share, context: Context) -> Outcome:
     }
     found = counting.bounds(states.values())
     measured: dict[str, Any] = {
-        "met": found.surely, "perhaps": found.perhaps, "total": found.total, "unit": Unit.RATIO.value,
+        "met": found.surely, "perhaps": found.perhaps, "total": found.total, "unit": Unit.RATIO,
         "members": check.members, "states": counting.counts(states),
     }  # fmt: skip
-    required = bound.required("at_least", Unit.RATIO.value, rules=list(check.rules))
+    required = bound.required("at_least", Unit.RATIO, rules=list(check.rules))
     items = tuple(counting.evidence(member, states[member.id], check.rules) for member in members)
     items += counting.quoted(check.fact, members) if check.fact else ()
     if not found.total:

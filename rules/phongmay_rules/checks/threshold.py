@@ -17,12 +17,12 @@ def threshold(check: Threshold, context: Context) -> Outcome:
     if check.demanded_by:
         demand = limit(check.demanded_by, context)
         if not demand.value:
-            required = demand.required("demanded", check.unit.value)
+            required = demand.required("demanded", check.unit)
             return Outcome(State.NOT_APPLICABLE, Reason.NOT_DEMANDED, {"fact": check.fact}, required, ())
         bound = demand._replace(value=bound.value)  # whose demand it is, not whose figure the 1 of a yes is
-    required = bound.required(check.operator, check.unit.value)
+    required = bound.required(check.operator, check.unit)
     value, reason, item = number(check.fact, context)
-    measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit.value}
+    measured: dict[str, Any] = {"fact": check.fact, "value": value, "unit": check.unit}
     if item.get("source") == Source.DECLARED and FACTS[check.fact].source is not Source.DECLARED:
         measured["declared"] = True
     if value is None:

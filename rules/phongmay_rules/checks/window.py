@@ -16,11 +16,9 @@ def window(check: Window, context: Context) -> Outcome:
     known, known_reason, known_item = number(check.known, context)
     coverage, coverage_reason, coverage_item = number(check.coverage, context)
     items = (share_item, known_item, coverage_item)
-    required = bound.required(
-        "at_least", check.unit.value, known_min_s=known_min.value, coverage_min=coverage_min.value
-    )
+    required = bound.required("at_least", check.unit, known_min_s=known_min.value, coverage_min=coverage_min.value)
     measured = {
-        "fact": check.fact, "value": share, "unit": check.unit.value, "known_s": known, "coverage": coverage,
+        "fact": check.fact, "value": share, "unit": check.unit, "known_s": known, "coverage": coverage,
     }  # fmt: skip
     if share is None or known is None or coverage is None:
         reason = share_reason or known_reason or coverage_reason or Reason.NO_DATA
