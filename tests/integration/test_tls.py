@@ -6,6 +6,8 @@ import contextlib
 import datetime as dt
 import ipaddress
 import json
+import os
+import pwd
 import socket
 import ssl
 import time
@@ -207,7 +209,7 @@ def test_a_clock_beyond_belief_leaves_out_the_period_alone(
     authority, port = Authority(tmp_path, "ca"), free_port()
     certificate, key = authority.issue(dt.datetime.now(dt.UTC) + DAY)
     conf = tmp_path / "mosquitto.conf"
-    user = "user root\n" if Path.home() == Path("/root") else ""
+    user = f"user {pwd.getpwuid(os.geteuid()).pw_name}\n" if os.geteuid() == 0 else ""
     conf.write_text(f"{user}listener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\n", "utf-8")
     house.processes.start("other-broker", [mosquitto, "-c", str(conf)], own=False)
 
