@@ -139,6 +139,8 @@ def test_page_in_two_steps(officer: TestClient, register: Engine) -> None:
     [
         ({"value": "nhiều", "reason": "x"}, "Hãy nhập một số"),
         ({"value": "0,001", "reason": "x"}, "phải nằm trong giới hạn từ"),
+        ({"parameter": "smart_camera", "value": "một phần", "reason": "x"}, "Hãy nhập “có” hoặc “không”"),
+        ({"parameter": "smart_camera", "value": "0,5", "reason": "x"}, "Hãy nhập “có” hoặc “không”"),
         ({"value": "8", "reason": " "}, "Hãy ghi lý do"),
         ({"value": "8", "reason": "x" * 2001, "step": "confirm", "was": str(4 * GIB)}, "Hãy ghi lý do"),
         ({"parameter": "nonsense", "value": "8", "reason": "x"}, "không có tham số này"),

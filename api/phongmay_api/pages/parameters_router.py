@@ -17,8 +17,10 @@ from phongmay_api.context import Context, Shared
 from phongmay_api.pages.forms import Sent, texts_of
 from phongmay_api.pages.parameters import parameters_view
 from phongmay_api.pages.rendering import language_texts, render
+from phongmay_api.pages.texts import Texts
 from phongmay_api.parameters import acting
 from phongmay_api.problems import Problem
+from phongmay_contract.units import Unit as Measure
 from phongmay_rules.adopting import AdoptionError, Effect
 from phongmay_rules.deciding import RightError
 from phongmay_rules.explain import format_value
@@ -90,16 +92,7 @@ def set_parameter(request: Request, context: Shared, scope: CurrentScope, unit_i
         if not form.reason.strip():
             raise AdoptionError("no reason")
     except SettingError as error:
-        declared = context.pack.standard.parameters.get(form.parameter)
-        low, high = (
-            (format_value(bound, declared.unit, words.language) for bound in (declared.low, declared.high))
-            if declared
-            else ("", "")
-        )
-        if error.code == "bounds":
-            problem = words("parameter_problem_bounds", low=low, high=high)
-        else:
-            problem = words.word("parameter_problem", error.code)
+        problem = _told(context.pack, form.parameter, error.code, words)
     except RightError:
         problem, status = words("parameter_problem_right"), HTTPStatus.FORBIDDEN
     except AdoptionError:
@@ -122,6 +115,19 @@ def _value(pack: Pack, form: _Form, language: str) -> float:
     if declared is None:
         raise SettingError("no such parameter", "unknown")
     return read_typed(declared, form.value, language)
+
+
+def _told(pack: Pack, parameter: str, code: str, words: Texts) -> str:
+    """What is wrong with the typed value, in the terms of its parameter."""
+    declared = pack.standard.parameters.get(parameter)
+    if declared is None or code not in ("number", "bounds"):
+        return words.word("parameter_problem", code)
+    if declared.unit is Measure.NONE:
+        return words("parameter_problem_yes_no")
+    if code == "number":
+        return words("parameter_problem_number")
+    low, high = (format_value(bound, declared.unit, words.language) for bound in (declared.low, declared.high))
+    return words("parameter_problem_bounds", low=low, high=high)
 
 
 def _number(text: str) -> float | None:
