@@ -8,10 +8,9 @@ succeed: the key (unit, sequence) refuses the second one (IntegrityError, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,7 +45,7 @@ class Head(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A stored row that is to become a link; `row` holds every column."""
+    """A stored row that is to become a link; `row` holds every column and nothing else."""
 
     unit_id: str
     kind: LinkKind
@@ -72,7 +71,6 @@ def canonical(value: object) -> msgspec.Raw:
 
 class _Plan(NamedTuple):
     names: tuple[str, ...]
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     times: tuple[str, ...]
     floats: tuple[str, ...]
 
@@ -84,8 +82,7 @@ def _plan(table: Table) -> _Plan:
     def of(kind: type[Any]) -> tuple[str, ...]:
         return tuple(item.name for item in table.columns if isinstance(item.type, kind))
 
-    names = tuple(item.name for item in table.columns)
-    return _Plan(names, itemgetter(*names), of(UtcDateTime), of(Float))
+    return _Plan(tuple(item.name for item in table.columns), of(UtcDateTime), of(Float))
 
 
 _PLANS = {kind: _plan(table_of(kind)) for kind in LinkKind}
@@ -122,13 +119,15 @@ def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(plan: _Plan, row: Mapping[str, Any]) -> dict[str, Any]:
-    content = {name: value for name, value in zip(plan.names, plan.pick(row), strict=True) if value is not None}
+    content = {**row}
     for name in plan.times:
-        if name in content:
+        if content[name] is not None:
             content[name] = _iso(content[name])
     for name in plan.floats:
-        if name in content:
+        if content[name] is not None:
             content[name] = float(content[name])
+    if None in content.values():
+        return {name: value for name, value in content.items() if value is not None}
     return content
 
 

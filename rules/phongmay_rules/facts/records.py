@@ -23,6 +23,8 @@ from phongmay_store.register import bulk
 from phongmay_store.register.asking import ask
 from phongmay_store.register.compliance import CurrentFact, Fact
 
+_UNITS = {name: str(kind.unit) for name, kind in FACTS.items()}
+_SOURCES = {name: str(kind.source) for name, kind in FACTS.items()}
 _BLOCK = 400
 """Ids in one IN list: SQLite and PostgreSQL both take it."""
 
@@ -157,7 +159,7 @@ def write(
         "name": [value.name for value in values],
         "number": [None if isinstance(value.value, str) else value.value for value in values],
         "text": [value.value if isinstance(value.value, str) else None for value in values],
-        "unit": [FACTS[value.name].unit for value in values],
+        "unit": [_UNITS[value.name] for value in values],
         "missing": [value.missing for value in values],
         "source": [value.source for value in values],
         "sources": [value.sources for value in values],
@@ -215,9 +217,9 @@ def _beside(detail: Mapping[str, Any] | None) -> object:
 
 def _value(row: int, fact: Found) -> FactValue:
     """Give a fact as rules will read it from its row."""
-    source = fact.source or FACTS[fact.name].source
-    at = _stored(fact.at).timestamp()
-    return FactValue(row, fact.name, fact.value, fact.missing or "", at, source, fact.sources, fact.detail)
+    missing, at = str(fact.missing or ""), _stored(fact.at).timestamp()
+    source = str(fact.source or _SOURCES[fact.name])
+    return FactValue(row, fact.name, fact.value, missing, at, source, fact.sources, fact.detail)
 
 
 @lru_cache(maxsize=4096)
