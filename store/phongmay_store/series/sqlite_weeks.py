@@ -178,13 +178,14 @@ def minutes_within(
                 numbers = [join(pieces(value)) if value else b"" for value in (seen, not_reached, unreachable)]
                 saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
                 _add(other, device, (saw, saw ^ lacks, lost), mask)
-    for device, hour, *masks in recent:
+    for device, hour, saw, reached, lost in recent:
+        masks = (saw, reached, lost)
         if both and (device, hour) in both:  # a minute that stands in both counts once
-            masks = [mask & ~had for mask, had in zip(masks, both[device, hour], strict=True)]  # noqa: PLW2901
-        if masks[0] == masks[1] and not masks[2]:
-            whole[device] = get(device, 0) + (masks[0] & wanted.get(hour, 0)).bit_count()
-        else:
-            _add(other, device, masks, wanted.get(hour, 0))
+            masks = tuple(mask & ~had for mask, had in zip(masks, both[device, hour], strict=True))
+        elif saw == reached and not lost:
+            whole[device] = get(device, 0) + (saw & wanted.get(hour, 0)).bit_count()
+            continue
+        _add(other, device, masks, wanted.get(hour, 0))
     counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
     for device, sums in other.items():
         number = whole.get(device, 0)
