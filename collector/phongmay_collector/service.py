@@ -51,7 +51,10 @@ _BREATH_S, _FEW = 0.01, 100
 """Pause before the next look at the broker after a look that brought so few messages: a look and all that follows costs
 as much as many messages, and what comes meanwhile is read in one go."""
 _AT_ONCE = 500
-"""Messages that are read together while the batch is not due."""
+"""Messages that are worth reading while the batch is not due."""
+_PIECE, _GIVE_WAY_S = 100, 0.0002
+"""Messages after which the reading thread lets the writer have the interpreter, and for how long it stands back: two
+busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
 _PAST_IN_FLIGHT = 100
 """Backfill messages that wait in our memory at most; each holds up to 60 envelopes."""
 _NAMES_SAID = 1000
@@ -325,7 +328,12 @@ class Collector:
         return min(oldest) + self._settings.batch_age_s if oldest else float("inf")
 
     def _is_worth_reading(self, now: float) -> bool:
-        """Tell whether many messages wait, or old ones: a few at a time cost several times as much."""
+        """Tell whether many messages wait, or old ones: a few at a time cost several times as much.
+
+        Not while the writer has enough: what is read takes three times the memory of what came.
+        """
+        if not self._writer.free:
+            return False
         waiting = len(self._queues[self._live.user]) + len(self._queues[self._past.user]) * MAX_BACKFILL
         return waiting >= _AT_ONCE or (waiting > 0 and now >= self._due_at())
 
@@ -335,9 +343,13 @@ class Collector:
         if room <= 0 or now < self._retry_at or not any(self._queues.values()):
             return
         messages = self._next_messages(room)
-        read = self._intake.read
+        read, taken = self._intake.read, list[Taken]()
         try:
-            taken = [_tuple(Taken, (message, read(message.topic, message.payload))) for message in messages]
+            for start in range(0, len(messages), _PIECE):
+                some = messages[start : start + _PIECE]
+                taken += [_tuple(Taken, (message, read(message.topic, message.payload))) for message in some]
+                if not self._writer.idle:
+                    time.sleep(_GIVE_WAY_S)
         except StoreError as error:
             self._register.away(now, str(error))
             self._retry_at = now + TICK_S
