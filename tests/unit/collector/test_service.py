@@ -65,6 +65,7 @@ def test_what_a_dead_connection_brought_is_dropped(collector: Collector) -> None
 def test_few_messages_are_read_when_they_are_due_and_many_at_once(collector: Collector) -> None:
     """A few at a time cost several times as much; but nothing waits longer than a batch may."""
     age = collector._settings.batch_age_s
+    collector._tick_at = 10 * age
     assert not collector._is_worth_reading(age + 1)
     fill(collector, LIVE_USER, 3, 1)  # arrived at 0.0
     assert not collector._is_worth_reading(age / 2)
