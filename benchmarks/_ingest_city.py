@@ -7,6 +7,7 @@ its memory grew. The generator says how late it was itself: beyond the lag, the 
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ RATE = 125_000 / 60
 CONNECTIONS = 10_000
 _SETTLED = 0.25
 """Share of the time after which memory should no longer grow."""
+_QUARTERS = 3
+"""Pieces of the rest, between which memory is looked at: a leak goes on, a cache that fills does not."""
 _SLICE_S = 5.0
 
 
@@ -30,7 +33,7 @@ class City(NamedTuple):
     lag_p99_s: float
     late_p99_s: float
     cores: float
-    rss_growth_mib: float
+    rss_growths_mib: list[float]
     rss_mib: float
     sent: int
 
@@ -54,14 +57,15 @@ def steady(folder: Path, seconds: float, store: str, connections: int = CONNECTI
             load.greet()
             process = psutil.Process(served.collector_pid)
             sent = load.steady(rate, seconds * _SETTLED)
-            settled, cpu, start = process.memory_info().rss, cpu_s(process.pid), time.monotonic()
-            sent += load.steady(rate, seconds * (1 - _SETTLED))
+            memory, cpu, start = [process.memory_info().rss], cpu_s(process.pid), time.monotonic()
+            for _ in range(_QUARTERS):
+                sent += load.steady(rate, seconds * (1 - _SETTLED) / _QUARTERS)
+                memory.append(process.memory_info().rss)
             wall, used = time.monotonic() - start, cpu_s(process.pid) - cpu
-            grown = process.memory_info().rss
             load.drain(60.0)
+            growths = [(after - before) / MIB for before, after in pairwise(memory)]
             return City(
-                percentile(load.lags, 0.99), percentile(load.late, 0.99), used / wall,
-                (grown - settled) / MIB, grown / MIB, sent,
+                percentile(load.lags, 0.99), percentile(load.late, 0.99), used / wall, growths, memory[-1] / MIB, sent
             )  # fmt: skip
         finally:
             load.close()

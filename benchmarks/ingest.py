@@ -96,7 +96,11 @@ def _city(seconds: float, store: str) -> dict[str, tuple[float, str]]:
     return {
         "city_lag_s_p99": (found.lag_p99_s, f"sending to receipt of {found.sent} messages; {late}; goal 2"),
         "city_collector_cores": (found.cores, f"{_ingest_city.RATE:.0f} messages/s, {store}; goal {goal} at most"),
-        "city_rss_growth_mib": (found.rss_growth_mib, f"after a quarter of the time; {found.rss_mib:.0f} MiB in all"),
+        "city_rss_growth_mib": (
+            sum(found.rss_growths_mib),
+            f"after a quarter of the time, by quarters {', '.join(f'{one:+.1f}' for one in found.rss_growths_mib)}; "
+            f"{found.rss_mib:.0f} MiB in all",
+        ),
     }
 
 
