@@ -326,8 +326,6 @@ class SqliteSeries:
         return self._known_columns[key]
 
 
-
-
 def days_folder(path: Path) -> Path:
     """Give the folder of the files of days that belong to a main file."""
     return path.with_name(path.name + ".days")

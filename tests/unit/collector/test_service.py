@@ -76,7 +76,7 @@ def test_few_messages_are_read_when_they_are_due_and_many_at_once(collector: Col
 
 
 def test_nothing_is_read_ahead_of_a_writer_that_has_enough(collector: Collector) -> None:
-    """What is read takes more memory than what came; one list that is written and one that waits keep the store busy."""
+    """What is read takes more memory than what came; a list that is written and one that waits are enough."""
     fill(collector, LIVE_USER, 1000, 1)
     assert collector._is_worth_reading(0.0)
     for _ in range(2):

@@ -19,7 +19,7 @@ INSERT = (
 
 @given(st.integers(0, 2600))
 def test_statements_carry_every_row_once_and_are_of_few_kinds(count: int) -> None:
-    """A number of rows that is new to the driver costs more to read than its rows: so they are powers of two, or most."""
+    """A number of rows that is new to the driver costs more to compile than its rows to write."""
     values = [(number, -number) for number in range(count)]
     statements = list(
         _in_blocks("INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT (a) DO UPDATE SET b = ?", values, "%s")
@@ -35,12 +35,12 @@ def test_statements_carry_every_row_once_and_are_of_few_kinds(count: int) -> Non
 
 @pytest.mark.parametrize("place", [0, 6])
 def test_nul_is_found_among_the_cells_of_many_rows(register_engine: Engine, place: int) -> None:
-    """Rows of one statement come as one row of cells, numbers among them: a NUL in the last is found as in the first."""
+    """Rows of one statement come as one row of cells, with numbers among the texts."""
     rows: list[list[Any]] = [[f"pc-{n}", "online", "aa", "bb", 1.0, 2.0, "0.1"] for n in range(9)]
     database = RegisterDatabase(register_engine)
     with database.writing() as writing:
         writing.many(INSERT, rows[:8])
     rows[8][place] = "x\0y"
-    with pytest.raises(UnstorableTextError, match="x.y"), database.writing() as writing:
+    with pytest.raises(UnstorableTextError, match=r"x.y"), database.writing() as writing:
         writing.many(INSERT, [["pc-new", *rows[0][1:]], rows[8]])
     assert len(database.rows("SELECT 1 FROM series_presence")) == 8
