@@ -1,4 +1,4 @@
-"""`scripts/bench feed [--quick]`: what `phongmay dashboards feed` costs each time that it writes the status series.
+"""`scripts/bench feed`: what `phongmay dashboards feed` costs each time that it writes the status series.
 
 5,000 PCs in 200 schools on a real InfluxDB 1.6 (influxd), judged by all packs, with inventories, rounds, presence and a
 day of minute masks. Measured is the loop's own turn: it opens the stores, reads, counts, writes. Reference: influxd's
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import sessionmaker
 
+from benchmarks._arguments import Arguments
 from benchmarks._district import SINCE, Size, device_ids, fill_register, write_first
 from benchmarks._influxd import cpu_s
 from benchmarks._store_filling import influxd
@@ -39,7 +40,9 @@ _WHOLE = (1 << 60) - 1
 
 def run(arguments: list[str]) -> None:
     """Measure and print."""
-    size = QUICK if "--quick" in arguments else DISTRICT
+    parser = Arguments("feed", __doc__)
+    parser.add_argument("--quick", action="store_true", help="500 PCs in 20 schools")
+    size = QUICK if parser.parse_args(arguments).quick else DISTRICT
     with tempfile.TemporaryDirectory(prefix="phongmay-bench-") as name, influxd(Path(name)) as (store, pid):
         settings = ServerSettings(store=store)
         _fill(settings, size)

@@ -4,6 +4,7 @@ One message = one envelope with one point of 12 fields at QoS 1, never batched b
 Prints a table and one JSON object: cpu_ratio = the collector's whole processor time a point (commit, acknowledgement
 and receipt included) over influxd's for a ready-made line (goal 0.75 at most); drain_ratio = points a second while a
 queued backlog drains, broker and store on the same two cores, over influxd's write-only ceiling (goal 0.6 at least).
+cpu_ratio_beside has influxd's cost in the drain below it: a processor that others use serves both equally badly.
 
 `--city` sends 2,083 messages a second over 10,000 connections for `--seconds` (600): city_lag_s_p99 (goal 2),
 city_collector_cores (goal 0.25 on InfluxDB, 0.5 on SQLite), city_rss_growth_mib. `--backfill` lets `--devices` (5,000)
@@ -68,14 +69,18 @@ def _backlog(count: int, devices: int, store: str) -> dict[str, tuple[float, str
             influxd.stop()
     ours, theirs = found.collector.cpu_s / count * 1e6, top.cpu_s / count * 1e6
     rate, most = count / found.collector.wall_s, count / top.wall_s
-    return {
+    beside = found.store_cpu_s / count * 1e6
+    figures = {
         "cpu_ratio": (ours / theirs, f"collector {ours:.1f} us a point, influxd {theirs:.1f}; goal 0.75 at most"),
         "drain_ratio": (rate / most, f"{rate:.0f} points/s drained, ceiling {most:.0f}; goal 0.6 at least"),
         "collector_cpu_us_per_point": (ours, f"{count} points of 12 fields of {devices} devices, {store}"),
         "broker_cpu_us_per_point": (found.broker_cpu_s / count * 1e6, "Mosquitto while the backlog drains"),
-        "store_cpu_us_per_point": (found.store_cpu_s / count * 1e6, "influxd while the backlog drains"),
+        "store_cpu_us_per_point": (beside, "influxd while the backlog drains"),
         "influxd_cpu_us_per_point": (theirs, "the ceiling: lines that are ready, in blocks of 5,000"),
     }
+    if beside:
+        figures["cpu_ratio_beside"] = (ours / beside, "no goal: collector over influxd while both work on the backlog")
+    return figures
 
 
 def _city(seconds: float, store: str) -> dict[str, tuple[float, str]]:

@@ -97,7 +97,7 @@ class Batcher:
                         return None
                     if at > last(sender, 0.0):
                         seen[sender] = at
-                add(_tuple(Arrival, (envelope, at, _LIVE, received, (), (), outcome.prepared)))
+                add(_tuple(Arrival, (envelope, at, _LIVE, received, (), ())))
         if not self._presence.all_alive(seen):
             return None
         batch.presence = self._presence.take_changes()
@@ -190,9 +190,7 @@ class Batcher:
         envelope, received = accepted.envelope, message.received
         sender, run = key
         at, basis = self._clocks.time_of(key, envelope.measured, received)
-        arrival = Arrival(
-            envelope, at, basis, received, accepted.unknown, accepted.out_of_range, accepted.prepared
-        )  # fmt: skip
+        arrival = Arrival(envelope, at, basis, received, accepted.unknown, accepted.out_of_range)
         batch.arrivals.append(arrival)
         if accepted.unknown or accepted.out_of_range:
             batch.odd.append(arrival)

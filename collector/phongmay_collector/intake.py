@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -70,12 +70,11 @@ class Intake:
 
     Args:
         directory: which devices there are.
-        prepare: of the store (`SeriesWriter.prepare`), when what is read is to be stored.
     """
 
-    def __init__(self, directory: Directory, prepare: Callable[[Envelope], object] | None = None) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._reader = Reader(prepare)
+        self._reader = Reader()
         self._live = self._reader.live
         self._topics: dict[str, Topic] = {}
 

@@ -79,7 +79,8 @@ class PresenceBook:
     def take_changes(self) -> list[Presence]:
         """Give what changed since the last call."""
         for device, at in self._seen.items():
-            self._by_device[device] = self._by_device[device]._replace(last_seen=at)
+            _, state, session, run, since, _, agent = self._by_device[device]
+            self._by_device[device] = Presence(device, state, session, run, since, at, agent)
         self._changed.update(self._seen)
         self._seen.clear()
         changes = [self._by_device[device] for device in sorted(self._changed)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -119,7 +118,6 @@ class Accepted(Struct, gc=False):
         live: sent when it was measured; otherwise out of a backfill.
         unknown: names that the catalogue does not have.
         out_of_range: names of values that were left out because they are physically impossible.
-        prepared: what the store made of the envelope while it was at hand (`SeriesWriter.prepare`).
     """
 
     envelope: Envelope
@@ -128,7 +126,6 @@ class Accepted(Struct, gc=False):
     live: bool
     unknown: tuple[str, ...] = ()
     out_of_range: tuple[str, ...] = ()
-    prepared: object = None
 
     @property
     def id(self) -> EnvelopeId:
@@ -137,15 +134,10 @@ class Accepted(Struct, gc=False):
 
 
 class Reader:
-    """Reads messages; remembers which tokens it has seen to be well formed.
+    """Reads messages; remembers which tokens it has seen to be well formed."""
 
-    Args:
-        prepare: of the store, when messages are read to be stored.
-    """
-
-    def __init__(self, prepare: Callable[[Envelope], object] | None = None) -> None:
+    def __init__(self) -> None:
         self._tokens: dict[str, str] = {}
-        self._prepare = prepare
 
     def live(self, payload: bytes, device: str, kind: Kind) -> Accepted | None:
         """Read a live message that came under a device's topic."""
@@ -159,8 +151,7 @@ class Reader:
         envelope = self._envelope(message, device)
         if not session or envelope is None:
             return None
-        prepared = None if self._prepare is None else self._prepare(envelope)
-        return Accepted(envelope, session, message.sent.mono, True, (), (), prepared)
+        return Accepted(envelope, session, message.sent.mono, True)
 
     def past(self, payload: bytes, device: str) -> list[Accepted] | None:
         """Read a backfill that came under a device's topic."""
@@ -168,7 +159,7 @@ class Reader:
             message = _PAST(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        session, sent, prepare = self._token(message.session), message.sent.mono, self._prepare
+        session, sent = self._token(message.session), message.sent.mono
         if message.sender != device or len(payload) > MAX_MESSAGE_BYTES or _has_nul(payload) or not session:
             return None
         found = []
@@ -176,8 +167,7 @@ class Reader:
             envelope = self._envelope(raw, device)
             if envelope is None:
                 return None
-            prepared = None if prepare is None else prepare(envelope)
-            found.append(Accepted(envelope, session, sent, False, (), (), prepared))
+            found.append(Accepted(envelope, session, sent, False))
         return found
 
     def _envelope(self, raw: _Envelope, device: str) -> Envelope | None:

@@ -48,6 +48,14 @@ TICK_S = 1.0
 """Between markers, looks at the register's credentials, and tries of a register that is away."""
 _DIRECTORY_S = 30.0
 _SUMMARY_S = 60.0
+_BREATH_S, _FEW = 0.01, 100
+"""Pause before the next look at the broker after a look that brought so few messages: a look and all that follows costs
+as much as many messages, and what comes meanwhile is read in one go."""
+_AT_ONCE = 500
+"""Messages that are worth reading while the batch is not due."""
+_PIECE, _GIVE_WAY_S = 100, 0.0002
+"""Messages after which the reading thread lets the writer have the interpreter, and for how long it stands back: two
+busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
 _PAST_IN_FLIGHT = 100
 """Backfill messages that wait in our memory at most; each holds up to 60 envelopes."""
 _NAMES_SAID = 1000
@@ -107,7 +115,7 @@ class Collector:
         self._queues: dict[str, deque[Inbound]] = {member.live_user: deque(), member.past_user: deque()}
         self._most_waiting = {member.live_user: in_flight, member.past_user: _PAST_IN_FLIGHT}
         self._throttle = Throttle(settings.device_messages_per_minute)
-        self._intake = Intake(self._directory, series.prepare)
+        self._intake = Intake(self._directory)
         queue_path = Path(settings.queue_path or broker.directory / "queue.db")
         queue_path = queue_path.with_stem(queue_path.stem + member.suffix)
         self._disk_queue = DiskQueue(queue_path, settings.queue_mib * 1024 * 1024)
@@ -122,7 +130,7 @@ class Collector:
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
         self._marker_at = _NEVER
-        self._retry_at = self._tick_at = self._directory_at = 0.0
+        self._retry_at = self._tick_at = self._directory_at = self._look_at = 0.0
         self._summary_at = time.monotonic() + _SUMMARY_S
         self._turned_at = time.monotonic()
 
@@ -152,8 +160,10 @@ class Collector:
                 self._exchange(self._wait_s(now))
                 self._maintain(time.monotonic())
                 self._settle()
-                self._read_on(time.monotonic())
-                self._hand_over(time.monotonic())
+                now = time.monotonic()
+                if self._is_worth_reading(now):
+                    self._read_on(now)
+                self._hand_over(now)
                 if self._writer.failure is not None:
                     raise self._writer.failure
             self._finish()
@@ -204,13 +214,17 @@ class Collector:
         """Wait for the sockets and the writer, and read and write what they are ready for."""
         poll, links = select.poll(), {}  # made anew each time: it costs less than to keep track of sockets
         poll.register(self._woken, select.POLLIN)
+        pause_s = self._look_at - time.monotonic()
+        if pause_s > 0:
+            wait_s = min(wait_s, pause_s)
         for link in (self._live, self._past):
             sock = link.socket()
             if sock is not None and sock.fileno() >= 0:
                 full = len(self._queues[link.user]) > 2 * self._most_waiting[link.user]  # of QoS 0, without limit
-                events = 0 if full else select.POLLIN
+                events = 0 if full or pause_s > 0 else select.POLLIN
                 poll.register(sock, events | (select.POLLOUT if link.wants_write() else 0))
                 links[sock.fileno()] = link
+        brought = 0
         for number, events in poll.poll(wait_s * 1000):
             if number == self._woken:
                 with contextlib.suppress(BlockingIOError):
@@ -220,7 +234,11 @@ class Collector:
             if events & select.POLLOUT:
                 link.writable()
             if events & ~select.POLLOUT:
-                self._receive(link, link.readable(self._waited))
+                messages = link.readable(self._waited)
+                self._receive(link, messages)
+                brought += len(messages)
+        if 0 < brought < _FEW:
+            self._look_at = time.monotonic() + _BREATH_S
 
     def _waited(self, connection: int, now: float) -> float:
         """Give the bound on how long a message that is read now can have waited in the broker."""
@@ -299,12 +317,27 @@ class Collector:
     # ---- batches -----------------------------------------------------------------------------------------------------
 
     def _wait_s(self, now: float) -> float:
-        due = [self._tick_at - now]
-        if self._ready and self._writer.idle:
-            due.append(self._ready[0].message.arrived + self._settings.batch_age_s - now)
-        elif not self._ready and any(self._queues.values()):
-            due.append(self._retry_at - now)
-        return min(max(min(due), 0.0), TICK_S)
+        due = self._tick_at
+        if self._writer.idle:
+            due = min(due, max(self._due_at(), self._retry_at))
+        return min(max(due - now, 0.0), TICK_S)
+
+    def _due_at(self) -> float:
+        """Give when the oldest message that the writer does not have shall be written at the latest."""
+        oldest = [queue[0].arrived for queue in self._queues.values() if queue]
+        if self._ready:
+            oldest.append(self._ready[0].message.arrived)
+        return min(oldest) + self._settings.batch_age_s if oldest else float("inf")
+
+    def _is_worth_reading(self, now: float) -> bool:
+        """Tell whether many messages wait, or old ones: a few at a time cost several times as much.
+
+        Not while the writer has enough: what is read takes three times the memory of what came.
+        """
+        if not self._writer.free:
+            return False
+        waiting = len(self._queues[self._live.user]) + len(self._queues[self._past.user]) * MAX_BACKFILL
+        return waiting >= _AT_ONCE or (waiting > 0 and now >= self._due_at())
 
     def _read_on(self, now: float) -> None:
         """Read what has come, as far as a batch has room: also while the writer waits for the store."""
@@ -312,9 +345,13 @@ class Collector:
         if room <= 0 or now < self._retry_at or not any(self._queues.values()):
             return
         messages = self._next_messages(room)
-        read = self._intake.read
+        read, taken = self._intake.read, list[Taken]()
         try:
-            taken = [_tuple(Taken, (message, read(message.topic, message.payload))) for message in messages]
+            for start in range(0, len(messages), _PIECE):
+                some = messages[start : start + _PIECE]
+                taken += [_tuple(Taken, (message, read(message.topic, message.payload))) for message in some]
+                if not self._writer.idle:
+                    time.sleep(_GIVE_WAY_S)
         except StoreError as error:
             self._register.away(now, str(error))
             self._retry_at = now + TICK_S

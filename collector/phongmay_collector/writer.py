@@ -189,8 +189,8 @@ class Writer:
                 self._is_away(error)
             else:
                 self._stuck = None
+                self._finish(work)  # first, so that whoever is told finds us idle
                 self._settled(batch, [one.message for one in work], told=False)
-                self._finish(work)
                 return
         elif self._stuck is not None and self._stuck.taken is work:
             self._drain()
@@ -234,8 +234,8 @@ class Writer:
         if last:
             self._settled(batch, [], told=True)
         else:
-            self._settled(batch, [one.message for one in batch.taken], told=False)
             self._finish(batch.taken)
+            self._settled(batch, [one.message for one in batch.taken], told=False)
 
     def _finish(self, work: Sequence[Taken]) -> None:
         with self._counting:

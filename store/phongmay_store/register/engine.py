@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,30 +104,31 @@ def _refuse_nul(
     rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or ()]
     if rows and isinstance(rows[0], dict):
         rows = [row.values() for row in rows]
-    for column in zip(*rows, strict=True):
-        refuse_nul(column)
+    # All texts of a row, or of a column, are looked at in one go: one by one they would cost more than the statement.
+    for some in rows if len(rows) == 1 else zip(*rows, strict=True):
+        refuse_nul(some)
 
 
-def refuse_nul(column: Sequence[Any]) -> None:
+def refuse_nul(values: Iterable[Any]) -> None:
     """Refuse U+0000 in the texts among some values.
 
     Raises:
         UnstorableTextError: shows the first that holds it.
     """
-    if "\0" in _text(column):
-        value = next(value for value in column if isinstance(value, str) and "\0" in value)
+    if "\0" in _text(values):
+        value = next(value for value in values if isinstance(value, str) and "\0" in value)
         shown = value.replace("\0", "\N{SYMBOL FOR NULL}")[:60]
         raise UnstorableTextError(
             f"the text '{shown}' holds the character NUL (U+0000), which the register cannot keep; take it out"
         )
 
 
-def _text(column: Sequence[Any]) -> str:
-    """Join all texts of a column; looking for a character in thousands of them one by one takes its time."""
+def _text(values: Iterable[Any]) -> str:
+    """Join all texts among some values."""
     try:
-        return "".join(column)
+        return "".join(values)
     except TypeError:  # numbers, or some are NULL
-        return "".join([value for value in column if isinstance(value, str)])
+        return "".join([value for value in values if isinstance(value, str)])
 
 
 def json_text(value: object) -> str:

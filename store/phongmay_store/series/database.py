@@ -146,15 +146,19 @@ def _in_blocks(sql: str, values: Sequence[Values], mark: str) -> Iterator[tuple[
     """Give an `INSERT ... VALUES (?, ...)` as statements of many rows each.
 
     Each statement costs a server's attention, and in SQLite a chance to lose the interpreter to another thread, which
-    gives it back only after sys.getswitchinterval().
+    gives it back only after sys.getswitchinterval(). A statement of a number of rows that is new to the driver costs
+    more to read than its rows to write, so below the most their number is a power of two.
     """
     head, _, rest = sql.partition("VALUES (")
     marks, _, tail = rest.partition(")")
-    row = f"({marks.replace('?', mark)})"
+    row, tail = f"({marks.replace('?', mark)})", tail.replace("?", mark)
     most = max(1, min(_ROWS_A_STATEMENT, _VALUES_A_STATEMENT // marks.count("?")))
-    for start in range(0, len(values), most):
-        some = values[start : start + most]
-        yield f"{head}VALUES {','.join([row] * len(some))}{tail.replace('?', mark)}", tuple(chain.from_iterable(some))
+    start = 0
+    while start < len(values):
+        left = len(values) - start
+        some = values[start : start + (most if left >= most else 1 << left.bit_length() - 1)]
+        yield f"{head}VALUES {','.join([row] * len(some))}{tail}", tuple(chain.from_iterable(some))
+        start += len(some)
 
 
 class _SqliteWriting:

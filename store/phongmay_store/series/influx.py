@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
-from phongmay_contract.envelope import Envelope
 from phongmay_store.register.engine import open_register
 from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
@@ -28,7 +27,6 @@ from phongmay_store.series.influx_words import (
     encode,
     literal,
     name,
-    prepare,
     row_of,
     tag_back,
     tag_filter,
@@ -92,10 +90,6 @@ class InfluxSeries:
     def settle(self, offsets: Sequence[RunOffset]) -> Sequence[RunOffset]:
         """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
         return self._state.settle(offsets, time.time())
-
-    def prepare(self, envelope: Envelope) -> object:
-        """Write an envelope as lines but for their time."""
-        return prepare(envelope)
 
     def write(
         self,

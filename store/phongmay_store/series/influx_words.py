@@ -7,17 +7,16 @@ a line. The type of a field follows from the catalogue for ever: integers carry 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 from zlib import crc32
 
 import msgspec
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type, Value
-from phongmay_contract.envelope import Envelope, Group
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import Arrival, EnvelopeId, Row, TimeBasis
 from phongmay_store.series.quantities import is_raw
@@ -31,7 +30,6 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 _SLOTS = 1000
 _json = msgspec.json.Encoder().encode
-_tuple = tuple.__new__
 _TEXT = str.maketrans({"\\": "\\\\", '"': '\\"'})
 _LITERAL = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n"})
 _NAME = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
@@ -125,37 +123,24 @@ def _head(key: tuple[str, str, str, bool]) -> bytes:
     return f"{measurement},{tags} ".encode()
 
 
-def _template(key: tuple[str, tuple[str, ...]]) -> bytes:
-    """Give a line with these quantities, to be filled with its head, their values, sequence number and run."""
-    measurement, names = key
-    kinds = [(name, MEASUREMENTS[measurement].by_name[name].type) for name in names]
-    fields = "".join(f"{name}=%b{'i' if kind is Type.INT else ''}," for name, kind in kinds)
-    return f"%b{fields}{SOURCE_SEQ}=%bi,%b".encode()
+def _pattern(shape: tuple[str, tuple[str, ...]]) -> list[bytes]:
+    """Give the pieces of a line with these quantities; empty ones stand for head, source, values, number and time."""
+    measurement, names = shape
+    pieces, mark = [b"", b""], ""
+    for quantity in names:
+        pieces += f"{mark}{quantity}=".encode(), b""
+        mark = "i," if MEASUREMENTS[measurement].by_name[quantity].type is Type.INT else ","
+    return [*pieces, f"{mark}{SOURCE_SEQ}=".encode(), b"", b"i ", b"", b"\n"]
 
 
 def _source(run: str) -> tuple[bytes, int]:
     """Give a run as a field, and its share of a point's microseconds."""
-    return f'{SOURCE_RUN}="{run}"'.encode(), crc32(run.encode())
+    return f'{SOURCE_RUN}="{run}",'.encode(), crc32(run.encode())
 
 
 _HEADS = _Memory(_head, 400_000)
-_TEMPLATES = _Memory(_template, 10_000)
+_PATTERNS = _Memory(_pattern, 10_000)
 _SOURCES = _Memory(_source, 400_000)
-
-
-def _line(group: Group, head: bytes, seq: int, run: bytes) -> bytes:
-    """Write a group; JSON writes values as lines do, unless a text holds a comma or what JSON must escape."""
-    values = group.values
-    template = _TEMPLATES[group.measurement, tuple(values)]
-    text = _json((*values.values(), seq))
-    if b"\\" not in text:
-        cells = text[1:-1].split(b",")
-        if len(cells) == len(values) + 1:
-            return template % (head, *cells, run)
-    singly = [
-        f'"{value.translate(_TEXT)}"'.encode() if isinstance(value, str) else _json(value) for value in values.values()
-    ]
-    return template % (head, *singly, _json(seq), run)
 
 
 def point_time(arrival: Arrival) -> int:
@@ -165,16 +150,13 @@ def point_time(arrival: Arrival) -> int:
     one identity, two events); nanoseconds are left for groups of one envelope that would share their key.
     """
     envelope = arrival.envelope
-    return _point_time(arrival.at, _SOURCES[envelope.run][1] + envelope.seq)
-
-
-def _point_time(at: float, number: int) -> int:
-    return (round(at * 1e6) // 1000 * 1000 + number % _SLOTS) * 1000
+    number = _SOURCES[envelope.run][1] + envelope.seq
+    return (round(arrival.at * 1e6) // 1000 * 1000 + number % _SLOTS) * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines of a batch: of rounds, and of what is kept."""
+    """Lines of a batch, in blocks of whole ones: of rounds, and of what is kept."""
 
     raw: list[bytes]
     kept: list[bytes]
@@ -183,64 +165,88 @@ class Lines:
 _ROUNDS = frozenset(name for name, measurement in MEASUREMENTS.items() if is_raw(measurement))
 
 
-class Prepared(NamedTuple):
-    """A line but for its time: `repeat` is the share of a group that has the key of an earlier one of its envelope."""
-
-    is_round: bool
-    text: bytes
-    repeat: int
+_Shape = tuple[str, tuple[str, ...]]
+"""A measurement, and which of its quantities."""
+_AT_ONCE = 500
+"""Arrivals that become lines together: all that is at hand of them fits into a processor's cache."""
 
 
-def prepare(envelope: Envelope, *, guessed: bool = False) -> list[Prepared]:
-    """Write an envelope as lines, as far as its time is not needed."""
-    _, sender, run, seq, _, _, body = envelope
-    source, _ = _SOURCES[run]
-    if len(body) == 1 and body[0].subject in ("", sender):  # nothing to be told apart
-        (group,) = body
-        measurement = group.measurement
-        head = _HEADS[measurement, sender, group.part, guessed]
-        return [_tuple(Prepared, (measurement in _ROUNDS, _line(group, head, seq, source), 0))]
-    repeats = Counter[tuple[str, str, str]]()
-    lines = []
-    for group in body:
-        measurement, _, subject, part = group
-        device, tail = sender, b""
-        if subject and subject != sender:
-            device, tail = subject, f',{SOURCE_SENDER}="{sender}"'.encode()
-        key = (measurement, device, part)
-        head = _HEADS[measurement, device, part, guessed]
-        lines.append(Prepared(measurement in _ROUNDS, _line(group, head, seq, source + tail), repeats[key]))
-        repeats[key] += 1
-    return lines
+class _Columns:
+    """Lines of one measurement with the same quantities, column by column: their values are written all at once."""
+
+    __slots__ = ("heads", "sources", "values")
+
+    def __init__(self) -> None:
+        self.heads: list[bytes] = []
+        self.sources: list[bytes] = []
+        self.values: list[Value] = []  # of each line: its quantities, sequence number and time
+
+    def text(self, pattern: list[bytes]) -> bytes:
+        """Give the lines."""
+        step, width = len(pattern), len(self.values) // len(self.heads)
+        cells = _cells(self.values, width)
+        pieces = pattern * len(self.heads)
+        pieces[::step] = self.heads
+        pieces[1::step] = self.sources
+        for column in range(width):
+            pieces[3 + 2 * column :: step] = cells[column::width]
+        del pieces[-1]
+        return b"".join(pieces)
+
+
+def _cells(values: list[Value], width: int) -> list[bytes]:
+    """Write values as lines do; so does JSON, unless a text holds a comma or what JSON must escape.
+
+    Such a text is looked for by halves, so that it costs the other lines little.
+    """
+    written = _json(values)[1:-1]
+    cells = written.split(b",")
+    if len(cells) == len(values) and b"\\" not in written:
+        return cells
+    middle = len(values) // width // 2 * width
+    if middle:
+        return _cells(values[:middle], width) + _cells(values[middle:], width)
+    return [f'"{one.translate(_TEXT)}"'.encode() if isinstance(one, str) else _json(one) for one in values]
 
 
 def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
-    raw, kept = _Texts([], []), _Texts([], [])
-    for envelope, true_time, basis, _, _, _, prepared in arrivals:
-        at = _point_time(true_time, _SOURCES[envelope[2]][1] + envelope[3])
-        lines: Any = prepared
-        if lines is None or basis is TimeBasis.GUESS:
-            lines = prepare(envelope, guessed=basis is TimeBasis.GUESS)
-        tail = b"" if basis is TimeBasis.LIVE else f',{BASIS}="{basis.value}"'.encode()
-        for is_round, text, repeat in lines:
-            if is_round and true_time < raw_from:
+    texts: tuple[list[bytes], list[bytes]] = ([], [])  # of what is kept, of rounds
+    for start in range(0, len(arrivals), _AT_ONCE):
+        for shape, columns in _by_shape(arrivals[start : start + _AT_ONCE], raw_from).items():
+            texts[shape[0] in _ROUNDS].append(columns.text(_PATTERNS[shape]))
+    kept, raw = texts
+    return Lines(raw, kept)
+
+
+def _by_shape(arrivals: Sequence[Arrival], raw_from: float) -> dict[_Shape, _Columns]:
+    shapes: defaultdict[_Shape, _Columns] = defaultdict(_Columns)
+    for envelope, true_time, basis, _, _, _ in arrivals:
+        _, sender, run, seq, _, _, body = envelope
+        source, share = _SOURCES[run]
+        at = (round(true_time * 1e6) // 1000 * 1000 + (share + seq) % _SLOTS) * 1000  # as `point_time`
+        guessed, is_old = basis is TimeBasis.GUESS, true_time < raw_from
+        if basis is not TimeBasis.LIVE:
+            source += f'{BASIS}="{basis.value}",'.encode()
+        repeats = Counter[tuple[str, str, str]]() if len(body) > 1 else None
+        for measurement, values, subject, part in body:
+            if is_old and measurement in _ROUNDS:
                 continue
-            texts, times = raw if is_round else kept
-            texts.append(text + tail if tail else text)
-            times.append(at + repeat)
-    return Lines(raw.whole(), kept.whole())
-
-
-class _Texts(NamedTuple):
-    """Lines without their times, and the times."""
-
-    texts: list[bytes]
-    times: list[int]
-
-    def whole(self) -> list[bytes]:
-        """Give the lines; the times are written all at once, a quarter of the cost of one by one."""
-        return list(map(b" ".join, zip(self.texts, _json(self.times)[1:-1].split(b","), strict=False)))
+            columns = shapes[measurement, tuple(values)]
+            if subject and subject != sender:
+                columns.sources.append(source + f'{SOURCE_SENDER}="{sender}",'.encode())
+                device = subject
+            else:
+                columns.sources.append(source)
+                device = sender
+            columns.heads.append(_HEADS[measurement, device, part, guessed])
+            time = at
+            if repeats is not None:
+                key = (measurement, device, part)
+                time += repeats[key]
+                repeats[key] += 1
+            columns.values += (*values.values(), seq, time)
+    return shapes
 
 
 # ---- back from an answer ---------------------------------------------------------------------------------------------

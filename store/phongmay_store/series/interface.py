@@ -39,11 +39,7 @@ class EnvelopeId(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A checked envelope with the time that the collector gives it.
-
-    Attributes:
-        prepared: what `SeriesWriter.prepare` of the store to which it goes made of the envelope; None = nothing yet.
-    """
+    """A checked envelope with the time that the collector gives it."""
 
     envelope: Envelope
     at: float
@@ -51,7 +47,6 @@ class Arrival(NamedTuple):
     received: float
     unknown: tuple[str, ...] = ()
     out_of_range: tuple[str, ...] = ()
-    prepared: object = None
 
     @property
     def id(self) -> EnvelopeId:
@@ -257,10 +252,6 @@ class SeriesWriter(SeriesReader, Protocol):
         Called before envelopes are timed by them, so that a repeat after a crash, or one that another collector gets,
         lands on the same instant.
         """
-        ...
-
-    def prepare(self, envelope: Envelope) -> object:
-        """Make of an envelope what does not depend on its time; any thread may ask, and asking changes nothing."""
         ...
 
     def write(

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type
-from phongmay_contract.envelope import Envelope
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema, sqlite_weeks
 from phongmay_store.series.database import SqliteFile, Writing
@@ -35,7 +34,7 @@ from phongmay_store.series.interface import (
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert, prepare
+from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert, rows_of
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
@@ -150,10 +149,6 @@ class SqliteSeries:
             self._state.keep(writing, fresh, presence, dead)
         self._state.kept(fresh)
 
-    def prepare(self, envelope: Envelope) -> object:
-        """Make the rows of an envelope but for their time: (measurement, whether it is of a round, cells)."""
-        return prepare(envelope)
-
     def _rows(
         self, fresh: Sequence[Arrival]
     ) -> tuple[dict[str, list[list[Any]]], dict[int, dict[str, list[list[Any]]]]]:
@@ -161,10 +156,9 @@ class SqliteSeries:
         kept: dict[str, list[list[Any]]] = {}
         days: dict[int, dict[str, list[list[Any]]]] = {}
         oldest = raw_from(fresh[-1].received, self._raw_days) if fresh else 0.0
-        for envelope, at, basis, _, _, _, prepared in fresh:
-            rows: Any = prepare(envelope) if prepared is None else prepared
-            for measurement, is_round, row in rows:
-                row[_AT], row[_AT + 1] = at, basis.value
+        for arrival in fresh:
+            at = arrival.at
+            for measurement, is_round, row in rows_of(arrival):
                 if not is_round:
                     kept.setdefault(measurement, []).append(row)
                 elif at >= oldest:
@@ -328,9 +322,6 @@ class SqliteSeries:
             quantities = [q.name for q in MEASUREMENTS[measurement].quantities if q.name in there]
             self._known_columns[key] = [*sqlite_schema.KEY_COLUMNS, *quantities]
         return self._known_columns[key]
-
-
-_AT = sqlite_schema.KEY_COLUMNS.index("at")
 
 
 def days_folder(path: Path) -> Path:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS
-from phongmay_contract.envelope import Envelope
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema
+from phongmay_store.series.interface import Arrival
 from phongmay_store.series.quantities import is_raw
 from phongmay_store.series.state import DAY_S
 
@@ -168,14 +168,14 @@ def day_name(day: int) -> str:
     return datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
-def prepare(envelope: Envelope) -> list[tuple[str, bool, list[Any]]]:
-    """Make the rows of an envelope but for their time: measurement, whether it is of a round, cells."""
-    _, sender, run, seq, _, _, body = envelope
+def rows_of(arrival: Arrival) -> list[tuple[str, bool, list[Any]]]:
+    """Make the rows of an arrival: measurement, whether it is of a round, cells."""
+    (_, sender, run, seq, _, _, body), at, basis, _, _, _ = arrival
     rows = []
     for measurement, values, subject, part in body:
         quantities = MEASUREMENTS[measurement].quantities
         names, is_round = _NAMES.get((measurement, len(quantities))) or _names(measurement)
-        row = [subject or sender, part, 0.0, "", sender, run, seq, *map(values.get, names)]
+        row = [subject or sender, part, at, basis.value, sender, run, seq, *map(values.get, names)]
         rows.append((measurement, is_round, row))
     return rows
 

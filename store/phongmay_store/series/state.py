@@ -98,7 +98,7 @@ class State:
             return Fresh((), {})
         blocks: dict[Block, int] = {}
         get, plain = blocks.get, True
-        for envelope, _, basis, _, _, _, _ in arrivals:
+        for envelope, _, basis, _, _, _ in arrivals:
             _, sender, run, seq, _, _, _ = envelope
             key = (sender, run, seq // BITS)
             before, bit = get(key, 0), 1 << seq % BITS
@@ -214,7 +214,7 @@ class State:
         minutes: dict[tuple[str, int], list[int]] = {}
         hours: set[int] = set()
         get, round_kind, guess = minutes.get, Kind.ROUND, TimeBasis.GUESS
-        for envelope, at, basis, _, _, _, _ in fresh:
+        for envelope, at, basis, _, _, _ in fresh:
             kind, sender, _, _, _, _, body = envelope
             if kind is not round_kind:
                 continue

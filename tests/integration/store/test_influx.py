@@ -25,7 +25,7 @@ from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_contract.envelope import Group
 from phongmay_store.errors import StoreError
 from phongmay_store.series import open_writer
-from phongmay_store.series.influx_server import MOST_LINES, InfluxServer
+from phongmay_store.series.influx_server import MOST_BYTES, InfluxServer
 from phongmay_store.series.influx_setup import check, set_up
 from phongmay_store.series.influx_words import (
     GUESSED,
@@ -142,9 +142,9 @@ def test_a_text_with_line_ends_is_never_cut_where_requests_are(
     influx_store: StoreSettings, make: SimpleNamespace
 ) -> None:
     """More lines than one request takes: a machine's text that looks like a line stays inside its own."""
-    text = "x\nusage,device=victim memory_used_bytes=7i 1\nx"
+    text = "x\nusage,device=victim memory_used_bytes=7i 1\nx" + 500 * "y"
     hostile = {"campaign_run": "run", "outcome": "ok", "reason": text}
-    arrivals = [make.arrival(seq, make.HOUR, Group("campaign", hostile)) for seq in range(MOST_LINES + 1)]
+    arrivals = [make.arrival(seq, make.HOUR, Group("campaign", hostile)) for seq in range(MOST_BYTES // 500)]
     with closing(InfluxServer(influx_store.influx)) as server:
         server.write(influx_store.influx.database, encode(arrivals, 0.0).kept)
         (found,) = server.query(influx_store.influx.database, 'SELECT "reason" FROM "campaign"')

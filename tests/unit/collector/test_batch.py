@@ -34,7 +34,7 @@ def outcome(what: str, device: str, run: str, mono: float, seq: int) -> Outcome:
         return Heard(Status(device, run, run[:8] * 2, ONLINE, at, "t"))
     envelope = Envelope(Kind.ROUND, device, run, seq, at, "t", (Group("usage", {}),))
     unknown = ("new",) if what == "odd" else ()
-    return Accepted(envelope, run[:8] * 2, mono, what != "past", unknown, (), None)
+    return Accepted(envelope, run[:8] * 2, mono, what != "past", unknown, ())
 
 
 def taken(batch: list[tuple[str, str, str, float]], first: int) -> list[Taken]:

@@ -62,6 +62,28 @@ def test_what_a_dead_connection_brought_is_dropped(collector: Collector) -> None
     assert len(collector._next_messages(500)) == 2
 
 
+def test_few_messages_are_read_when_they_are_due_and_many_at_once(collector: Collector) -> None:
+    """A few at a time cost several times as much; but nothing waits longer than a batch may."""
+    age = collector._settings.batch_age_s
+    collector._tick_at = 10 * age
+    assert not collector._is_worth_reading(age + 1)
+    fill(collector, LIVE_USER, 3, 1)  # arrived at 0.0
+    assert not collector._is_worth_reading(age / 2)
+    assert collector._wait_s(age / 2) == pytest.approx(age / 2)
+    assert collector._is_worth_reading(age)
+    fill(collector, PAST_USER, 10, 1)  # each of up to 60 envelopes
+    assert collector._is_worth_reading(age / 2)
+
+
+def test_nothing_is_read_ahead_of_a_writer_that_has_enough(collector: Collector) -> None:
+    """What is read takes more memory than what came; a list that is written and one that waits are enough."""
+    fill(collector, LIVE_USER, 1000, 1)
+    assert collector._is_worth_reading(0.0)
+    for _ in range(2):
+        collector._writer.put([])
+    assert not collector._is_worth_reading(9.0)
+
+
 def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: Path) -> None:
     """It must not connect without one, nor make one that the broker does not know."""
     engine = open_register(f"sqlite:///{tmp_path}/register.db")
