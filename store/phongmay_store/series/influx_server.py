@@ -21,7 +21,7 @@ from phongmay_store.errors import StoreError, StoreRefused
 from phongmay_store.settings import InfluxSettings
 
 MOST_BYTES = 2 << 20
-"""Of lines in one request, unless a block alone has more: some 5,000 rounds, the batch at which InfluxDB is quickest."""
+"""Of lines in one request, unless a block has more: some 5,000 rounds, the batch at which InfluxDB is quickest."""
 _LONG_URL = 4000
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
