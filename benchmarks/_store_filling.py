@@ -11,8 +11,9 @@ import socket
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -142,27 +143,46 @@ def influxd(folder: Path) -> Iterator[tuple[StoreSettings, int]]:
         process.wait()
 
 
-def fill_influx(settings: StoreSettings, filling: Filling) -> float:
-    """Fill both databases; gives the seconds that it took."""
+def fill_influx(settings: StoreSettings, filling: Filling, progress: Path) -> float:
+    """Fill both databases; gives the seconds that it took.
+
+    What is interrupted goes on at the block whose number stands in `progress`; one that comes again changes nothing.
+    """
     start = time.monotonic()
+    done = int(progress.read_text("ascii")) if progress.exists() else 0
     kept, raw = settings.influx.database, f"{settings.influx.database}_raw"
+    with closing(InfluxServer(settings.influx)) as server:
+        for number, (is_round, block) in enumerate(_blocks(filling)):
+            if number >= done:
+                server.write(raw if is_round else kept, [block().encode()])
+                progress.write_text(str(number + 1), "ascii")
+    return time.monotonic() - start
+
+
+def _blocks(filling: Filling) -> Iterator[tuple[bool, Callable[[], str]]]:
+    """Give what is to be written, block by block: whether it is of rounds, and its lines."""
+    for hour in [*filling.hours, *filling.recent]:
+        yield False, partial(_hour_lines, filling, hour)
+    for day in filling.raw_days:
+        for second in range(0, OPEN_HOURS * HOUR, filling.every_s):
+            yield True, partial(_round_lines, filling, day, second)
+
+
+def _hour_lines(filling: Filling, hour: int) -> str:
     hourly = "cpu_busy_ratio_samples=60i,cpu_busy_ratio_low=0.0,cpu_busy_ratio_high=1.0,cpu_busy_ratio_mean=0.25"
     masks = (
         f"seen={_ALL}i,seen_minutes=60i,reachable={_ALL}i,reachable_minutes=60i,unreachable=0i,unreachable_minutes=0i"
     )
-    with closing(InfluxServer(settings.influx)) as server:
-        for hour in [*filling.hours, *filling.recent]:
-            at = f"{hour}000000000"
-            lines = [f"hourly_usage,device={name} {hourly} {at}" for name in filling.names]
-            lines += [f"minutes,device={name} {masks} {at}" for name in filling.names]
-            server.write(kept, [line.encode() for line in lines])
-        for day in filling.raw_days:
-            for second in range(0, OPEN_HOURS * HOUR, filling.every_s):
-                fields = (
-                    f"cpu_busy_ratio=0.25,memory_available_bytes=4294967296i,memory_used_bytes={2**31 + second}i,"
-                    f"swap_used_bytes=0i,system_volume_bytes=240057409536i,system_volume_free_bytes=120057409536i,"
-                    f"disk_read_bytes={second}i,disk_written_bytes={second}i,"
-                    f'source_run="00112233445566aa",source_seq={second}i {day * DAY + second}000000000'
-                )
-                server.write(raw, [f"usage,device={name} {fields}".encode() for name in filling.names])
-    return time.monotonic() - start
+    at = f"{hour}000000000"
+    lines = [f"hourly_usage,device={name} {hourly} {at}" for name in filling.names]
+    return "\n".join([*lines, *(f"minutes,device={name} {masks} {at}" for name in filling.names)])
+
+
+def _round_lines(filling: Filling, day: int, second: int) -> str:
+    fields = (
+        f"cpu_busy_ratio=0.25,memory_available_bytes=4294967296i,memory_used_bytes={2**31 + second}i,"
+        f"swap_used_bytes=0i,system_volume_bytes=240057409536i,system_volume_free_bytes=120057409536i,"
+        f"disk_read_bytes={second}i,disk_written_bytes={second}i,"
+        f'source_run="00112233445566aa",source_seq={second}i {day * DAY + second}000000000'
+    )
+    return "\n".join(f"usage,device={name} {fields}" for name in filling.names)

@@ -5,15 +5,18 @@ minute masks, on SQLite or (`--store influx`) on an influxd of its own. Each que
 that does not write, one behind the other; printed are the medians of wall time and of that process's processor time (on
 SQLite that is all of it, and a busy machine makes only the former longer), the first and the slowest. On SQLite the
 reference is a bare SELECT of the same newest rows. `--folder` keeps the filled store: the next call there asks at once,
-since filling takes its minutes. `--quick` takes 500 PCs. The last line is JSON.
+since filling takes its minutes, and on InfluxDB goes on where a call was interrupted. `--quick` takes 500 PCs. The last
+line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -49,6 +52,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--every", type=int, default=60, help="seconds between rounds (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="keep the filled store there, and ask one that is there already")
     args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a time limit must not leave an influxd behind
     with ExitStack() as stack:
         folder = args.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phongmay-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,10 +86,16 @@ def _filled(folder: Path, settings: StoreSettings, args: argparse.Namespace) -> 
         if any(found.get(key) != value for key, value in wanted.items()):
             raise OperatorError(f"--folder {folder} holds {found}, not {wanted}; give another one")
         filling = Filling(found["devices"], found["now"], found["every_s"])
-        return filling, f"{filling.rounds:,} rounds, filled before"
-    filling = Filling(wanted["devices"], time.time(), args.every)
-    took = (fill_influx if args.store == "influx" else fill_sqlite)(settings, filling)
-    note.write_text(json.dumps({**wanted, "now": filling.now}), "utf-8")
+        if found["is_full"]:
+            return filling, f"{filling.rounds:,} rounds, filled before"
+    else:
+        filling = Filling(wanted["devices"], time.time(), args.every)
+    if args.store == "influx":
+        note.write_text(json.dumps({**wanted, "now": filling.now, "is_full": False}), "utf-8")
+        took = fill_influx(settings, filling, folder / "progress")
+    else:
+        took = fill_sqlite(settings, filling)
+    note.write_text(json.dumps({**wanted, "now": filling.now, "is_full": True}), "utf-8")
     return filling, f"{filling.rounds:,} rounds, filled in {took:.0f} s"
 
 

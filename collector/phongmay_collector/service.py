@@ -17,12 +17,12 @@ import secrets
 import select
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from phongmay_collector.batch import Batch, Taken
+from phongmay_collector.batch import Taken
 from phongmay_collector.broker_files import BrokerFiles, PasswordRefresh
 from phongmay_collector.directory import Directory
 from phongmay_collector.disk_queue import DiskQueue
@@ -34,10 +34,11 @@ from phongmay_collector.members import Member, live_filters, past_filters
 from phongmay_collector.outbox import Outbox
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_collector.standing import Standing
+from phongmay_collector.tally import Tally
 from phongmay_collector.throttle import Throttle
+from phongmay_collector.waiting import Waiting
 from phongmay_collector.writer import Done, Writer
 from phongmay_contract import topics
-from phongmay_contract.envelope import MAX_BACKFILL
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.tls import client_context, read_ca
 from phongmay_contract.topics import Kind
@@ -58,8 +59,6 @@ _PIECE, _GIVE_WAY_S = 100, 0.0002
 busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
 _PAST_IN_FLIGHT = 100
 """Backfill messages that wait in our memory at most; each holds up to 60 envelopes."""
-_NAMES_SAID = 1000
-"""Unknown names that are logged, each once; the store counts them all."""
 _STOP_S = 20.0
 _BROKER_FIGURES = "$SYS/broker/"
 _DROPPED = "publish/messages/dropped"
@@ -96,7 +95,8 @@ class Collector:
     ) -> None:
         check_batch(broker, settings)
         self.member = Member(settings.number)
-        self.counts: Counter[str] = Counter()
+        self._tally = Tally()
+        self.counts = self._tally.counts
         self.broker_figures: dict[str, str] = {}
         self._dropped_at: float | None = None
         self._settings = settings
@@ -112,8 +112,7 @@ class Collector:
         self._tls = client_context(read_ca("broker.ca_file", broker.ca_file)) if broker.ca_file else None
         self._live = self._link(broker, files, member.live_user, filters, in_flight)
         self._past = self._link(broker, files, member.past_user, past_filters(settings.share), _PAST_IN_FLIGHT)
-        self._queues: dict[str, deque[Inbound]] = {member.live_user: deque(), member.past_user: deque()}
-        self._most_waiting = {member.live_user: in_flight, member.past_user: _PAST_IN_FLIGHT}
+        self._waiting = Waiting(self._live, self._past, (in_flight, _PAST_IN_FLIGHT))
         self._throttle = Throttle(settings.device_messages_per_minute)
         self._intake = Intake(self._directory)
         queue_path = Path(settings.queue_path or broker.directory / "queue.db")
@@ -125,7 +124,6 @@ class Collector:
         self._ready: list[Taken] = []
         self._ready_envelopes = 0
         self._conflicts: dict[str, str] = {}
-        self._named: set[str] = set()
         self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
@@ -191,7 +189,7 @@ class Collector:
         return Standing(
             turned_ago_s=now - self._turned_at,
             connected={link.user: link.connected for link in (self._live, self._past)},
-            in_memory=sum(map(len, self._queues.values())) + len(self._ready) + self._writer.in_hand,
+            in_memory=len(self._waiting) + len(self._ready) + self._writer.in_hand,
             on_disk=self._disk_queue.count,
             on_disk_bytes=self._disk_queue.bytes,
             held=figures.held,
@@ -220,8 +218,7 @@ class Collector:
         for link in (self._live, self._past):
             sock = link.socket()
             if sock is not None and sock.fileno() >= 0:
-                full = len(self._queues[link.user]) > 2 * self._most_waiting[link.user]  # of QoS 0, without limit
-                events = 0 if full or pause_s > 0 else select.POLLIN
+                events = 0 if pause_s > 0 or self._waiting.is_full(link) else select.POLLIN
                 poll.register(sock, events | (select.POLLOUT if link.wants_write() else 0))
                 links[sock.fileno()] = link
         brought = 0
@@ -248,7 +245,7 @@ class Collector:
         """Queue messages; those of whoever is too loud are acknowledged unread, and our own marker is noted."""
         if not messages:
             return
-        waiting, allows, now = self._queues[link.user], self._throttle.allows, messages[0].arrived
+        waiting, allows, now = self._waiting.of(link), self._throttle.allows, messages[0].arrived
         if link is self._past:
             for message in messages:  # the living only bring markers; the past has waited anyhow
                 message.waited = float("inf")
@@ -324,10 +321,10 @@ class Collector:
 
     def _due_at(self) -> float:
         """Give when the oldest message that the writer does not have shall be written at the latest."""
-        oldest = [queue[0].arrived for queue in self._queues.values() if queue]
-        if self._ready:
-            oldest.append(self._ready[0].message.arrived)
-        return min(oldest) + self._settings.batch_age_s if oldest else float("inf")
+        came = [self._ready[0].message.arrived] if self._ready else []
+        if (oldest := self._waiting.oldest) is not None:
+            came.append(oldest)
+        return min(came) + self._settings.batch_age_s if came else float("inf")
 
     def _is_worth_reading(self, now: float) -> bool:
         """Tell whether many messages wait, or old ones: a few at a time cost several times as much.
@@ -336,15 +333,15 @@ class Collector:
         """
         if not self._writer.free:
             return False
-        waiting = len(self._queues[self._live.user]) + len(self._queues[self._past.user]) * MAX_BACKFILL
+        waiting = self._waiting.envelopes
         return waiting >= _AT_ONCE or (waiting > 0 and now >= self._due_at())
 
     def _read_on(self, now: float) -> None:
         """Read what has come, as far as a batch has room: also while the writer waits for the store."""
         room = self._settings.batch_size - self._ready_envelopes
-        if room <= 0 or now < self._retry_at or not any(self._queues.values()):
+        if room <= 0 or now < self._retry_at or not self._waiting:
             return
-        messages = self._next_messages(room)
+        messages = self._waiting.take(room)
         read, taken = self._intake.read, list[Taken]()
         try:
             for start in range(0, len(messages), _PIECE):
@@ -355,8 +352,7 @@ class Collector:
         except StoreError as error:
             self._register.away(now, str(error))
             self._retry_at = now + TICK_S
-            for message in reversed(messages):
-                self._queues[message.user].appendleft(message)
+            self._waiting.put_back(messages)
             return
         self._ready += taken
         self._ready_envelopes += sum(map(len, (one.outcomes for one in taken)))
@@ -370,22 +366,6 @@ class Collector:
         if self._writer.free if full else old and self._writer.idle:
             self._writer.put(self._ready)
             self._ready, self._ready_envelopes = [], 0
-
-    def _next_messages(self, room: int) -> list[Inbound]:
-        """Take the living first; a backfill counts as many envelopes as it can hold.
-
-        What an earlier connection brought is left out: it cannot be acknowledged, and the broker delivers it again.
-        """
-        live, past = self._queues[self._live.user], self._queues[self._past.user]
-        for link, queue in ((self._live, live), (self._past, past)):
-            while queue and queue[0].connection != link.connection:
-                queue.popleft()
-        messages = [live.popleft() for _ in range(min(room, len(live)))]
-        room -= len(messages)
-        while past and (room >= MAX_BACKFILL or not messages):
-            messages.append(past.popleft())
-            room -= MAX_BACKFILL
-        return messages
 
     def _hear_writer(self, done: Done) -> None:
         """Take what is settled; called by the writer's thread."""
@@ -406,25 +386,7 @@ class Collector:
             self.counts["messages"] += len(done.acknowledge)
             if done.batch is not None:
                 self._conflicts |= done.batch.conflicts
-                self._count(done.batch)
+                self._tally.add(done.batch)
         for link in (self._live, self._past):
             if link.wants_write():
                 link.writable()
-
-    def _count(self, batch: Batch) -> None:
-        self.counts["batches"] += 1
-        self.counts["envelopes"] += len(batch.arrivals)
-        self.counts["dead_letters"] += len(batch.dead)
-        for letter in batch.dead:
-            event("dead_letter", reason=letter.reason, topic=letter.topic, detail=letter.detail)
-        for arrival in batch.odd:
-            if arrival.out_of_range:
-                self.counts["out_of_range"] += len(arrival.out_of_range)
-            if arrival.unknown:
-                self._name(arrival.envelope.sender, arrival.unknown)
-
-    def _name(self, device: str, unknown: tuple[str, ...]) -> None:
-        for name in set(unknown) - self._named:
-            if len(self._named) < _NAMES_SAID:
-                self._named.add(name)
-                event("unknown_name", name=name, device=device)
