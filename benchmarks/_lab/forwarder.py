@@ -45,7 +45,7 @@ def forward(internet: int, router: int, down_s: float, up_s: float) -> None:
     clock, read, write = time.monotonic, os.read, os.write
     while True:
         due = min(queue[0][0] for queue in (down, up) if queue) if down or up else None
-        # not poll, which waits whole milliseconds: packets would be late by up to one, more on one way than the other
+        # not poll, which waits whole milliseconds: a packet would be late by up to one, more on one way than the other
         select.select(both, (), (), 1.0 if due is None else max(0.0, due - clock()))
         for source, target, delay, queue in ways:
             try:
