@@ -38,7 +38,8 @@ def fill(collector: Collector, user: str, count: int, connection: int) -> None:
     kind = "round" if user == LIVE_USER else "backfill"
     for number in range(count):
         topic = f"phongmay/v1/pc-one/{kind}"
-        collector._queues[user].append(Inbound(user, connection, number, 1, topic, b"{}", False, 0.0, 0.0, 0.0))
+        message = Inbound(user, connection, number, 1, topic, b"{}", False, 0.0, 0.0, 0.0)
+        collector._waiting.of(link).append(message)
 
 
 def kinds(messages: list[Inbound]) -> list[str]:
@@ -49,17 +50,17 @@ def test_the_living_come_first_and_the_past_fills_the_rest(collector: Collector)
     """A day's backlog must never delay what happens now; a backfill counts with all that it can hold."""
     fill(collector, PAST_USER, 20, 1)
     fill(collector, LIVE_USER, 260, 1)
-    assert kinds(collector._next_messages(500)) == ["round"] * 260 + ["backfill"] * 4
+    assert kinds(collector._waiting.take(500)) == ["round"] * 260 + ["backfill"] * 4
     fill(collector, LIVE_USER, 700, 1)
-    assert kinds(collector._next_messages(500)) == ["round"] * 500
-    assert kinds(collector._next_messages(500)) == ["round"] * 200 + ["backfill"] * 5
+    assert kinds(collector._waiting.take(500)) == ["round"] * 500
+    assert kinds(collector._waiting.take(500)) == ["round"] * 200 + ["backfill"] * 5
 
 
 def test_what_a_dead_connection_brought_is_dropped(collector: Collector) -> None:
     """Its packet ids mean nothing any more; the broker delivers those messages again."""
     fill(collector, LIVE_USER, 3, 1)
     fill(collector, LIVE_USER, 2, 2)
-    assert len(collector._next_messages(500)) == 2
+    assert len(collector._waiting.take(500)) == 2
 
 
 def test_few_messages_are_read_when_they_are_due_and_many_at_once(collector: Collector) -> None:

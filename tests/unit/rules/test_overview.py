@@ -20,7 +20,7 @@ from phongmay_store.register.engine import open_register
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Room
 from phongmay_store.series import open_writer
-from phongmay_store.series.interface import Arrival, MinuteCounts, Presence, SeriesWriter, TimeBasis
+from phongmay_store.series.interface import Arrival, Presence, SeriesWriter, TimeBasis
 from phongmay_store.settings import StoreSettings
 
 pytestmark = pytest.mark.one_register
@@ -194,14 +194,14 @@ def test_schools_with_the_same_hours_are_one_question(place: Place, monkeypatch:
     for ago in (9, 8):
         place.hear("far", NOW - timedelta(minutes=ago))
     asked: list[int] = []
-    within = place.series.minutes_within
+    seen = place.series.seen
 
-    def counted(wanted: Mapping[int, int], devices: Collection[str] | None = None) -> Mapping[str, MinuteCounts]:
-        asked.append(len(devices or ()))
-        return within(wanted, devices)
+    def counted(start: float, end: float, devices: Collection[str]) -> Mapping[str, int]:
+        asked.append(len(devices))
+        return seen(start, end, devices)
 
-    monkeypatch.setattr(place.series, "minutes_within", counted)
-    assert [school.sums.today for school in place.look().schools] == [Lessons(178, 178, 1), Lessons(178, 178, 2)]
+    monkeypatch.setattr(place.series, "seen", counted)
+    assert [school.sums.today for school in place.look().schools] == [Lessons(178, 178, 2), Lessons(178, 178, 3)]
     assert asked == [2]
 
 
