@@ -4,7 +4,7 @@ In: settings, an open store and register. Out: rows, acknowledgements and receip
 the promise: kept (in the store, or synced in the queue on disk), then acknowledged to the broker, then receipted. Live
 messages are always taken first; the past fills what room a batch has left. A register or disk that does not answer
 stops all acknowledging, and the same messages are tried again; a broker that goes away is tried again, and what it then
-delivers again is known already. Long because the steps of the loop share its queues, and their order is the promise.
+delivers again is known already.
 """
 
 from __future__ import annotations
