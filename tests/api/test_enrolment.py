@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from phongmay_agent.identity import parse_enrolment
+from phongmay_api.app import create_app
+from phongmay_api.settings import ApiSettings
 from phongmay_contract import keys
+from phongmay_contract.units import MIB
+from phongmay_rules.model import Pack
+from phongmay_store.attachments import AttachmentFolder
 from phongmay_store.register.access import Role
 from phongmay_store.register.device import Credential, EnrolmentToken
 from phongmay_store.register.enrolment import broker_hash_matches, make_token
+from phongmay_store.series import readers
+from phongmay_store.settings import StoreSettings
+from tests.certificates import Authority
 
 OWN, SIBLING = "zz-own-zz", "zz-sibling-zz"
 Key = Callable[..., dict[str, str]]
@@ -32,13 +42,27 @@ def test_from_token_to_identity(client: TestClient, key: Key, register: Engine) 
     answer = client.post("/api/v1/enrolments", json={"token": _token(client, headers, room=f"room-{OWN}")})
     assert answer.status_code == 201
     identity = answer.json()
-    assert identity["broker"] == {"host": "broker.example", "port": 8883}
+    assert identity["broker"] == {"host": "broker.example", "port": 8883, "ca": ""}
     with Session(register) as session:
         credential = session.get(Credential, identity["device_id"])
         assert credential is not None
         assert broker_hash_matches(keys.mqtt_password(identity["secret"]), credential.broker_hash)
     device = client.get(f"/api/v1/devices/{identity['device_id']}", headers=headers).json()
     assert (device["unit_id"], device["room_id"]) == (f"unit-{OWN}", f"room-{OWN}")
+
+
+def test_a_machine_learns_at_enrolment_whom_to_trust(
+    register: Engine, series_path: Path, pack: Pack, key: Key, tmp_path: Path
+) -> None:
+    """The certificates of api.broker_ca_file go out with the identity; the agent speaks TLS with that CA alone."""
+    ca = Authority(tmp_path, "authority").file
+    settings = ApiSettings(broker_host="broker.example", broker_port=8883, broker_ca_file=str(ca))
+    folder = AttachmentFolder(tmp_path, MIB)
+    app = create_app(settings, register, readers(StoreSettings(series_path=series_path)), pack, folder)
+    client = TestClient(app)
+    answer = client.post("/api/v1/enrolments", json={"token": _token(client, key(Role.TECHNICIAN))})
+    assert answer.json()["broker"]["ca"] == ca.read_text()
+    assert parse_enrolment(answer.json(), "").broker_ca == ca.read_text()
 
 
 def test_enrolment_by_inventory_code(client: TestClient, key: Key) -> None:

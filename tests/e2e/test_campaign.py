@@ -186,6 +186,7 @@ def tested(house: Any, mosquitto: str, free_port: int, wait_until: Callable[...,
     gateway, watched = house.enrol(DeviceKind.GATEWAY), house.declare(DeviceKind.ROUTER)
     community = folder / "community"
     community.write_text("public\n")
+    community.chmod(0o600)
     start_agent(
         house, gateway.device_id, gateway.secret, '["router", "state"]',
         f'[router]\nhost = "127.0.0.1"\nport = {router.port}\ndevice = "{watched}"\ninterfaces = ["wan0"]\n'

@@ -78,7 +78,7 @@ def test_a_feed_outlives_its_server(fresh: tuple[Path, ServerSettings, Any], wai
         server.process.kill()
         server.process.wait()
         wait_until(lambda: loop.report().troubles, "the loop knows that the store is away")
-        assert loop.report().troubles[0].code == "store_away"
+        assert loop.report().troubles[0].code == "stores_away"
         assert loop.report().turns
         before = loop.report().figures[0].value
         server.restart()
