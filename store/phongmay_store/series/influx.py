@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Engine
 
 from phongmay_store.register.engine import open_register
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
 from phongmay_store.series.influx_hours import MINUTES, InfluxHours, hourly_fields, hourly_measurement
@@ -93,7 +94,7 @@ class InfluxSeries:
 
     def write(
         self,
-        arrivals: Sequence[Arrival],
+        arrivals: Sequence[Arrival] | Arrivals,
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:
@@ -103,11 +104,11 @@ class InfluxSeries:
             StoreError: nothing was promised; the same may be written again.
         """
         fresh = self._state.fresh(arrivals)
-        if fresh.arrivals:
-            lines = encode(fresh.arrivals, raw_from(fresh.arrivals[-1].received, self._raw_days))
+        if fresh.arrivals.seqs:
+            lines = encode(fresh.arrivals, raw_from(fresh.arrivals.received[-1], self._raw_days))
             self._server.write(self._raw, lines.raw)
             self._server.write(self._kept, lines.kept)
-        if fresh.arrivals or presence or dead:
+        if fresh.arrivals.seqs or presence or dead:
             with self._state.database.writing() as writing:
                 self._state.keep(writing, fresh, presence, dead)
             self._state.kept(fresh)

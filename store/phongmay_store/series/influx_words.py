@@ -7,10 +7,11 @@ a line. The type of a field follows from the catalogue for ever: integers carry 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
 from typing import TypeVar
 from zlib import crc32
 
@@ -18,6 +19,7 @@ import msgspec
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type, Value
 from phongmay_store.errors import StoreError
+from phongmay_store.series.arrivals import Arrivals, Table
 from phongmay_store.series.interface import Arrival, EnvelopeId, Row, TimeBasis
 from phongmay_store.series.quantities import is_raw
 
@@ -115,22 +117,10 @@ class _Memory(dict[_K, _V]):
         return made
 
 
-def _head(key: tuple[str, str, str, bool]) -> bytes:
-    measurement, device, part, guessed = key
-    tags = f"device={tag_text(device)}"
-    tags += f",{GUESSED}=yes" if guessed else ""
-    tags += f",part={tag_text(part)}" if part else ""
-    return f"{measurement},{tags} ".encode()
-
-
-def _pattern(shape: tuple[str, tuple[str, ...]]) -> list[bytes]:
-    """Give the pieces of a line with these quantities; empty ones stand for head, source, values, number and time."""
-    measurement, names = shape
-    pieces, mark = [b"", b""], ""
-    for quantity in names:
-        pieces += f"{mark}{quantity}=".encode(), b""
-        mark = "i," if MEASUREMENTS[measurement].by_name[quantity].type is Type.INT else ","
-    return [*pieces, f"{mark}{SOURCE_SEQ}=".encode(), b"", b"i ", b"", b"\n"]
+def _tail(key: tuple[str, bool]) -> bytes:
+    """Give the tags behind the device: whether the time is a guess, and the part."""
+    part, guessed = key
+    return f"{f',{GUESSED}=yes' if guessed else ''}{f',part={tag_text(part)}' if part else ''} ".encode()
 
 
 def _source(run: str) -> tuple[bytes, int]:
@@ -138,8 +128,8 @@ def _source(run: str) -> tuple[bytes, int]:
     return f'{SOURCE_RUN}="{run}",'.encode(), crc32(run.encode())
 
 
-_HEADS = _Memory(_head, 400_000)
-_PATTERNS = _Memory(_pattern, 10_000)
+_DEVICES: _Memory[str, bytes] = _Memory(lambda device: tag_text(device).encode(), 400_000)
+_TAILS = _Memory(_tail, 10_000)
 _SOURCES = _Memory(_source, 400_000)
 
 
@@ -163,90 +153,140 @@ class Lines:
 
 
 _ROUNDS = frozenset(name for name, measurement in MEASUREMENTS.items() if is_raw(measurement))
-
-
-_Shape = tuple[str, tuple[str, ...]]
-"""A measurement, and which of its quantities."""
 _AT_ONCE = 500
-"""Arrivals that become lines together: all that is at hand of them fits into a processor's cache."""
+"""Envelopes that become lines together: all that is at hand of them fits into a processor's cache."""
 
 
-class _Columns:
-    """Lines of one measurement with the same quantities, column by column: their values are written all at once."""
-
-    __slots__ = ("heads", "sources", "values")
-
-    def __init__(self) -> None:
-        self.heads: list[bytes] = []
-        self.sources: list[bytes] = []
-        self.values: list[Value] = []  # of each line: its quantities, sequence number and time
-
-    def text(self, pattern: list[bytes]) -> bytes:
-        """Give the lines."""
-        step, width = len(pattern), len(self.values) // len(self.heads)
-        cells = _cells(self.values, width)
-        pieces = pattern * len(self.heads)
-        pieces[::step] = self.heads
-        pieces[1::step] = self.sources
-        for column in range(width):
-            pieces[3 + 2 * column :: step] = cells[column::width]
-        del pieces[-1]
-        return b"".join(pieces)
+def encode(arrivals: Sequence[Arrival] | Arrivals, raw_from: float) -> Lines:
+    """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
+    columns, lines = Arrivals.of(arrivals), Lines([], [])
+    for start in range(0, len(columns), _AT_ONCE):
+        piece = _Piece(columns, slice(start, start + _AT_ONCE))
+        for table in columns.tables(start, start + _AT_ONCE):
+            if table.measurement not in _ROUNDS:
+                lines.kept.append(piece.lines(table))
+            elif (young := piece.since(table, raw_from)).owners:
+                lines.raw.append(piece.lines(young))
+    return lines
 
 
-def _cells(values: list[Value], width: int) -> list[bytes]:
+class _Piece:
+    """Some envelopes, and what the lines of each share: source, number, time."""
+
+    def __init__(self, arrivals: Arrivals, some: slice) -> None:
+        self._times, self._senders, seqs = arrivals.times[some], arrivals.senders[some], arrivals.seqs[some]
+        bases = arrivals.bases[some]
+        sources, shares = zip(*map(_SOURCES.__getitem__, arrivals.runs[some]), strict=True)
+        self._sources, self._guessed = list(sources), [False] * len(seqs)
+        if bases.count(TimeBasis.LIVE) < len(bases):
+            self._guessed = [basis is TimeBasis.GUESS for basis in bases]
+            for place, basis in enumerate(bases):
+                if basis is not TimeBasis.LIVE:
+                    self._sources[place] += f'{BASIS}="{basis.value}",'.encode()
+        self._seqs = seqs
+        self._at = [
+            (round(at * 1e6) // 1000 * 1000 + (share + seq) % _SLOTS) * 1000  # as `point_time`
+            for at, share, seq in zip(self._times, shares, seqs, strict=True)
+        ]
+
+    def since(self, table: Table, first: float) -> Table:
+        """Leave out the rows from before a time."""
+        if min(self._times) >= first:
+            return table
+        chosen = [self._times[owner] >= first for owner in table.owners]
+        owners, devices, parts, cells = (list(compress(column, chosen)) for column in table[1:5])
+        return table._replace(owners=owners, devices=devices, parts=parts, cells=cells)
+
+    def lines(self, table: Table) -> bytes:
+        """Give the lines of rows; their values are written column by column."""
+        owners = table.owners
+        sources, seqs, at, guessed = self._sources, self._seqs, self._at, self._guessed
+        if not table.is_single or len(owners) < len(seqs):
+            get = [column.__getitem__ for column in (sources, seqs, at, guessed)]
+            sources, seqs, at, guessed = (list(map(one, owners)) for one in get)
+        if not table.is_single:
+            at = _apart(table, at)
+        if not table.is_own:
+            sources = list(map(self._told, sources, table.devices, owners))
+        tails: _Column = b" "
+        if any(guessed) or any(table.parts):
+            tails = list(map(_TAILS.__getitem__, zip(table.parts, guessed, strict=True)))
+        devices = list(map(_DEVICES.__getitem__, table.devices))
+        columns: list[_Column] = [f"{table.measurement},device=".encode(), devices, tails, sources, *_fields(table)]
+        columns += [f"{SOURCE_SEQ}=".encode(), _cells(seqs), b"i ", _cells(at), b"\n"]
+        return _join(columns, len(owners))
+
+    def _told(self, source: bytes, device: str, owner: int) -> bytes:
+        """Add the sender, where it speaks of another device."""
+        sender = self._senders[owner]
+        return source if device == sender else source + f'{SOURCE_SENDER}="{sender}",'.encode()
+
+
+def _apart(table: Table, at: Sequence[int]) -> Sequence[int]:
+    """Move groups of one envelope that would share their key: the second by a nanosecond, and so on."""
+    keys = list(zip(table.owners, table.devices, table.parts, strict=True))
+    if len(set(keys)) == len(keys):
+        return at
+    moved, repeats = [], Counter[tuple[int, str, str]]()
+    for key, time in zip(keys, at, strict=True):
+        moved.append(time + repeats[key])
+        repeats[key] += 1
+    return moved
+
+
+_Column = bytes | Sequence[bytes]
+"""A piece of every line: the same for all, or of each its own."""
+
+
+def _fields(table: Table) -> Iterator[_Column]:
+    """Give the columns of the values."""
+    mark = b""  # what parts a field from the next
+    for quantity, values in zip(MEASUREMENTS[table.measurement].quantities, zip(*table.cells, strict=True)):
+        written = _json(values)[1:-1]
+        begin, end = f"{quantity.name}=".encode(), b"i," if quantity.type is Type.INT else b","
+        if b"null" not in written or not any(value is None for value in values):
+            yield mark + begin
+            yield _cells(values, written)
+            mark = end
+            continue
+        there = [value for value in values if value is not None]
+        if there:
+            rest = iter(_cells(there))
+            yield mark
+            yield [b"" if value is None else begin + next(rest) + end for value in values]
+            mark = b""
+    yield mark
+
+
+def _cells(values: Sequence[Value], written: bytes = b"") -> list[bytes]:
     """Write values as lines do; so does JSON, unless a text holds a comma or what JSON must escape.
 
-    Such a text is looked for by halves, so that it costs the other lines little.
+    Args:
+        values: of one quantity, none of them absent.
+        written: the same as JSON without its brackets, where that was made already.
     """
-    written = _json(values)[1:-1]
+    written = written or _json(values)[1:-1]
     cells = written.split(b",")
     if len(cells) == len(values) and b"\\" not in written:
         return cells
-    middle = len(values) // width // 2 * width
-    if middle:
-        return _cells(values[:middle], width) + _cells(values[middle:], width)
     return [f'"{one.translate(_TEXT)}"'.encode() if isinstance(one, str) else _json(one) for one in values]
 
 
-def encode(arrivals: Sequence[Arrival], raw_from: float) -> Lines:
-    """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
-    texts: tuple[list[bytes], list[bytes]] = ([], [])  # of what is kept, of rounds
-    for start in range(0, len(arrivals), _AT_ONCE):
-        for shape, columns in _by_shape(arrivals[start : start + _AT_ONCE], raw_from).items():
-            texts[shape[0] in _ROUNDS].append(columns.text(_PATTERNS[shape]))
-    kept, raw = texts
-    return Lines(raw, kept)
-
-
-def _by_shape(arrivals: Sequence[Arrival], raw_from: float) -> dict[_Shape, _Columns]:
-    shapes: defaultdict[_Shape, _Columns] = defaultdict(_Columns)
-    for envelope, true_time, basis, _, _, _ in arrivals:
-        _, sender, run, seq, _, _, body = envelope
-        source, share = _SOURCES[run]
-        at = (round(true_time * 1e6) // 1000 * 1000 + (share + seq) % _SLOTS) * 1000  # as `point_time`
-        guessed, is_old = basis is TimeBasis.GUESS, true_time < raw_from
-        if basis is not TimeBasis.LIVE:
-            source += f'{BASIS}="{basis.value}",'.encode()
-        repeats = Counter[tuple[str, str, str]]() if len(body) > 1 else None
-        for measurement, values, subject, part in body:
-            if is_old and measurement in _ROUNDS:
-                continue
-            columns = shapes[measurement, tuple(values)]
-            if subject and subject != sender:
-                columns.sources.append(source + f'{SOURCE_SENDER}="{sender}",'.encode())
-                device = subject
-            else:
-                columns.sources.append(source)
-                device = sender
-            columns.heads.append(_HEADS[measurement, device, part, guessed])
-            time = at
-            if repeats is not None:
-                key = (measurement, device, part)
-                time += repeats[key]
-                repeats[key] += 1
-            columns.values += (*values.values(), seq, time)
-    return shapes
+def _join(columns: Sequence[_Column], count: int) -> bytes:
+    """Put columns together to lines."""
+    merged: list[_Column] = []
+    for column in columns:
+        if merged and isinstance(column, bytes) and isinstance(merged[-1], bytes):
+            merged[-1] += column
+        else:
+            merged.append(column)
+    step = len(merged)
+    pieces = [column if isinstance(column, bytes) else b"" for column in merged] * count
+    for place, column in enumerate(merged):
+        if not isinstance(column, bytes):
+            pieces[place::step] = column
+    del pieces[-1]  # the last line end
+    return b"".join(pieces)
 
 
 # ---- back from an answer ---------------------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from phongmay_contract.catalogue import Value
 from phongmay_contract.envelope import Envelope
+
+if TYPE_CHECKING:
+    from phongmay_store.series.arrivals import Arrivals
 
 
 class TimeBasis(StrEnum):
@@ -256,7 +259,7 @@ class SeriesWriter(SeriesReader, Protocol):
 
     def write(
         self,
-        arrivals: Sequence[Arrival],
+        arrivals: Sequence[Arrival] | Arrivals,
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from phongmay_contract.catalogue import MEASUREMENTS, Type
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema, sqlite_weeks
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.database import SqliteFile, Writing
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
 from phongmay_store.series.interface import (
@@ -127,7 +128,7 @@ class SqliteSeries:
 
     def write(
         self,
-        arrivals: Sequence[Arrival],
+        arrivals: Sequence[Arrival] | Arrivals,
         presence: Sequence[Presence] = (),
         dead: Sequence[DeadLetter] = (),
     ) -> None:
@@ -149,20 +150,23 @@ class SqliteSeries:
             self._state.keep(writing, fresh, presence, dead)
         self._state.kept(fresh)
 
-    def _rows(
-        self, fresh: Sequence[Arrival]
-    ) -> tuple[dict[str, list[list[Any]]], dict[int, dict[str, list[list[Any]]]]]:
+    def _rows(self, fresh: Arrivals) -> tuple[dict[str, list[list[Any]]], dict[int, dict[str, list[list[Any]]]]]:
         """Give rows to be inserted by measurement: those that are kept, and rounds by day."""
         kept: dict[str, list[list[Any]]] = {}
         days: dict[int, dict[str, list[list[Any]]]] = {}
-        oldest = raw_from(fresh[-1].received, self._raw_days) if fresh else 0.0
-        for arrival in fresh:
-            at = arrival.at
-            for measurement, is_round, row in rows_of(arrival):
-                if not is_round:
-                    kept.setdefault(measurement, []).append(row)
-                elif at >= oldest:
-                    days.setdefault(day_of(at), {}).setdefault(measurement, []).append(row)
+        oldest = raw_from(fresh.received[-1], self._raw_days) if fresh.seqs else 0.0
+        for table in fresh.tables(0, len(fresh)):
+            name, rows = table.measurement, rows_of(fresh, table)
+            if not is_raw(MEASUREMENTS[name]):
+                kept[name] = rows
+                continue
+            of_days = [day_of(fresh.times[owner]) for owner in table.owners]
+            if len(set(of_days)) == 1 and min(fresh.times) >= oldest:
+                days.setdefault(of_days[0], {})[name] = rows
+                continue
+            for day, owner, row in zip(of_days, table.owners, rows, strict=True):
+                if fresh.times[owner] >= oldest:
+                    days.setdefault(day, {}).setdefault(name, []).append(row)
         return kept, days
 
     def listened(self, times: Iterable[float]) -> None:

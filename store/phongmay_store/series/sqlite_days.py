@@ -17,7 +17,7 @@ from typing import Any
 from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema
-from phongmay_store.series.interface import Arrival
+from phongmay_store.series.arrivals import Arrivals, Table
 from phongmay_store.series.quantities import is_raw
 from phongmay_store.series.state import DAY_S
 
@@ -168,26 +168,14 @@ def day_name(day: int) -> str:
     return datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
-def rows_of(arrival: Arrival) -> list[tuple[str, bool, list[Any]]]:
-    """Make the rows of an arrival: measurement, whether it is of a round, cells."""
-    (_, sender, run, seq, _, _, body), at, basis, _, _, _ = arrival
-    rows = []
-    for measurement, values, subject, part in body:
-        quantities = MEASUREMENTS[measurement].quantities
-        names, is_round = _NAMES.get((measurement, len(quantities))) or _names(measurement)
-        row = [subject or sender, part, at, basis.value, sender, run, seq, *map(values.get, names)]
-        rows.append((measurement, is_round, row))
-    return rows
-
-
-_NAMES: dict[tuple[str, int], tuple[tuple[str, ...], bool]] = {}
-
-
-def _names(measurement: str) -> tuple[tuple[str, ...], bool]:
-    kind = MEASUREMENTS[measurement]
-    found = tuple(quantity.name for quantity in kind.quantities), is_raw(kind)
-    _NAMES[measurement, len(kind.quantities)] = found
-    return found
+def rows_of(arrivals: Arrivals, table: Table) -> list[list[Any]]:
+    """Make rows for `insert`."""
+    owners = table.owners
+    columns: list[Sequence[Any]] = [arrivals.times, arrivals.bases, arrivals.senders, arrivals.runs, arrivals.seqs]
+    if not table.is_single or len(owners) < len(arrivals):
+        columns = [list(map(column.__getitem__, owners)) for column in columns]
+    columns[1] = [basis.value for basis in columns[1]]
+    return [[*keys, *cells] for *keys, cells in zip(table.devices, table.parts, *columns, table.cells, strict=True)]
 
 
 _SQL: dict[tuple[str, int], str] = {}

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from phongmay_contract.topics import Kind
+from phongmay_store.series.arrivals import Arrivals, value
 from phongmay_store.series.database import Database, Writing
 from phongmay_store.series.interface import (
     Arrival,
@@ -76,7 +77,7 @@ WHERE series_lease.holder = excluded.holder OR series_lease.until < ?"""
 class Fresh(NamedTuple):
     """Arrivals that are not stored yet, and the blocks of their identities."""
 
-    arrivals: Sequence[Arrival]
+    arrivals: Arrivals
     blocks: Mapping[Block, int]
 
 
@@ -89,34 +90,22 @@ class State:
 
     # ---- before the points -------------------------------------------------------------------------------------------
 
-    def fresh(self, arrivals: Sequence[Arrival]) -> Fresh:
+    def fresh(self, arrivals: Sequence[Arrival] | Arrivals) -> Fresh:
         """Give the arrivals that are not stored yet, each identity once, with the time that holds for them.
 
         The time of an envelope without an offset is committed here, before its rows are written.
         """
-        if not arrivals:
-            return Fresh((), {})
-        blocks: dict[Block, int] = {}
-        get, plain = blocks.get, True
-        for envelope, _, basis, _, _, _ in arrivals:
-            _, sender, run, seq, _, _, _ = envelope
-            key = (sender, run, seq // BITS)
-            before, bit = get(key, 0), 1 << seq % BITS
-            if before & bit or basis is not TimeBasis.LIVE:
-                plain = False
-                break
-            blocks[key] = before | bit
+        columns = Arrivals.of(arrivals)
+        if not columns.seqs:
+            return Fresh(columns, {})
+        blocks, count = _blocks(columns)
         self._stored.begin()
         # Claims first, as in `_sifted`; what is stored is asked after them.
-        if plain and not self._has_claims() and not self._stored.has_any(blocks):
-            return Fresh(arrivals, blocks)
-        found = self._sifted(arrivals)
-        blocks = {}
-        for arrival in found:
-            _, sender, run, seq, _, _, _ = arrival.envelope
-            key = (sender, run, seq // BITS)
-            blocks[key] = blocks.get(key, 0) | 1 << seq % BITS
-        return Fresh(found, blocks)
+        is_plain = count == len(columns.seqs) and columns.is_live
+        if is_plain and not self._has_claims() and not self._stored.has_any(blocks):
+            return Fresh(columns, blocks)
+        found = Arrivals.of(self._sifted(list(columns)))
+        return Fresh(found, _blocks(found)[0])
 
     def kept(self, fresh: Fresh) -> None:
         """Remember what a transaction with `keep` in it has stored; to be told only when it was committed."""
@@ -185,7 +174,7 @@ class State:
 
     def keep(self, writing: Writing, fresh: Fresh, presence: Sequence[Presence], dead: Sequence[DeadLetter]) -> None:
         """Keep what follows from arrivals whose points are written, inside a transaction."""
-        if fresh.arrivals:
+        if fresh.arrivals.seqs:
             self._keep_identities(writing, fresh)
             self._keep_minutes(writing, fresh.arrivals)
             self._keep_oddities(writing, fresh.arrivals)
@@ -204,39 +193,20 @@ class State:
             )
 
     def _keep_identities(self, writing: Writing, fresh: Fresh) -> None:
-        day = int(fresh.arrivals[-1].received // DAY_S)
+        day = int(fresh.arrivals.received[-1] // DAY_S)
         writing.many(_STORED, [(*key, bits, day) for key, bits in fresh.blocks.items()])
-        claimed = [arrival.id for arrival in fresh.arrivals if arrival.basis is not TimeBasis.LIVE]
-        if claimed:
+        if not fresh.arrivals.is_live:
+            claimed = [arrival.id for arrival in fresh.arrivals if arrival.basis is not TimeBasis.LIVE]
             writing.each(_UNCLAIM, sorted(claimed))
 
-    def _keep_minutes(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
-        minutes: dict[tuple[str, int], list[int]] = {}
-        hours: set[int] = set()
-        get, round_kind, guess = minutes.get, Kind.ROUND, TimeBasis.GUESS
-        for envelope, at, basis, _, _, _ in fresh:
-            kind, sender, _, _, _, _, body = envelope
-            if kind is not round_kind:
-                continue
-            hour, second = divmod(int(at), HOUR_S)
-            hour *= HOUR_S
-            hours.add(hour)
-            if basis is guess:
-                continue  # availability must not rest on it
-            masks = get((sender, hour))
-            if masks is None:
-                masks = minutes[sender, hour] = [0, 0, 0]
-            bit = 1 << second // 60
-            masks[0] |= bit
-            for measurement, values, subject, part in body:
-                if measurement == "reach" and part == INTERNET and subject in ("", sender):
-                    masks[1 if values["ok"] else 2] |= bit
+    def _keep_minutes(self, writing: Writing, fresh: Arrivals) -> None:
+        masks, hours = _masks(fresh)
         # Hours first: whoever drops masks of an hour locks it first too, so none can slip in between.
-        writing.many(_HOUR, [(hour, fresh[-1].received) for hour in hours])
-        writing.many(_MINUTES, [(*key, *masks) for key, masks in minutes.items()])
+        writing.many(_HOUR, [(hour, fresh.received[-1]) for hour in hours])
+        writing.many(_MINUTES, [(*key, *bits) for key, bits in masks.items()])
 
-    def _keep_oddities(self, writing: Writing, fresh: Sequence[Arrival]) -> None:
-        strange = [arrival for arrival in fresh if arrival.unknown or arrival.out_of_range]
+    def _keep_oddities(self, writing: Writing, fresh: Arrivals) -> None:
+        strange = [fresh.arrival(place) for place in fresh.odd]
         if not strange:
             return
         odd: Counter[tuple[str, str]] = Counter()
@@ -366,6 +336,54 @@ class State:
             ]
             writing.one("DELETE FROM series_hour WHERE changed = rolled AND hour < ?", (before * DAY_S,))
         return most in gone
+
+
+def _blocks(arrivals: Arrivals) -> tuple[dict[Block, int], int]:
+    """Give the blocks of identities, and how many different ones there are."""
+    blocks: dict[Block, int] = {}
+    count = 0
+    for (sender, run), numbers in arrivals.numbers().items():
+        first, last = min(numbers), max(numbers)
+        if first // BITS == last // BITS and numbers == list(range(first, last + 1)):
+            blocks[sender, run, first // BITS] = ((1 << len(numbers)) - 1) << first % BITS
+            count += len(numbers)
+            continue
+        for number in numbers:
+            key = (sender, run, number // BITS)
+            blocks[key] = blocks.get(key, 0) | 1 << number % BITS
+        count += len(set(numbers))
+    return blocks, count
+
+
+def _masks(arrivals: Arrivals) -> tuple[dict[tuple[str, int], list[int]], set[int]]:
+    """Give the masks seen, reachable, unreachable of each (device, hour), and every hour in which a round lies.
+
+    Availability must not rest on a time that is a guess.
+    """
+    masks: dict[tuple[str, int], list[int]] = {}
+    hours: set[int] = set()
+    times, kinds, bases, bodies = arrivals.times, arrivals.kinds, arrivals.bases, arrivals.bodies
+    if kinds.count(Kind.ROUND) == len(kinds) and arrivals.is_live:
+        chosen = arrivals.places
+    else:
+        rounds = [place for place, kind in enumerate(kinds) if kind is Kind.ROUND]
+        hours = {int(times[place]) // HOUR_S * HOUR_S for place in rounds}
+        sure = [place for place in rounds if bases[place] is not TimeBasis.GUESS]
+        chosen = {}
+        for place in sure:
+            chosen.setdefault((arrivals.senders[place], arrivals.runs[place]), []).append(place)
+    for (sender, _), places in chosen.items():
+        for minute in {int(times[place]) // 60 for place in places}:
+            hour = minute // 60 * HOUR_S
+            hours.add(hour)
+            masks.setdefault((sender, hour), [0, 0, 0])[0] |= 1 << minute % 60
+        for place in places:
+            for group in bodies[place]:
+                if group.part == INTERNET and group.measurement == "reach" and group.subject in ("", sender):
+                    second = int(times[place])
+                    hour = second // HOUR_S * HOUR_S
+                    masks[sender, hour][1 if value(group, "ok") else 2] |= 1 << second // 60 % 60
+    return masks, hours
 
 
 def count_within(minutes: Iterable[Minutes], wanted: Mapping[int, int]) -> dict[str, MinuteCounts]:

@@ -89,5 +89,5 @@ def test_a_whole_number_is_one_and_a_part_is_a_tag() -> None:
     ]
     agent, reach = apart(encode([arrival(body, 7, TimeBasis.LIVE)], 0.0).raw)
     run = b'source_run="aaaaaaaaaaaaaaaa"'
-    assert agent.startswith(b"agent,device=pc-1 %b,uptime_s=0.5,spool_bytes=4i,interval_s=60.0,source_seq=7i 1" % run)
+    assert agent.startswith(b"agent,device=pc-1 %b,uptime_s=0.5,interval_s=60.0,spool_bytes=4i,source_seq=7i 1" % run)
     assert reach.startswith(b"reach,device=pc-1,part=a\\ b %b,ok=true,source_seq=7i 1" % run)

@@ -1,0 +1,220 @@
+"""The envelopes of a batch, column by column: what is done for thousands at once costs a tenth of one by one (ADR 22).
+
+In: arrivals, or the columns that the collector read them into. Out: the same in either form, the numbers of each run,
+and tables: the rows of one measurement. A group is the contract's, or the one that a compiled reader gives: an object
+with `measurement`, `subject`, `part`, and with `values` as a msgspec structure whose fields are the measurement's
+quantities in the catalogue's order, None where the group has none. Nothing goes wrong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress, repeat
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from phongmay_contract.catalogue import MEASUREMENTS, Value
+from phongmay_contract.envelope import Envelope, Group, Instant
+from phongmay_contract.topics import Kind
+from phongmay_store.series.interface import Arrival, TimeBasis
+
+RunKey = tuple[str, str]
+"""Device and run."""
+_LIVE = TimeBasis.LIVE
+_NOTHING: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+_by_field = msgspec.structs.astuple
+
+
+class Measured(Protocol):
+    """A group of values; see the module."""
+
+    @property
+    def measurement(self) -> str:
+        """Name in the catalogue."""
+        ...
+
+    @property
+    def values(self) -> Any:
+        """Mapping of quantities, or a structure with all of them."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """Device that was measured; empty for the sender."""
+        ...
+
+    @property
+    def part(self) -> str:
+        """Part of the subject; empty where the measurement has none."""
+        ...
+
+
+class Moment(Protocol):
+    """An instant on a device's two clocks."""
+
+    @property
+    def wall(self) -> float:
+        """By its wall clock."""
+        ...
+
+    @property
+    def mono(self) -> float:
+        """By its monotonic clock."""
+        ...
+
+
+class Table(NamedTuple):
+    """Rows of one measurement.
+
+    Attributes:
+        owners: of each row, the place of its envelope.
+        devices: whom it is about.
+        cells: its values in the catalogue's order, None where there is none.
+        is_single: no two rows have one envelope.
+        is_own: all rows are about their envelopes' senders.
+    """
+
+    measurement: str
+    owners: Sequence[int]
+    devices: Sequence[str]
+    parts: Sequence[str]
+    cells: Sequence[tuple[Value | None, ...]]
+    is_single: bool
+    is_own: bool
+
+
+class Arrivals(Struct, frozen=True):
+    """Envelopes with the times that the collector gives them; the n-th of every column is the n-th envelope.
+
+    Attributes:
+        times: true times.
+        received: times of receipt.
+        odd: place to unknown names and names of impossible values, for the envelopes that have some.
+        places: the places of each (device, run), in their order.
+    """
+
+    kinds: Sequence[Kind]
+    senders: Sequence[str]
+    runs: Sequence[str]
+    seqs: Sequence[int]
+    measured: Sequence[Moment]
+    agents: Sequence[str]
+    bodies: Sequence[Sequence[Measured]]
+    times: Sequence[float]
+    bases: Sequence[TimeBasis]
+    received: Sequence[float]
+    places: Mapping[RunKey, Sequence[int]]
+    odd: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]] = _NOTHING
+
+    @classmethod
+    def of(cls, arrivals: Sequence[Arrival] | Arrivals) -> Arrivals:
+        """Give arrivals as columns."""
+        if isinstance(arrivals, Arrivals):
+            return arrivals
+        envelopes, times, bases, received, unknown, impossible = zip(*arrivals, strict=True) if arrivals else [()] * 6
+        kinds, senders, runs, seqs, measured, agents, bodies = zip(*envelopes, strict=True) if arrivals else [()] * 7
+        odd = {place: names for place, names in enumerate(zip(unknown, impossible, strict=True)) if any(names)}
+        places = by_run(zip(senders, runs, strict=True))
+        return cls(kinds, senders, runs, seqs, measured, agents, bodies, times, bases, received, places, odd)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def __iter__(self) -> Iterator[Arrival]:
+        return map(self.arrival, range(len(self)))
+
+    @property
+    def is_live(self) -> bool:
+        """Whether all times are known from their runs' own live messages."""
+        return self.bases.count(_LIVE) == len(self.bases)
+
+    def numbers(self) -> dict[RunKey, list[int]]:
+        """Give the sequence numbers of each run."""
+        get = self.seqs.__getitem__
+        return {key: list(map(get, places)) for key, places in self.places.items()}
+
+    def arrival(self, place: int) -> Arrival:
+        """Give one of them."""
+        measured = self.measured[place]
+        envelope = Envelope(
+            self.kinds[place],
+            self.senders[place],
+            self.runs[place],
+            self.seqs[place],
+            Instant(measured.wall, measured.mono),
+            self.agents[place],
+            tuple(map(plain, self.bodies[place])),
+        )
+        unknown, impossible = self.odd.get(place, ((), ()))
+        return Arrival(envelope, self.times[place], self.bases[place], self.received[place], unknown, impossible)
+
+    def tables(self, start: int, stop: int) -> list[Table]:
+        """Give the rows of the envelopes at [start, stop), by measurement; owners count from `start`."""
+        bodies, senders = self.bodies[start:stop], self.senders[start:stop]
+        groups = list(chain.from_iterable(bodies))
+        counts = list(map(len, bodies))
+        is_single = counts.count(1) == len(counts)
+        owners: Sequence[int] = range(len(bodies))
+        if not is_single:
+            owners = list(chain.from_iterable(map(repeat, owners, counts)))
+        names = [group.measurement for group in groups]
+        distinct = dict.fromkeys(names)
+        if len(distinct) == 1:
+            return [_table(names[0], groups, owners, senders, is_single=is_single)]
+        found = []
+        for name in distinct:
+            chosen = [one == name for one in names]
+            some, whose = list(compress(groups, chosen)), list(compress(owners, chosen))
+            found.append(_table(name, some, whose, senders, is_single=len(set(whose)) == len(whose)))
+        return found
+
+
+def by_run(keys: Iterable[RunKey]) -> dict[RunKey, list[int]]:
+    """Give the places of each key."""
+    places: dict[RunKey, list[int]] = {}
+    get = places.get
+    for place, key in enumerate(keys):
+        there = get(key)
+        if there is None:
+            places[key] = [place]
+        else:
+            there.append(place)
+    return places
+
+
+def plain(group: Measured) -> Group:
+    """Give a group as the contract has it."""
+    if isinstance(group, Group):
+        return group
+    names = MEASUREMENTS[group.measurement].by_name
+    cells = zip(names, _by_field(group.values), strict=True)
+    return Group(group.measurement, {name: value for name, value in cells if value is not None}, group.subject, group.part)
+
+
+def value(group: Measured, name: str) -> Value | None:
+    """Give one value of a group."""
+    values = group.values
+    found: Value | None = values.get(name) if isinstance(values, Mapping) else getattr(values, name)
+    return found
+
+
+def _table(
+    name: str, groups: Sequence[Measured], owners: Sequence[int], senders: Sequence[str], *, is_single: bool
+) -> Table:
+    all_values = [group.values for group in groups]
+    kinds = set(map(type, all_values))
+    if len(kinds) == 1 and issubclass(next(iter(kinds)), Struct):
+        cells = list(map(_by_field, all_values))
+    else:
+        names = tuple(MEASUREMENTS[name].by_name)
+        cells = [
+            tuple(map(values.get, names)) if isinstance(values, Mapping) else _by_field(values) for values in all_values
+        ]
+    devices: Sequence[str] = senders if len(owners) == len(senders) and is_single else [senders[owner] for owner in owners]
+    subjects = [group.subject for group in groups]
+    is_own = not any(subjects)
+    if not is_own:
+        devices = [subject or device for subject, device in zip(subjects, devices, strict=True)]
+    return Table(name, owners, devices, [group.part for group in groups], cells, is_single, is_own)
