@@ -7,47 +7,40 @@ again. Writing it again after a failure is harmless, since the store knows what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from msgspec import Struct, field
 
 from phongmay_collector.clocks import BELIEVABLE_FUTURE_S, OLDEST_S, PROMPT_S, Clocks
 from phongmay_collector.identity import IdentityWatch
-from phongmay_collector.intake import Accepted, Heard, Outcome, Refused
+from phongmay_collector.intake import Accepted, Heard, Lot, Outcome, Refused
 from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
 from phongmay_contract.envelope import LOST, ONLINE, Status
+from phongmay_store.series.arrivals import Arrivals, RunKey, by_run
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
 
 _NO_RUN = ("", "")
 _LIVE = TimeBasis.LIVE
-_tuple = tuple.__new__
-
-
-class Taken(NamedTuple):
-    """A message and what it says."""
-
-    message: Inbound
-    outcomes: list[Outcome]
+_T = TypeVar("_T")
 
 
 class Batch(Struct):
     """One transaction, and what follows it.
 
     Attributes:
-        taken: what it was made of; to be acknowledged to the broker.
+        lots: what it was made of; to be acknowledged to the broker.
         arrivals, presence, dead: to be written.
-        odd: those of the arrivals that had unknown names or impossible values.
         refused: identities for which the receipt says so, with the reason.
         conflicts: device to sentence, for identities that two machines hold.
     """
 
-    taken: Sequence[Taken]
-    arrivals: list[Arrival] = field(default_factory=list)
+    lots: Sequence[Lot]
+    arrivals: Arrivals
     presence: list[Presence] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    odd: list[Arrival] = field(default_factory=list)
     refused: list[tuple[EnvelopeId, str]] = field(default_factory=list)
     conflicts: dict[str, str] = field(default_factory=dict)
 
@@ -61,49 +54,82 @@ class Batcher:
         self._presence = PresenceBook(series.presence())
         self._identities = IdentityWatch()
 
-    def make(self, taken: Sequence[Taken]) -> Batch:
+    def make(self, lots: Sequence[Lot]) -> Batch:
         """Make a batch out of messages.
 
         Raises:
             StoreError: the store does not answer; try the same messages again later.
         """
-        return self._plain(taken) or self._whole(taken)
+        return self._plain(lots) or self._whole(lots)
 
-    def _plain(self, taken: Sequence[Taken]) -> Batch | None:
-        """Make the usual batch in one go: nothing but envelopes without a fault, of runs that are known to be current.
+    def _plain(self, lots: Sequence[Lot]) -> Batch | None:
+        """Make the usual batch column by column: nothing but flawless envelopes, of runs that are known to be current.
 
         Gives None for any other, and has then changed nothing. It says what `_whole` would say.
         """
-        batch = Batch(taken)
-        add, offset_of, newest_of = batch.arrivals.append, self._clocks.offset_of, self._identities.newest
-        seen: dict[str, float] = {}
-        last = seen.get
-        for message, outcomes in taken:
-            received = message.received
-            oldest, latest = received - OLDEST_S, received + BELIEVABLE_FUTURE_S
-            for outcome in outcomes:
-                if type(outcome) is not Accepted or outcome.unknown or outcome.out_of_range:
-                    return None
-                envelope = outcome.envelope
-                _, sender, run, _, (_, mono), _, _ = envelope
-                offset = offset_of((sender, run))
-                if offset is None:
-                    return None
-                at = offset + mono
-                if not oldest <= at <= latest:
-                    return None
-                if outcome.live:
-                    if newest_of(sender) != run:
-                        return None
-                    if at > last(sender, 0.0):
-                        seen[sender] = at
-                add(_tuple(Arrival, (envelope, at, _LIVE, received, (), ())))
-        if not self._presence.all_alive(seen):
+        if not all(lot.said or not lot.messages for lot in lots):
             return None
-        batch.presence = self._presence.take_changes()
-        return batch
+        said = [one for lot in lots for one in lot.said]
+        received: list[float] = []
+        for lot in lots:
+            came = [message.received for message in lot.messages]
+            for one in lot.said:
+                received += map(came.__getitem__, one.owners)
+        senders, runs = _joined([one.senders for one in said]), _joined([one.runs for one in said])
+        measured, lives = _joined([one.measured for one in said]), _joined([one.lives for one in said])
+        places = by_run(zip(senders, runs, strict=True))
+        times = self._times(places, [instant.mono for instant in measured], received)
+        seen = None if times is None else self._seen(places, times, lives)
+        if times is None or seen is None or not self._presence.all_alive(seen):
+            return None
+        arrivals = Arrivals(
+            _joined([one.kinds for one in said]),
+            senders,
+            runs,
+            _joined([one.seqs for one in said]),
+            measured,
+            _joined([one.agents for one in said]),
+            _joined([one.bodies for one in said]),
+            times,
+            [_LIVE] * len(times),
+            received,
+            places,
+        )
+        return Batch(lots, arrivals, self._presence.take_changes())
 
-    def _whole(self, taken: Sequence[Taken]) -> Batch:
+    def _times(
+        self, places: Mapping[RunKey, Sequence[int]], monos: Sequence[float], received: Sequence[float]
+    ) -> list[float] | None:
+        """Give the true times of envelopes; None when one is not known from its run's offset."""
+        times = list(received)
+        for key, mine in places.items():
+            offset = self._clocks.offset_of(key)
+            if offset is None:
+                return None
+            for place in mine:
+                at, got = offset + monos[place], received[place]
+                if not got - OLDEST_S <= at <= got + BELIEVABLE_FUTURE_S:
+                    return None
+                times[place] = at
+        return times
+
+    def _seen(
+        self, places: Mapping[RunKey, Sequence[int]], times: Sequence[float], lives: Sequence[bool]
+    ) -> dict[str, float] | None:
+        """Give the last sign of life of each device; None when a run speaks that is not known to be its newest."""
+        newest_of, seen = self._identities.newest, dict[str, float]()
+        all_live = all(lives)
+        for (sender, run), mine in places.items():
+            signs = mine if all_live else [place for place in mine if lives[place]]
+            if not signs:
+                continue
+            if newest_of(sender) != run:
+                return None
+            seen[sender] = max([times[place] for place in signs])
+        return seen
+
+    def _whole(self, lots: Sequence[Lot]) -> Batch:
+        taken = [one for lot in lots for one in lot.taken()]
         newest = self._identities.newest
         pairs: list[tuple[Inbound, Outcome, tuple[str, str]]] = []
         runs: set[tuple[str, str]] = set()
@@ -131,14 +157,16 @@ class Batcher:
                 self._observe(message, outcome, key)
             self._clocks.settle(self._series.settle)
         # From here on nothing is asked of anybody, so what is remembered and what is in the batch agree.
-        batch = Batch(taken)
+        batch, arrivals = Batch(lots, Arrivals.of(())), list[Arrival]()
         for message, outcome, key in pairs:
             if isinstance(outcome, Accepted):
-                self._accept(batch, message, outcome, key, speaks=outcome.live and id(outcome) not in replayed)
+                speaks = outcome.live and id(outcome) not in replayed
+                arrivals.append(self._accept(batch, message, outcome, key, speaks=speaks))
             elif isinstance(outcome, Refused):
                 self._refuse(batch, message, outcome)
             else:
                 self._hear(batch, message, outcome.status)
+        batch.arrivals = Arrivals.of(arrivals)
         batch.presence = self._presence.take_changes()
         return batch
 
@@ -186,20 +214,21 @@ class Batcher:
 
     def _accept(
         self, batch: Batch, message: Inbound, accepted: Accepted, key: tuple[str, str], *, speaks: bool
-    ) -> None:
+    ) -> Arrival:
         envelope, received = accepted.envelope, message.received
         sender, run = key
         at, basis = self._clocks.time_of(key, envelope.measured, received)
-        arrival = Arrival(envelope, at, basis, received, accepted.unknown, accepted.out_of_range)
-        batch.arrivals.append(arrival)
-        if accepted.unknown or accepted.out_of_range:
-            batch.odd.append(arrival)
         if accepted.live:
             self._presence.alive(sender, run, accepted.session, at, envelope.agent)
         if speaks:
             self._suspect(batch, sender, self._identities.spoke(sender, run))
+        return Arrival(envelope, at, basis, received, accepted.unknown, accepted.out_of_range)
 
     @staticmethod
     def _suspect(batch: Batch, device: str, sentence: str | None) -> None:
         if sentence is not None:
             batch.conflicts[device] = sentence
+
+
+def _joined(columns: Iterable[Iterable[_T]]) -> list[_T]:
+    return list(chain.from_iterable(columns))

@@ -6,6 +6,7 @@ acknowledged, since a device that cannot be looked up is not an unknown one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
@@ -49,6 +50,10 @@ class Directory:
             self._entries |= self._read(device)
             found = self._entries.get(device)
         return found
+
+    def has(self, devices: Iterable[str]) -> bool:
+        """Tell whether all of these were in the register when it was last read."""
+        return self._entries.keys() >= set(devices)
 
     def may_speak_for(self, sender: str, subject: str) -> bool:
         """Tell whether a device may report what it saw of another: a gateway of the same school may."""

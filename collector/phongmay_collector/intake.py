@@ -1,7 +1,8 @@
-"""From one MQTT message to what it says: a status, envelopes to store, refusals - or several of these.
+"""From MQTT messages to what they say: statuses, envelopes to store, refusals.
 
-In: topic and payload. Out: a list of Heard, Accepted and Refused, in the order of the message. `read` is the long way,
-which decides; `Intake` takes the short way (`reading`) for whatever is flawless, and the long way for everything else.
+In: messages, as many as came. Out: a Lot, which has their envelopes column by column when all of them are flawless, or
+for each message a list of Heard, Accepted and Refused in its order. `read` is the long way, which decides; `Intake`
+takes the short way (`reading`) for whatever is flawless, and the long way for everything else.
 A message can only be refused, never crash the collector: also one that trips a fault of ours becomes a dead letter.
 StoreError passes through when the register is away.
 """
@@ -10,14 +11,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from phongmay_collector.directory import Directory
+from phongmay_collector.link import Inbound
 from phongmay_collector.log import event
-from phongmay_collector.reading import Accepted, Reader
+from phongmay_collector.reading import Accepted, Reader, Said
 from phongmay_contract import topics
 from phongmay_contract.checking import Checked, check
 from phongmay_contract.envelope import (
@@ -62,7 +64,43 @@ class Refused(Struct, frozen=True):
 
 
 Outcome = Heard | Accepted | Refused
-__all__ = ["Accepted", "Heard", "Intake", "Outcome", "Refused", "read"]
+__all__ = ["Accepted", "Heard", "Intake", "Lot", "Outcome", "Refused", "Taken", "read"]
+
+
+class Taken(NamedTuple):
+    """A message and what it says."""
+
+    message: Inbound
+    outcomes: list[Outcome]
+
+
+class Lot(Struct):
+    """Messages that were read together.
+
+    Attributes:
+        said: their envelopes, when all messages are flawless ones of envelopes.
+        others: otherwise, what each of them says.
+        envelopes: how many.
+    """
+
+    messages: Sequence[Inbound]
+    said: Sequence[Said]
+    others: Sequence[Taken] = ()
+
+    @property
+    def envelopes(self) -> int:
+        """Count its envelopes; a message that is none counts as one."""
+        return sum(len(said.seqs) for said in self.said) + sum(len(one.outcomes) for one in self.others)
+
+    def taken(self) -> Sequence[Taken]:
+        """Give what each message says."""
+        if not self.said:
+            return self.others
+        outcomes: list[list[Outcome]] = [[] for _ in self.messages]
+        for said in self.said:
+            for owner, one in said.accepted():
+                outcomes[owner].append(one)
+        return list(map(Taken, self.messages, outcomes))
 
 
 class Intake:
@@ -75,34 +113,54 @@ class Intake:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._reader = Reader()
-        self._live = self._reader.live
         self._topics: dict[str, Topic] = {}
 
-    def read(self, topic: str, payload: bytes) -> list[Outcome]:
-        """Read one message.
+    def lot(self, messages: Sequence[Inbound]) -> Lot:
+        """Read messages.
 
         Raises:
-            StoreError: the register does not answer, so nothing can be said about the message now.
+            StoreError: the register does not answer, so nothing can be said about the messages now.
         """
-        where = self._topics.get(topic) or self._parse(topic)
-        if where is not None:
-            device, kind = where
-            if self._directory.find(device) is not None:
-                if kind is not _BACKFILL:
-                    found = self._live(payload, device, kind)
-                    if found is not None:
-                        return [found]
-                else:
-                    past = self._reader.past(payload, device)
-                    if past is not None:
-                        return [*past]
+        known, names = self._topics, [message.topic for message in messages]
+        wheres = [known.get(name) or self._parse(name) for name in names]
+        flawless = [where for where in wheres if where is not None]
+        if len(flawless) == len(messages) and self._directory.has([device for device, _ in flawless]):
+            said = self._said(messages, flawless)
+            if said is not None:
+                return Lot(messages, said)
+        return Lot(messages, (), list(map(self._singly, messages, wheres)))
+
+    def _singly(self, message: Inbound, where: Topic | None) -> Taken:
+        if where is not None and self._directory.find(where.device) is not None:
+            said = self._said([message], [where])
+            if said is not None:
+                return Lot([message], said).taken()[0]
+        return Taken(message, self._carefully(message))
+
+    def _said(self, messages: Sequence[Inbound], topics: Sequence[Topic]) -> list[Said] | None:
+        """Read messages of envelopes of known devices; None when one of them is not flawless."""
+        lives = [place for place, (_, kind) in enumerate(topics) if kind is not _BACKFILL]
+        found: list[Said | None] = []
+        if len(lives) == len(messages):
+            found.append(self._reader.live([message.payload for message in messages], topics, lives))
+        else:
+            if lives:
+                payloads = [messages[place].payload for place in lives]
+                found.append(self._reader.live(payloads, [topics[place] for place in lives], lives))
+            for place in sorted(set(range(len(messages))).difference(lives)):
+                found.append(self._reader.past(messages[place].payload, topics[place].device, place))
+        said = [one for one in found if one is not None]
+        return said if len(said) == len(found) else None
+
+    def _carefully(self, message: Inbound) -> list[Outcome]:
         try:
-            return read(topic, payload, self._directory)
+            return read(message.topic, message.payload, self._directory)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not stop all others: the message is kept
+            topic, detail = message.topic, f"a fault of the collector: {error!r}"[:300]
             event("reader_failed", level=logging.ERROR, topic=topic, error=repr(error)[:200])
-            return [Refused(topic, Reason.READER_FAILED, f"a fault of the collector: {error!r}"[:300], payload)]
+            return [Refused(topic, Reason.READER_FAILED, detail, message.payload)]
 
     def _parse(self, topic: str) -> Topic | None:
         """Parse the topic of an envelope or backfill; every other kind goes the long way."""

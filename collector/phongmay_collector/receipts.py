@@ -7,31 +7,28 @@ server's time, from which a device learns when a command has expired.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.envelope import Receipt, encode_receipt
 from phongmay_store.series.interface import EnvelopeId
 
-Identity = tuple[str, str, int]
-"""Sender, run and sequence number, as in an EnvelopeId."""
 _ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","at":%.3f,"runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
 """A receipt of one run with one range, which nearly all are; a test compares it with what the contract encodes."""
 
 
-def coalesce(stored: Iterable[Identity], refused: Iterable[tuple[EnvelopeId, str]]) -> dict[str, bytes]:
-    """Give one receipt message for each device."""
-    seqs: dict[tuple[str, str], list[int]] = {}
-    get = seqs.get
-    for sender, run, seq in stored:
-        numbers = get((sender, run))
-        if numbers is None:
-            seqs[sender, run] = [seq]
-        else:
-            numbers.append(seq)
+def coalesce(
+    seqs: Mapping[tuple[str, str], Sequence[int]], refused: Iterable[tuple[EnvelopeId, str]]
+) -> dict[str, bytes]:
+    """Give one receipt message for each device.
+
+    Args:
+        seqs: (sender, run) to the sequence numbers that are stored.
+        refused: identities that were refused, with the reason.
+    """
     now = time.time()
     told: dict[str, bytes] = {}
-    several: dict[str, dict[str, list[int]]] = {}  # devices whose receipt is not of one run and one range
+    several: dict[str, dict[str, Sequence[int]]] = {}  # devices whose receipt is not of one run and one range
     reasons: dict[str, dict[str, dict[int, str]]] = {}
     for (sender, run, seq), reason in refused:
         reasons.setdefault(sender, {}).setdefault(run, {})[seq] = reason
@@ -51,7 +48,7 @@ def coalesce(stored: Iterable[Identity], refused: Iterable[tuple[EnvelopeId, str
     return told | {sender: _encode(runs, reasons.get(sender, {}), now) for sender, runs in several.items()}
 
 
-def _encode(stored: dict[str, list[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
+def _encode(stored: Mapping[str, Sequence[int]], refused: dict[str, dict[int, str]], now: float) -> bytes:
     return encode_receipt(
         [
             Receipt(run, tuple(ranges(stored.get(run, ()))), tuple(sorted(refused.get(run, {}).items())))

@@ -22,12 +22,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from phongmay_collector.batch import Taken
 from phongmay_collector.broker_files import BrokerFiles, PasswordRefresh
 from phongmay_collector.directory import Directory
 from phongmay_collector.disk_queue import DiskQueue
 from phongmay_collector.identity import open_conflicts
-from phongmay_collector.intake import Intake
+from phongmay_collector.intake import Intake, Lot
 from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
 from phongmay_collector.members import Member, live_filters, past_filters
@@ -63,7 +62,6 @@ _STOP_S = 20.0
 _BROKER_FIGURES = "$SYS/broker/"
 _DROPPED = "publish/messages/dropped"
 _NEVER = float("-inf")
-_tuple = tuple.__new__
 
 
 class Collector:
@@ -121,7 +119,7 @@ class Collector:
         self._done: deque[Done] = deque()
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._writer = Writer(series, self._intake, self._disk_queue, settings.batch_size, self._hear_writer)
-        self._ready: list[Taken] = []
+        self._ready: list[Lot] = []
         self._ready_envelopes = 0
         self._conflicts: dict[str, str] = {}
         self._register = Availability("register")
@@ -189,7 +187,7 @@ class Collector:
         return Standing(
             turned_ago_s=now - self._turned_at,
             connected={link.user: link.connected for link in (self._live, self._past)},
-            in_memory=len(self._waiting) + len(self._ready) + self._writer.in_hand,
+            in_memory=len(self._waiting) + sum(len(lot.messages) for lot in self._ready) + self._writer.in_hand,
             on_disk=self._disk_queue.count,
             on_disk_bytes=self._disk_queue.bytes,
             held=figures.held,
@@ -321,7 +319,7 @@ class Collector:
 
     def _due_at(self) -> float:
         """Give when the oldest message that the writer does not have shall be written at the latest."""
-        came = [self._ready[0].message.arrived] if self._ready else []
+        came = [self._ready[0].messages[0].arrived] if self._ready else []
         if (oldest := self._waiting.oldest) is not None:
             came.append(oldest)
         return min(came) + self._settings.batch_age_s if came else float("inf")
@@ -342,11 +340,10 @@ class Collector:
         if room <= 0 or now < self._retry_at or not self._waiting:
             return
         messages = self._waiting.take(room)
-        read, taken = self._intake.read, list[Taken]()
+        lots: list[Lot] = []
         try:
             for start in range(0, len(messages), _PIECE):
-                some = messages[start : start + _PIECE]
-                taken += [_tuple(Taken, (message, read(message.topic, message.payload))) for message in some]
+                lots.append(self._intake.lot(messages[start : start + _PIECE]))
                 if not self._writer.idle:
                     time.sleep(_GIVE_WAY_S)
         except StoreError as error:
@@ -354,15 +351,15 @@ class Collector:
             self._retry_at = now + TICK_S
             self._waiting.put_back(messages)
             return
-        self._ready += taken
-        self._ready_envelopes += sum(map(len, (one.outcomes for one in taken)))
+        self._ready += lots
+        self._ready_envelopes += sum(lot.envelopes for lot in lots)
 
     def _hand_over(self, now: float) -> None:
         """Give the writer what has been read: a full batch ahead of time, a smaller one when it has nothing to do."""
         if not self._ready:
             return
         full = self._ready_envelopes >= self._settings.batch_size
-        old = now - self._ready[0].message.arrived >= self._settings.batch_age_s
+        old = now - self._ready[0].messages[0].arrived >= self._settings.batch_age_s
         if self._writer.free if full else old and self._writer.idle:
             self._writer.put(self._ready)
             self._ready, self._ready_envelopes = [], 0

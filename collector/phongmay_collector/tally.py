@@ -30,11 +30,11 @@ class Tally:
         counts["dead_letters"] += len(batch.dead)
         for letter in batch.dead:
             event("dead_letter", reason=letter.reason, topic=letter.topic, detail=letter.detail)
-        for arrival in batch.odd:
-            if arrival.out_of_range:
-                counts["out_of_range"] += len(arrival.out_of_range)
-            if arrival.unknown:
-                self._name(arrival.envelope.sender, arrival.unknown)
+        for place, (unknown, impossible) in batch.arrivals.odd.items():
+            if impossible:
+                counts["out_of_range"] += len(impossible)
+            if unknown:
+                self._name(batch.arrivals.senders[place], unknown)
 
     def _name(self, device: str, unknown: tuple[str, ...]) -> None:
         for name in set(unknown) - self._named:

@@ -1,10 +1,10 @@
 """The thread that talks to the series store: messages that were read go in, rows stand, and the loop hears of it.
 
-In: lists of Taken, one at a time. Out: Done - what may be acknowledged and receipted. While it waits for the store the
-other thread reads on, so decoding and writing overlap; nobody else touches the store. When the store is away, messages
-go to the queue on disk, are synced, and get their receipts (ADR 10); when it is back they are stored in order before
-anything newer. When the disk takes nothing either, nothing is acknowledged, and the broker holds back. What the store
-refuses by itself is parted from the rest and becomes a dead letter: one message cannot block the others.
+In: lists of lots, one list at a time. Out: Done - what may be acknowledged and receipted. While it waits for the store
+the other thread reads on, so decoding and writing overlap; nobody else touches the store. When the store is away,
+messages go to the queue on disk, are synced, and get their receipts (ADR 10); when it is back they are stored in order
+before anything newer. When the disk takes nothing either, nothing is acknowledged, and the broker holds back. What the
+store refuses by itself is parted from the rest and becomes a dead letter: one message cannot block the others.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from phongmay_collector import receipts
-from phongmay_collector.batch import Batch, Batcher, Taken
+from phongmay_collector.batch import Batch, Batcher
 from phongmay_collector.disk_queue import DiskQueue
-from phongmay_collector.intake import Accepted, Intake
+from phongmay_collector.intake import Accepted, Intake, Lot
 from phongmay_collector.link import Inbound
 from phongmay_collector.log import Availability
 from phongmay_contract import topics
@@ -27,6 +27,7 @@ from phongmay_contract.envelope import encode_stored
 from phongmay_contract.errors import Reason
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError, StoreRefused
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import Arrival, DeadLetter, SeriesWriter
 
 RETRY_S = 1.0
@@ -94,10 +95,10 @@ class Writer:
         self._waiting = waiting
         self._batch_size = batch_size
         self._done = done
-        self._work: queue.SimpleQueue[Sequence[Taken]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Sequence[Lot]] = queue.SimpleQueue()
         self._handed = self._in_hand = 0
         self._counting = threading.Lock()
-        self._held: Sequence[Taken] | None = None
+        self._held: Sequence[Lot] | None = None
         self._stuck: Batch | None = None
         self._stuck_last = 0
         self._store = Availability("store")
@@ -126,12 +127,12 @@ class Writer:
         """Count the messages that it was given and has not settled."""
         return self._in_hand
 
-    def put(self, taken: Sequence[Taken]) -> None:
+    def put(self, lots: Sequence[Lot]) -> None:
         """Give it messages; only when it is `free`."""
         with self._counting:
             self._handed += 1
-            self._in_hand += len(taken)
-        self._work.put(taken)
+            self._in_hand += len(_messages(lots))
+        self._work.put(lots)
 
     def start(self) -> None:
         """Begin."""
@@ -156,7 +157,7 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - told to the loop, which ends the process with it
             self.failure = error
 
-    def _next(self) -> Sequence[Taken] | None:
+    def _next(self) -> Sequence[Lot] | None:
         if self._held is not None:
             due = self._held_at if not self._waiting.count else min(self._held_at, self._retry_at)
             self._stopping.wait(max(0.0, due - time.monotonic()))
@@ -167,7 +168,7 @@ class Writer:
         except queue.Empty:
             return None
 
-    def step(self, work: Sequence[Taken] | None) -> None:
+    def step(self, work: Sequence[Lot] | None) -> None:
         """Do what is due: new work, what was held back, one piece of the queue, housekeeping."""
         if work is not None:
             self._take(work)
@@ -179,7 +180,7 @@ class Writer:
             self._drain()
         self._house()
 
-    def _take(self, work: Sequence[Taken]) -> None:
+    def _take(self, work: Sequence[Lot]) -> None:
         if not self._waiting.count and self._stuck is None and time.monotonic() >= self._retry_at:
             try:
                 batch = self._batcher.make(work)
@@ -190,38 +191,40 @@ class Writer:
             else:
                 self._stuck = None
                 self._finish(work)  # first, so that whoever is told finds us idle
-                self._settled(batch, [one.message for one in work], told=False)
+                self._settled(batch, _messages(work), told=False)
                 return
-        elif self._stuck is not None and self._stuck.taken is work:
+        elif self._stuck is not None and self._stuck.lots is work:
             self._drain()
             if self._stuck is None:
                 return
         self._spill(work)
 
-    def _spill(self, work: Sequence[Taken]) -> None:
+    def _spill(self, work: Sequence[Lot]) -> None:
         """Put messages into the queue on disk; they get their receipts, those that are refused later."""
         try:
-            last = self._waiting.append([one.message for one in work])
+            last = self._waiting.append(_messages(work))
         except StoreError as error:
             self._disk.away(time.monotonic(), str(error))
             self.figures.away = str(error)
-            self._held, self.figures.held = work, len(work)
+            self._held, self.figures.held = work, len(_messages(work))
             self._held_at = time.monotonic() + RETRY_S
             return
         self._disk.back(time.monotonic())
-        if self._stuck is not None and self._stuck.taken is work:
+        if self._stuck is not None and self._stuck.lots is work:
             self._stuck_last = last
-        stored = [one.envelope[1:4] for taken in work for one in taken.outcomes if isinstance(one, Accepted)]
+        stored: dict[tuple[str, str], list[int]] = {}
+        for one in _accepted(work):
+            _, sender, run, seq, *_ = one.envelope
+            stored.setdefault((sender, run), []).append(seq)
         self._finish(work)
-        self._done(Done([one.message for one in work], receipts.coalesce(stored, ())))
+        self._done(Done(_messages(work), receipts.coalesce(stored, ())))
 
     def _drain(self) -> None:
         """Store the oldest piece of the queue; a batch that could not be written comes first."""
         try:
             if self._stuck is None:
                 messages, last = self._waiting.oldest(self._batch_size)
-                taken = [Taken(message, self._intake.read(message.topic, message.payload)) for message in messages]
-                self._stuck, self._stuck_last = self._batcher.make(taken), last
+                self._stuck, self._stuck_last = self._batcher.make([self._intake.lot(messages)]), last
             batch, last = self._stuck, self._stuck_last
             self._write(batch)
             if last:
@@ -234,17 +237,17 @@ class Writer:
         if last:
             self._settled(batch, [], told=True)
         else:
-            self._finish(batch.taken)
-            self._settled(batch, [one.message for one in batch.taken], told=False)
+            self._finish(batch.lots)
+            self._settled(batch, _messages(batch.lots), told=False)
 
-    def _finish(self, work: Sequence[Taken]) -> None:
+    def _finish(self, work: Sequence[Lot]) -> None:
         with self._counting:
             self._handed -= 1
-            self._in_hand -= len(work)
+            self._in_hand -= len(_messages(work))
 
     def _settled(self, batch: Batch, acknowledge: list[Inbound], *, told: bool) -> None:
         """Tell that a batch stands; `told` when those that it stores had their receipts before."""
-        stored = [] if told else [envelope[1:4] for envelope, *_ in batch.arrivals]
+        stored = {} if told else batch.arrivals.numbers()
         self._done(Done(acknowledge, receipts.coalesce(stored, batch.refused), batch))
 
     # ---- the store ---------------------------------------------------------------------------------------------------
@@ -260,23 +263,25 @@ class Writer:
         figures.away = ""
         figures.written_at = time.time()
         figures.write_s = now - start
-        figures.lag_s = figures.written_at - min([message.received for message, _ in batch.taken])
+        figures.lag_s = figures.written_at - min([message.received for message in _messages(batch.lots)])
         figures.lag_max_s = max(figures.lag_max_s, figures.lag_s)
 
     def _write_apart(self, batch: Batch) -> None:
         """Find what the store refuses by halves; the rest is stored, and it becomes dead letters."""
         refused: list[tuple[Arrival, str]] = []
-        parts = [batch.arrivals]
+        parts = [list(batch.arrivals)]
+        good: list[Arrival] = []
         while parts:
             part = parts.pop()
             try:
                 self._series.write(part)
+                good += part
             except StoreRefused as error:
                 if len(part) == 1:
                     refused.append((part[0], str(error)))
                 elif part:
                     parts += [part[: len(part) // 2], part[len(part) // 2 :]]
-        whole = {one.id: taken.message for taken in batch.taken for one in taken.outcomes
+        whole = {one.id: taken.message for lot in batch.lots for taken in lot.taken() for one in taken.outcomes
                  if isinstance(one, Accepted) and one.live}  # fmt: skip
         reason = Reason.STORE_REFUSED.value
         for arrival, detail in refused:
@@ -285,7 +290,7 @@ class Writer:
             payload = message.payload if message else encode_stored(arrival.envelope)
             batch.dead.append(DeadLetter(0, topic, reason, detail, payload, arrival.received))
             batch.refused.append((arrival.id, reason))
-            batch.arrivals.remove(arrival)
+        batch.arrivals = Arrivals.of(good)
         self._series.write((), batch.presence, batch.dead)
 
     def _is_away(self, error: StoreError) -> None:
@@ -327,3 +332,13 @@ class Writer:
             self._is_away(error)
         else:
             self._minutes = []
+
+
+def _messages(lots: Sequence[Lot]) -> list[Inbound]:
+    return [message for lot in lots for message in lot.messages]
+
+
+def _accepted(lots: Sequence[Lot]) -> Iterator[Accepted]:
+    for lot in lots:
+        for taken in lot.taken():
+            yield from (one for one in taken.outcomes if isinstance(one, Accepted))

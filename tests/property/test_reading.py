@@ -6,16 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from phongmay_collector.directory import Directory
 from phongmay_collector.intake import Accepted, Intake, Outcome, read
+from phongmay_collector.link import Inbound
 from phongmay_collector.reading import Reader
 from phongmay_contract.catalogue import MAX_TEXT, MEASUREMENTS, PartKind, Quantity, Type
 from phongmay_contract.envelope import Envelope, Group, Instant, Transit, encode_backfill, encode_live
-from phongmay_contract.topics import ENVELOPE_KINDS, Kind
+from phongmay_contract.topics import ENVELOPE_KINDS, Kind, Topic
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
@@ -85,8 +87,19 @@ JSON = st.recursive(
 
 def same(directory: Directory, kind: Kind, payload: bytes) -> None:
     """Compare the two ways."""
-    topic = f"phongmay/v1/{DEVICE}/{kind}"
-    assert said(Intake(directory).read(topic, payload)) == said(read(topic, payload, directory))
+    together(directory, [(kind, payload)])
+
+
+def together(directory: Directory, sent: list[tuple[Kind, bytes]]) -> None:
+    """Compare what messages say that are read together with what each says by itself."""
+    messages = [
+        Inbound("c", 1, 1, 1, f"phongmay/v1/{DEVICE}/{kind}", payload, False, 0.0, 0.0, 0.0) for kind, payload in sent
+    ]
+    lot = Intake(directory).lot(messages)
+    assert [one.message for one in lot.taken()] == messages
+    assert lot.envelopes == sum(len(one.outcomes) for one in lot.taken())
+    for one in lot.taken():
+        assert said(one.outcomes) == said(read(one.message.topic, one.message.payload, directory))
 
 
 def said(outcomes: list[Outcome]) -> list[str]:
@@ -95,8 +108,9 @@ def said(outcomes: list[Outcome]) -> list[str]:
     for outcome in outcomes:
         if isinstance(outcome, Accepted):
             body = tuple(group._replace(values=dict(sorted(group.values.items()))) for group in outcome.envelope.body)
-            outcome.envelope = outcome.envelope._replace(body=body)
-        texts.append(repr(outcome))
+            texts.append(repr(msgspec.structs.replace(outcome, envelope=outcome.envelope._replace(body=body))))
+        else:
+            texts.append(repr(outcome))
     return texts
 
 
@@ -168,18 +182,44 @@ def test_both_ways_agree_on_a_backfill(directory: Directory, envelopes: list[Env
     same(directory, Kind.BACKFILL, encode_backfill(DEVICE, envelopes, transit))
 
 
+@QUICK
+@given(
+    st.lists(st.tuples(st.booleans(), ENVELOPES, st.sampled_from([b"", b"", b"", b"}", b" "])), max_size=6), TRANSITS
+)
+def test_messages_that_are_read_together_say_what_each_says(
+    directory: Directory, sent: list[tuple[bool, Envelope, bytes]], transit: Transit
+) -> None:
+    """Live ones, backfills and broken ones side by side; no other message pays for the broken one."""
+    together(
+        directory,
+        [
+            (Kind.BACKFILL, encode_backfill(DEVICE, [envelope, envelope], transit) + end)
+            if past
+            else (envelope.kind, encode_live(envelope, transit) + end)
+            for past, envelope, end in sent
+        ],
+    )
+
+
 @pytest.mark.parametrize("kind", sorted(ENVELOPE_KINDS))
-def test_ordinary_messages_take_the_short_way(kind: Kind) -> None:
+def test_ordinary_messages_take_the_short_way(directory: Directory, kind: Kind) -> None:
     """Otherwise the tests above would compare the long way with itself, and nothing would be fast."""
     body = (Group("usage", {"cpu_busy_ratio": 0.5, "memory_used_bytes": 5}), Group("reach", {"ok": True}, part="dns"))
     envelope = Envelope(kind, DEVICE, RUN, 1, Instant(1e9, 1.0), "test", body)
     transit = Transit(SESSION, Instant(1e9, 2.0))
-    found = Reader().live(encode_live(envelope, transit), DEVICE, kind)
+    live, past = encode_live(envelope, transit), encode_backfill(DEVICE, [envelope, envelope], transit)
+    found = Reader().live([live], [Topic(DEVICE, kind)], [4])
     assert found is not None
-    assert (found.envelope, found.session, found.sent_mono) == (envelope, SESSION, 2.0)
-    past = Reader().past(encode_backfill(DEVICE, [envelope], transit), DEVICE)
-    assert past is not None
-    assert [one.envelope for one in past] == [envelope]
+    assert list(found.accepted()) == [(4, Accepted(envelope, SESSION, 2.0, True))]
+    found = Reader().past(past, DEVICE, 3)
+    assert found is not None
+    assert list(found.accepted()) == [(3, Accepted(envelope, SESSION, 2.0, False))] * 2
+    sent = [(kind, live), (Kind.BACKFILL, past), (kind, live)]
+    messages = [
+        Inbound("c", 1, 1, 1, f"phongmay/v1/{DEVICE}/{what}", text, False, 0.0, 0.0, 0.0) for what, text in sent
+    ]
+    lot = Intake(directory).lot(messages)
+    assert sorted(owner for said in lot.said for owner in said.owners) == [0, 1, 1, 2]
 
 
 def test_both_ways_agree_on_too_many_parts(directory: Directory) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, repeat
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from phongmay_contract.envelope import Envelope, Group, Instant
 from phongmay_contract.topics import Kind
 from phongmay_store.series.interface import Arrival, TimeBasis
 
+_T = TypeVar("_T")
 RunKey = tuple[str, str]
 """Device and run."""
 _LIVE = TimeBasis.LIVE
@@ -84,6 +85,15 @@ class Table(NamedTuple):
     is_single: bool
     is_own: bool
 
+    def only(self, chosen: Sequence[bool]) -> Table:
+        """Give some of its rows."""
+        return self._replace(
+            owners=list(compress(self.owners, chosen)),
+            devices=list(compress(self.devices, chosen)),
+            parts=list(compress(self.parts, chosen)),
+            cells=list(compress(self.cells, chosen)),
+        )
+
 
 class Arrivals(Struct, frozen=True):
     """Envelopes with the times that the collector gives them; the n-th of every column is the n-th envelope.
@@ -130,6 +140,25 @@ class Arrivals(Struct, frozen=True):
         """Whether all times are known from their runs' own live messages."""
         return self.bases.count(_LIVE) == len(self.bases)
 
+    def only(self, places: Sequence[int], times: Sequence[float], bases: Sequence[TimeBasis]) -> Arrivals:
+        """Give some of them, with other times."""
+        take = _Chosen(places)
+        senders, runs = take(self.senders), take(self.runs)
+        return Arrivals(
+            take(self.kinds),
+            senders,
+            runs,
+            take(self.seqs),
+            take(self.measured),
+            take(self.agents),
+            take(self.bodies),
+            take(times),
+            take(bases),
+            take(self.received),
+            by_run(zip(senders, runs, strict=True)),
+            {new: self.odd[place] for new, place in enumerate(places) if place in self.odd},
+        )
+
     def numbers(self) -> dict[RunKey, list[int]]:
         """Give the sequence numbers of each run."""
         get = self.seqs.__getitem__
@@ -171,6 +200,16 @@ class Arrivals(Struct, frozen=True):
         return found
 
 
+class _Chosen:
+    """Takes the same places out of any column."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self._places = places
+
+    def __call__(self, column: Sequence[_T]) -> list[_T]:
+        return [column[place] for place in self._places]
+
+
 def by_run(keys: Iterable[RunKey]) -> dict[RunKey, list[int]]:
     """Give the places of each key."""
     places: dict[RunKey, list[int]] = {}
@@ -190,7 +229,9 @@ def plain(group: Measured) -> Group:
         return group
     names = MEASUREMENTS[group.measurement].by_name
     cells = zip(names, _by_field(group.values), strict=True)
-    return Group(group.measurement, {name: value for name, value in cells if value is not None}, group.subject, group.part)
+    return Group(
+        group.measurement, {name: value for name, value in cells if value is not None}, group.subject, group.part
+    )
 
 
 def value(group: Measured, name: str) -> Value | None:
@@ -212,7 +253,9 @@ def _table(
         cells = [
             tuple(map(values.get, names)) if isinstance(values, Mapping) else _by_field(values) for values in all_values
         ]
-    devices: Sequence[str] = senders if len(owners) == len(senders) and is_single else [senders[owner] for owner in owners]
+    devices: Sequence[str] = (
+        senders if len(owners) == len(senders) and is_single else [senders[owner] for owner in owners]
+    )
     subjects = [group.subject for group in groups]
     is_own = not any(subjects)
     if not is_own:

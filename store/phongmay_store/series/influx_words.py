@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import compress
 from typing import TypeVar
 from zlib import crc32
 
@@ -193,17 +192,15 @@ class _Piece:
         """Leave out the rows from before a time."""
         if min(self._times) >= first:
             return table
-        chosen = [self._times[owner] >= first for owner in table.owners]
-        owners, devices, parts, cells = (list(compress(column, chosen)) for column in table[1:5])
-        return table._replace(owners=owners, devices=devices, parts=parts, cells=cells)
+        return table.only([self._times[owner] >= first for owner in table.owners])
 
     def lines(self, table: Table) -> bytes:
         """Give the lines of rows; their values are written column by column."""
         owners = table.owners
         sources, seqs, at, guessed = self._sources, self._seqs, self._at, self._guessed
         if not table.is_single or len(owners) < len(seqs):
-            get = [column.__getitem__ for column in (sources, seqs, at, guessed)]
-            sources, seqs, at, guessed = (list(map(one, owners)) for one in get)
+            sources, guessed = [sources[owner] for owner in owners], [guessed[owner] for owner in owners]
+            seqs, at = [seqs[owner] for owner in owners], [at[owner] for owner in owners]
         if not table.is_single:
             at = _apart(table, at)
         if not table.is_own:
@@ -222,7 +219,7 @@ class _Piece:
         return source if device == sender else source + f'{SOURCE_SENDER}="{sender}",'.encode()
 
 
-def _apart(table: Table, at: Sequence[int]) -> Sequence[int]:
+def _apart(table: Table, at: list[int]) -> list[int]:
     """Move groups of one envelope that would share their key: the second by a nanosecond, and so on."""
     keys = list(zip(table.owners, table.devices, table.parts, strict=True))
     if len(set(keys)) == len(keys):
@@ -241,7 +238,9 @@ _Column = bytes | Sequence[bytes]
 def _fields(table: Table) -> Iterator[_Column]:
     """Give the columns of the values."""
     mark = b""  # what parts a field from the next
-    for quantity, values in zip(MEASUREMENTS[table.measurement].quantities, zip(*table.cells, strict=True)):
+    for quantity, values in zip(
+        MEASUREMENTS[table.measurement].quantities, zip(*table.cells, strict=True), strict=True
+    ):
         written = _json(values)[1:-1]
         begin, end = f"{quantity.name}=".encode(), b"i," if quantity.type is Type.INT else b","
         if b"null" not in written or not any(value is None for value in values):

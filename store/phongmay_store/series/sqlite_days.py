@@ -18,7 +18,6 @@ from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema
 from phongmay_store.series.arrivals import Arrivals, Table
-from phongmay_store.series.quantities import is_raw
 from phongmay_store.series.state import DAY_S
 
 _OPEN = 4

@@ -104,34 +104,33 @@ class State:
         is_plain = count == len(columns.seqs) and columns.is_live
         if is_plain and not self._has_claims() and not self._stored.has_any(blocks):
             return Fresh(columns, blocks)
-        found = Arrivals.of(self._sifted(list(columns)))
+        found = self._sifted(columns)
         return Fresh(found, _blocks(found)[0])
 
     def kept(self, fresh: Fresh) -> None:
         """Remember what a transaction with `keep` in it has stored; to be told only when it was committed."""
         self._stored.kept(fresh.blocks)
 
-    def _sifted(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    def _sifted(self, arrivals: Arrivals) -> Arrivals:
         """Find the fresh ones by asking the database: some are stored, come twice, or have no offset."""
-        fresh: dict[EnvelopeId, Arrival] = {}
-        for arrival in arrivals:
-            fresh.setdefault(arrival.id, arrival)
-        unsure = [arrival for arrival in fresh.values() if arrival.basis is not TimeBasis.LIVE]
+        places: dict[EnvelopeId, int] = {}
+        for place, key in enumerate(zip(arrivals.senders, arrivals.runs, arrivals.seqs, strict=True)):
+            places.setdefault(EnvelopeId(*key), place)
+        times, bases = list(arrivals.times), list(arrivals.bases)
+        unsure = {one for one, place in places.items() if bases[place] is not TimeBasis.LIVE}
         if unsure:
             with self.database.writing() as writing:
-                writing.many(_CLAIM, [(*a.id, a.at, a.basis.value) for a in unsure])
+                writing.many(_CLAIM, [(*one, times[places[one]], bases[places[one]].value) for one in unsure])
         # Claim, read claims, then ask what is stored: another collector that has the same envelope drops its claim with
         # the very commit that stores it, so whoever finds no claim finds the envelope stored.
-        for identity, (at, basis) in self._claims(fresh).items():
-            fresh[identity] = fresh[identity]._replace(at=at, basis=basis)
-        stored = self.known(fresh)
-        for identity in stored:
-            del fresh[identity]
-        again = sorted(arrival.id for arrival in unsure if arrival.id in stored)
+        for identity, (at, basis) in self._claims(places).items():
+            times[places[identity]], bases[places[identity]] = at, basis
+        stored = self.known(places)
+        again = sorted(stored & unsure)
         if again:
             with self.database.writing() as writing:
                 writing.each(_UNCLAIM, again)
-        return list(fresh.values())
+        return arrivals.only([place for one, place in places.items() if one not in stored], times, bases)
 
     def known(self, ids: Iterable[EnvelopeId]) -> set[EnvelopeId]:
         """Tell which of these envelopes are stored already."""
@@ -368,10 +367,8 @@ def _masks(arrivals: Arrivals) -> tuple[dict[tuple[str, int], list[int]], set[in
     else:
         rounds = [place for place, kind in enumerate(kinds) if kind is Kind.ROUND]
         hours = {int(times[place]) // HOUR_S * HOUR_S for place in rounds}
-        sure = [place for place in rounds if bases[place] is not TimeBasis.GUESS]
-        chosen = {}
-        for place in sure:
-            chosen.setdefault((arrivals.senders[place], arrivals.runs[place]), []).append(place)
+        sure = {place for place in rounds if bases[place] is not TimeBasis.GUESS}
+        chosen = {key: [place for place in places if place in sure] for key, places in arrivals.places.items()}
     for (sender, _), places in chosen.items():
         for minute in {int(times[place]) // 60 for place in places}:
             hour = minute // 60 * HOUR_S

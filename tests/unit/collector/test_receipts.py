@@ -31,7 +31,8 @@ def test_a_device_is_told_what_is_its_own_and_nothing_else(settled: dict[str, di
         EnvelopeId(device, run, seq) for device, runs in settled.items() for run, seqs in runs.items() for seq in seqs
     ]
     refused = [(EnvelopeId(device, "cc" * 8, 7), "wrong_type") for device in settled]
-    messages = coalesce(ids, refused)
+    seqs = {(device, run): numbers for device, runs in settled.items() for run, numbers in runs.items() if numbers}
+    messages = coalesce(seqs, refused)
     assert messages.keys() == settled.keys()
     for device, payload in messages.items():
         receipts = decode_receipt(payload)

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from phongmay_collector.batch import Taken
 from phongmay_collector.directory import Directory, Entry
 from phongmay_collector.disk_queue import DiskQueue, QueueFull
-from phongmay_collector.intake import Intake
+from phongmay_collector.intake import Intake, Lot
 from phongmay_collector.link import Inbound
 from phongmay_collector.writer import Done, Writer
 from phongmay_contract.envelope import Envelope, Group, Instant, Transit, decode_receipt, encode_live
@@ -59,9 +58,9 @@ def open_writer(bench: SimpleNamespace, mib: float = 1) -> None:
     bench.writer = Writer(bench.series, bench.intake, bench.queue, 10, bench.done.append)
 
 
-def take(bench: SimpleNamespace, count: int = 1, payload: bytes | None = None) -> list[Taken]:
+def take(bench: SimpleNamespace, count: int = 1, payload: bytes | None = None) -> list[Lot]:
     """Read messages, as the loop does."""
-    taken = []
+    lots = []
     for _ in range(count):
         bench.seq += 1
         group = Group("usage", {"memory_used_bytes": bench.seq})
@@ -71,16 +70,16 @@ def take(bench: SimpleNamespace, count: int = 1, payload: bytes | None = None) -
         )
         topic = f"phongmay/v1/{DEVICE}/round"
         message = Inbound("collector", 1, bench.seq, 1, topic, body, False, time.time(), time.monotonic(), 0.1)
-        taken.append(Taken(message, bench.intake.read(topic, body)))
-    return taken
+        lots.append(bench.intake.lot([message]))
+    return lots
 
 
-def step(bench: SimpleNamespace, work: Sequence[Taken] | None = None) -> None:
+def step(bench: SimpleNamespace, work: Sequence[Lot] | None = None) -> None:
     """Turn the writer once, as if its pause were over."""
     if work is not None:
         with bench.writer._counting:
             bench.writer._handed += 1
-            bench.writer._in_hand += len(work)
+            bench.writer._in_hand += sum(len(lot.messages) for lot in work)
     bench.writer._retry_at = bench.writer._held_at = 0.0
     bench.writer.step(work)
 
@@ -165,7 +164,7 @@ def test_beyond_the_bound_nothing_is_acknowledged_and_nothing_lost(bench: Simple
     assert bench.series.envelope_count() == 11
     assert bench.writer.idle
     with pytest.raises(QueueFull):
-        bench.queue.append([one.message for one in take(bench, 8)])
+        bench.queue.append([message for lot in take(bench, 8) for message in lot.messages])
 
 
 def test_what_is_refused_is_told_only_when_its_dead_letter_stands(bench: SimpleNamespace) -> None:
@@ -174,7 +173,8 @@ def test_what_is_refused_is_told_only_when_its_dead_letter_stands(bench: SimpleN
     good = take(bench, 1)
     broken = (
         good[0]
-        .message.payload.replace(b'"memory_used_bytes":1', b'"memory_used_bytes":"x"')
+        .messages[0]
+        .payload.replace(b'"memory_used_bytes":1', b'"memory_used_bytes":"x"')
         .replace(b'"seq":1', b'"seq":77')
     )
     step(bench, [*good, *take(bench, 1, broken)])
@@ -194,7 +194,7 @@ def test_one_message_that_the_store_refuses_blocks_no_other(bench: SimpleNamespa
     assert refused(bench.done) == {5: "store_refused"}
     assert bench.series.envelope_count() == 8
     (letter,) = bench.series.dead_letters()
-    assert (letter.reason, letter.payload) == ("store_refused", work[4].message.payload)
+    assert (letter.reason, letter.payload) == ("store_refused", work[4].messages[0].payload)
 
 
 def test_a_fault_of_the_reader_is_a_dead_letter(bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
