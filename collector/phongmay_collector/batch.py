@@ -7,7 +7,7 @@ again. Writing it again after a failure is harmless, since the store knows what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from phongmay_collector.intake import Accepted, Heard, Lot, Outcome, Refused
 from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
 from phongmay_contract.envelope import LOST, ONLINE, Status
-from phongmay_store.series.arrivals import Arrivals, RunKey, by_run
+from phongmay_store.series.arrivals import Arrivals, by_run
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
 
 _NO_RUN = ("", "")
@@ -62,27 +62,45 @@ class Batcher:
         """
         return self._plain(lots) or self._whole(lots)
 
-    def _plain(self, lots: Sequence[Lot]) -> Batch | None:
-        """Make the usual batch column by column: nothing but flawless envelopes, of runs that are known to be current.
+    def date(self, lot: Lot) -> None:
+        """Give the envelopes of a lot their times, and let the store prepare them, if all their runs are known.
 
-        Gives None for any other, and has then changed nothing. It says what `_whole` would say.
+        For the reading thread, while the values are at hand; what it does not date is dated in `make`.
         """
-        if not all(lot.said or not lot.messages for lot in lots):
-            return None
-        said = [one for lot in lots for one in lot.said]
-        received: list[float] = []
-        for lot in lots:
-            came = [message.received for message in lot.messages]
-            for one in lot.said:
-                received += map(came.__getitem__, one.owners)
+        if not lot.messages or not lot.is_flawless:
+            return
+
+        def again() -> Arrivals:
+            found = self._dated(lot)
+            if found is None:
+                raise AssertionError("an offset that was settled is not any more")
+            return found
+
+        arrivals = self._dated(lot)
+        if arrivals is not None:
+            lot.dated = self._series.prepare(arrivals, again)
+            if lot.dated.ready is not None:
+                lot.said = None
+
+    def _dated(self, lot: Lot) -> Arrivals | None:
+        """Give flawless envelopes with their true times; None when one is not known from its run's offset."""
+        said = lot.columns()
+        came = [message.received for message in lot.messages]
+        received = [came[owner] for one in said for owner in one.owners]
         senders, runs = _joined([one.senders for one in said]), _joined([one.runs for one in said])
-        measured, lives = _joined([one.measured for one in said]), _joined([one.lives for one in said])
+        measured = _joined([one.measured for one in said])
         places = by_run(zip(senders, runs, strict=True))
-        times = self._times(places, [instant.mono for instant in measured], received)
-        seen = None if times is None else self._seen(places, times, lives)
-        if times is None or seen is None or not self._presence.all_alive(seen):
-            return None
-        arrivals = Arrivals(
+        times = list(received)
+        for key, mine in places.items():
+            offset = self._clocks.offset_of(key)
+            if offset is None:
+                return None
+            for place in mine:
+                at, got = offset + measured[place].mono, received[place]
+                if not got - OLDEST_S <= at <= got + BELIEVABLE_FUTURE_S:
+                    return None
+                times[place] = at
+        return Arrivals(
             _joined([one.kinds for one in said]),
             senders,
             runs,
@@ -95,37 +113,35 @@ class Batcher:
             received,
             places,
         )
+
+    def _plain(self, lots: Sequence[Lot]) -> Batch | None:
+        """Make the usual batch column by column: nothing but flawless envelopes, of runs that are known to be current.
+
+        Gives None for any other, and has then changed nothing. It says what `_whole` would say.
+        """
+        if not all(lot.is_flawless for lot in lots):
+            return None
+        parts = [lot.dated or self._dated(lot) for lot in lots if lot.messages]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            return None
+        arrivals = Arrivals.joined(found)
+        seen = self._seen(arrivals, _joined([lot.lives for lot in lots]))
+        if seen is None or not self._presence.all_alive(seen):
+            return None
         return Batch(lots, arrivals, self._presence.take_changes())
 
-    def _times(
-        self, places: Mapping[RunKey, Sequence[int]], monos: Sequence[float], received: Sequence[float]
-    ) -> list[float] | None:
-        """Give the true times of envelopes; None when one is not known from its run's offset."""
-        times = list(received)
-        for key, mine in places.items():
-            offset = self._clocks.offset_of(key)
-            if offset is None:
-                return None
-            for place in mine:
-                at, got = offset + monos[place], received[place]
-                if not got - OLDEST_S <= at <= got + BELIEVABLE_FUTURE_S:
-                    return None
-                times[place] = at
-        return times
-
-    def _seen(
-        self, places: Mapping[RunKey, Sequence[int]], times: Sequence[float], lives: Sequence[bool]
-    ) -> dict[str, float] | None:
+    def _seen(self, arrivals: Arrivals, lives: Sequence[bool]) -> dict[str, float] | None:
         """Give the last sign of life of each device; None when a run speaks that is not known to be its newest."""
-        newest_of, seen = self._identities.newest, dict[str, float]()
+        newest_of, seen, times = self._identities.newest, dict[str, float](), arrivals.times
         all_live = all(lives)
-        for (sender, run), mine in places.items():
-            signs = mine if all_live else [place for place in mine if lives[place]]
+        for (sender, run), places in arrivals.places.items():
+            signs = [times[place] for place in places if all_live or lives[place]]
             if not signs:
                 continue
             if newest_of(sender) != run:
                 return None
-            seen[sender] = max([times[place] for place in signs])
+            seen[sender] = max(signs)
         return seen
 
     def _whole(self, lots: Sequence[Lot]) -> Batch:
@@ -230,5 +246,5 @@ class Batcher:
             batch.conflicts[device] = sentence
 
 
-def _joined(columns: Iterable[Iterable[_T]]) -> list[_T]:
-    return list(chain.from_iterable(columns))
+def _joined(columns: Sequence[Sequence[_T]]) -> Sequence[_T]:
+    return columns[0] if len(columns) == 1 else list(chain.from_iterable(columns))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -36,6 +36,7 @@ from phongmay_contract.envelope import (
 from phongmay_contract.errors import ContractError, Reason
 from phongmay_contract.topics import DOWN_KINDS, ENVELOPE_KINDS, Kind, Topic
 from phongmay_store.errors import StoreError
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import EnvelopeId
 
 _MOST_TOPICS = 1_000_000
@@ -78,26 +79,37 @@ class Lot(Struct):
     """Messages that were read together.
 
     Attributes:
-        said: their envelopes, when all messages are flawless ones of envelopes.
-        others: otherwise, what each of them says.
-        envelopes: how many.
+        envelopes: how many they hold; a message that is none counts as one.
+        said: the envelopes, when all messages are flawless ones of envelopes; None when they were let go (`dated`).
+        others: when some are not, what each message says.
+        dated: the envelopes with their times, ready for the store, as far as the batcher knew them.
+        lives: of each envelope of a flawless lot, whether it was sent when it was measured.
+        again: reads the envelopes once more.
     """
 
     messages: Sequence[Inbound]
-    said: Sequence[Said]
-    others: Sequence[Taken] = ()
+    envelopes: int
+    said: Sequence[Said] | None
+    others: Sequence[Taken]
+    lives: Sequence[bool]
+    again: Callable[[], Sequence[Said]]
+    dated: Arrivals | None = None
 
     @property
-    def envelopes(self) -> int:
-        """Count its envelopes; a message that is none counts as one."""
-        return sum(len(said.seqs) for said in self.said) + sum(len(one.outcomes) for one in self.others)
+    def is_flawless(self) -> bool:
+        """Whether all messages are flawless ones of envelopes."""
+        return not self.others
+
+    def columns(self) -> Sequence[Said]:
+        """Give the envelopes of a flawless lot."""
+        return self.again() if self.said is None else self.said
 
     def taken(self) -> Sequence[Taken]:
         """Give what each message says."""
-        if not self.said:
+        if self.others:
             return self.others
         outcomes: list[list[Outcome]] = [[] for _ in self.messages]
-        for said in self.said:
+        for said in self.columns():
             for owner, one in said.accepted():
                 outcomes[owner].append(one)
         return list(map(Taken, self.messages, outcomes))
@@ -121,20 +133,34 @@ class Intake:
         Raises:
             StoreError: the register does not answer, so nothing can be said about the messages now.
         """
-        known, names = self._topics, [message.topic for message in messages]
-        wheres = [known.get(name) or self._parse(name) for name in names]
+        wheres = self._where(messages)
         flawless = [where for where in wheres if where is not None]
         if len(flawless) == len(messages) and self._directory.has([device for device, _ in flawless]):
             said = self._said(messages, flawless)
             if said is not None:
-                return Lot(messages, said)
-        return Lot(messages, (), list(map(self._singly, messages, wheres)))
+                return self._flawless(messages, said)
+        others = list(map(self._singly, messages, wheres))
+        return Lot(messages, sum(len(one.outcomes) for one in others), (), others, (), tuple)
+
+    def _flawless(self, messages: Sequence[Inbound], said: Sequence[Said]) -> Lot:
+        def again() -> Sequence[Said]:
+            found = self._said(messages, [where for where in self._where(messages) if where is not None])
+            if found is None:
+                raise AssertionError("the same bytes were read otherwise before")
+            return found
+
+        lives = [live for one in said for live in one.lives]
+        return Lot(messages, len(lives), said, (), lives, again)
+
+    def _where(self, messages: Sequence[Inbound]) -> list[Topic | None]:
+        known = self._topics
+        return [known.get(message.topic) or self._parse(message.topic) for message in messages]
 
     def _singly(self, message: Inbound, where: Topic | None) -> Taken:
         if where is not None and self._directory.find(where.device) is not None:
             said = self._said([message], [where])
             if said is not None:
-                return Lot([message], said).taken()[0]
+                return self._flawless([message], said).taken()[0]
         return Taken(message, self._carefully(message))
 
     def _said(self, messages: Sequence[Inbound], topics: Sequence[Topic]) -> list[Said] | None:

@@ -343,7 +343,9 @@ class Collector:
         lots: list[Lot] = []
         try:
             for start in range(0, len(messages), _PIECE):
-                lots.append(self._intake.lot(messages[start : start + _PIECE]))
+                lot = self._intake.lot(messages[start : start + _PIECE])
+                self._writer.prepare(lot)
+                lots.append(lot)
                 if not self._writer.idle:
                     time.sleep(_GIVE_WAY_S)
         except StoreError as error:

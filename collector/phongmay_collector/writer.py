@@ -127,6 +127,10 @@ class Writer:
         """Count the messages that it was given and has not settled."""
         return self._in_hand
 
+    def prepare(self, lot: Lot) -> None:
+        """Do what can be done for a lot before its turn, in the caller's thread."""
+        self._batcher.date(lot)
+
     def put(self, lots: Sequence[Lot]) -> None:
         """Give it messages; only when it is `free`."""
         with self._counting:

@@ -8,8 +8,9 @@ quantities in the catalogue's order, None where the group has none. Nothing goes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, repeat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, compress, repeat
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ from phongmay_store.series.interface import Arrival, TimeBasis
 _T = TypeVar("_T")
 RunKey = tuple[str, str]
 """Device and run."""
+INTERNET = "internet"
+"""The reach target on which the masks reachable and unreachable rest."""
 _LIVE = TimeBasis.LIVE
 _NOTHING: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 _by_field = msgspec.structs.astuple
@@ -95,14 +98,37 @@ class Table(NamedTuple):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of InfluxDB, in blocks of whole ones: of rounds, and of what is kept."""
+
+    raw: list[bytes]
+    kept: list[bytes]
+
+
+class Ready(Struct, frozen=True):
+    """What is left of envelopes that were written as lines as soon as they were read: their values are let go.
+
+    Attributes:
+        reached: as `Arrivals.reached` gives it.
+        again: gives the arrivals with all they had.
+    """
+
+    lines: Lines
+    reached: Sequence[tuple[int, bool]]
+    again: Callable[[], Arrivals]
+
+
 class Arrivals(Struct, frozen=True):
     """Envelopes with the times that the collector gives them; the n-th of every column is the n-th envelope.
 
     Attributes:
+        measured, agents, bodies: empty when the arrivals are ready.
         times: true times.
         received: times of receipt.
-        odd: place to unknown names and names of impossible values, for the envelopes that have some.
         places: the places of each (device, run), in their order.
+        odd: place to unknown names and names of impossible values, for the envelopes that have some.
+        ready: when an engine has prepared them.
     """
 
     kinds: Sequence[Kind]
@@ -117,6 +143,7 @@ class Arrivals(Struct, frozen=True):
     received: Sequence[float]
     places: Mapping[RunKey, Sequence[int]]
     odd: Mapping[int, tuple[tuple[str, ...], tuple[str, ...]]] = _NOTHING
+    ready: Ready | None = None
 
     @classmethod
     def of(cls, arrivals: Sequence[Arrival] | Arrivals) -> Arrivals:
@@ -129,11 +156,63 @@ class Arrivals(Struct, frozen=True):
         places = by_run(zip(senders, runs, strict=True))
         return cls(kinds, senders, runs, seqs, measured, agents, bodies, times, bases, received, places, odd)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Arrivals]) -> Arrivals:
+        """Put some behind each other; they have no odd names, and are ready when all of the parts are."""
+        senders, runs = _chain([part.senders for part in parts]), _chain([part.runs for part in parts])
+        all_ready = [part.ready for part in parts if part.ready is not None]
+        ready = None
+        if len(all_ready) == len(parts):
+            starts = accumulate([0, *map(len, parts)])
+            lines = Lines(_chain([one.lines.raw for one in all_ready]), _chain([one.lines.kept for one in all_ready]))
+            reached = [
+                (start + place, ok) for start, one in zip(starts, all_ready, strict=False) for place, ok in one.reached
+            ]
+            ready = Ready(lines, reached, lambda: cls.joined([part.full() for part in parts]))
+        else:
+            parts = [part.full() for part in parts]
+        return cls(
+            _chain([part.kinds for part in parts]),
+            senders,
+            runs,
+            _chain([part.seqs for part in parts]),
+            _chain([part.measured for part in parts]),
+            _chain([part.agents for part in parts]),
+            _chain([part.bodies for part in parts]),
+            _chain([part.times for part in parts]),
+            _chain([part.bases for part in parts]),
+            _chain([part.received for part in parts]),
+            by_run(zip(senders, runs, strict=True)),
+            ready=ready,
+        )
+
+    def prepared(self, lines: Lines, again: Callable[[], Arrivals]) -> Arrivals:
+        """Give them without the values, which stand in lines."""
+        ready = Ready(lines, self.reached(), again)
+        return msgspec.structs.replace(self, measured=(), agents=(), bodies=(), ready=ready)
+
+    def full(self) -> Arrivals:
+        """Give them with their values."""
+        return self if self.ready is None else self.ready.again()
+
     def __len__(self) -> int:
         return len(self.seqs)
 
     def __iter__(self) -> Iterator[Arrival]:
-        return map(self.arrival, range(len(self)))
+        return map(self.full().arrival, range(len(self)))
+
+    def reached(self) -> Sequence[tuple[int, bool]]:
+        """Give the places of the envelopes whose sender tried the Internet target, and whether it answered."""
+        if self.ready is not None:
+            return self.ready.reached
+        if INTERNET not in [group.part for body in self.bodies for group in body]:
+            return ()
+        return [
+            (place, bool(value(group, "ok")))
+            for place, (sender, body) in enumerate(zip(self.senders, self.bodies, strict=True))
+            for group in body
+            if group.part == INTERNET and group.measurement == "reach" and group.subject in ("", sender)
+        ]
 
     @property
     def is_live(self) -> bool:
@@ -141,7 +220,7 @@ class Arrivals(Struct, frozen=True):
         return self.bases.count(_LIVE) == len(self.bases)
 
     def only(self, places: Sequence[int], times: Sequence[float], bases: Sequence[TimeBasis]) -> Arrivals:
-        """Give some of them, with other times."""
+        """Give some of them, with other times, when they are full."""
         take = _Chosen(places)
         senders, runs = take(self.senders), take(self.runs)
         return Arrivals(
@@ -165,7 +244,7 @@ class Arrivals(Struct, frozen=True):
         return {key: list(map(get, places)) for key, places in self.places.items()}
 
     def arrival(self, place: int) -> Arrival:
-        """Give one of them."""
+        """Give one of them, when they are full."""
         measured = self.measured[place]
         envelope = Envelope(
             self.kinds[place],
@@ -180,7 +259,7 @@ class Arrivals(Struct, frozen=True):
         return Arrival(envelope, self.times[place], self.bases[place], self.received[place], unknown, impossible)
 
     def tables(self, start: int, stop: int) -> list[Table]:
-        """Give the rows of the envelopes at [start, stop), by measurement; owners count from `start`."""
+        """Give the rows of the envelopes at [start, stop), by measurement, when they are full; owners count from `start`."""
         bodies, senders = self.bodies[start:stop], self.senders[start:stop]
         groups = list(chain.from_iterable(bodies))
         counts = list(map(len, bodies))
@@ -198,6 +277,10 @@ class Arrivals(Struct, frozen=True):
             some, whose = list(compress(groups, chosen)), list(compress(owners, chosen))
             found.append(_table(name, some, whose, senders, is_single=len(set(whose)) == len(whose)))
         return found
+
+
+def _chain(columns: Sequence[Sequence[_T]]) -> list[_T]:
+    return list(chain.from_iterable(columns))
 
 
 class _Chosen:

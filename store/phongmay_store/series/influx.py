@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
 from phongmay_store.register.engine import open_register
-from phongmay_store.series.arrivals import Arrivals
+from phongmay_store.series.arrivals import Arrivals, Lines
 from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
 from phongmay_store.series.influx_hours import MINUTES, InfluxHours, hourly_fields, hourly_measurement
@@ -92,6 +92,13 @@ class InfluxSeries:
         """Keep the offsets of runs that have none yet; give the offset that holds for each, in order."""
         return self._state.settle(offsets, time.time())
 
+    def prepare(self, arrivals: Arrivals, again: Callable[[], Arrivals]) -> Arrivals:
+        """Write the lines of arrivals while their values are at hand."""
+        return arrivals.prepared(self._lines(arrivals), again)
+
+    def _lines(self, arrivals: Arrivals) -> Lines:
+        return encode(arrivals, raw_from(arrivals.received[-1], self._raw_days))
+
     def write(
         self,
         arrivals: Sequence[Arrival] | Arrivals,
@@ -105,7 +112,8 @@ class InfluxSeries:
         """
         fresh = self._state.fresh(arrivals)
         if fresh.arrivals.seqs:
-            lines = encode(fresh.arrivals, raw_from(fresh.arrivals.received[-1], self._raw_days))
+            ready = fresh.arrivals.ready
+            lines = self._lines(fresh.arrivals) if ready is None else ready.lines
             self._server.write(self._raw, lines.raw)
             self._server.write(self._kept, lines.kept)
         if fresh.arrivals.seqs or presence or dead:

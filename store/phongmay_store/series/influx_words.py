@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 from zlib import crc32
@@ -18,7 +17,7 @@ import msgspec
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type, Value
 from phongmay_store.errors import StoreError
-from phongmay_store.series.arrivals import Arrivals, Table
+from phongmay_store.series.arrivals import Arrivals, Lines, Table
 from phongmay_store.series.interface import Arrival, EnvelopeId, Row, TimeBasis
 from phongmay_store.series.quantities import is_raw
 
@@ -141,14 +140,6 @@ def point_time(arrival: Arrival) -> int:
     envelope = arrival.envelope
     number = _SOURCES[envelope.run][1] + envelope.seq
     return (round(arrival.at * 1e6) // 1000 * 1000 + number % _SLOTS) * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Lines of a batch, in blocks of whole ones: of rounds, and of what is kept."""
-
-    raw: list[bytes]
-    kept: list[bytes]
 
 
 _ROUNDS = frozenset(name for name, measurement in MEASUREMENTS.items() if is_raw(measurement))

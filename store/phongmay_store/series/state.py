@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from phongmay_contract.topics import Kind
-from phongmay_store.series.arrivals import Arrivals, value
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.database import Database, Writing
 from phongmay_store.series.interface import (
     Arrival,
@@ -36,8 +36,6 @@ KEPT_PAYLOAD_BYTES = 64 * 1024
 MAX_ODD_NAMES = 1000
 """Different odd names that are counted by name; further ones count as 'others', so that no agent can fill the store."""
 MAX_ODD_NAME = 100
-INTERNET = "internet"
-"""The reach target on which the masks reachable and unreachable rest."""
 REMEMBERED_DAYS = 400
 """Days for which identities and offsets are kept; older times are not believed by the collector either."""
 DAY_S, HOUR_S = 86400, 3600
@@ -104,7 +102,7 @@ class State:
         is_plain = count == len(columns.seqs) and columns.is_live
         if is_plain and not self._has_claims() and not self._stored.has_any(blocks):
             return Fresh(columns, blocks)
-        found = self._sifted(columns)
+        found = self._sifted(columns.full())
         return Fresh(found, _blocks(found)[0])
 
     def kept(self, fresh: Fresh) -> None:
@@ -360,26 +358,24 @@ def _masks(arrivals: Arrivals) -> tuple[dict[tuple[str, int], list[int]], set[in
     Availability must not rest on a time that is a guess.
     """
     masks: dict[tuple[str, int], list[int]] = {}
-    hours: set[int] = set()
-    times, kinds, bases, bodies = arrivals.times, arrivals.kinds, arrivals.bases, arrivals.bodies
+    kinds, senders, bases = arrivals.kinds, arrivals.senders, arrivals.bases
+    minutes = [int(at) // 60 for at in arrivals.times]
     if kinds.count(Kind.ROUND) == len(kinds) and arrivals.is_live:
-        chosen = arrivals.places
+        hours, chosen = set(), arrivals.places
     else:
-        rounds = [place for place, kind in enumerate(kinds) if kind is Kind.ROUND]
-        hours = {int(times[place]) // HOUR_S * HOUR_S for place in rounds}
+        rounds = {place for place, kind in enumerate(kinds) if kind is Kind.ROUND}
+        hours = {minutes[place] // 60 * HOUR_S for place in rounds}
         sure = {place for place in rounds if bases[place] is not TimeBasis.GUESS}
         chosen = {key: [place for place in places if place in sure] for key, places in arrivals.places.items()}
     for (sender, _), places in chosen.items():
-        for minute in {int(times[place]) // 60 for place in places}:
+        for minute in {minutes[place] for place in places}:
             hour = minute // 60 * HOUR_S
             hours.add(hour)
             masks.setdefault((sender, hour), [0, 0, 0])[0] |= 1 << minute % 60
-        for place in places:
-            for group in bodies[place]:
-                if group.part == INTERNET and group.measurement == "reach" and group.subject in ("", sender):
-                    second = int(times[place])
-                    hour = second // HOUR_S * HOUR_S
-                    masks[sender, hour][1 if value(group, "ok") else 2] |= 1 << second // 60 % 60
+    for place, ok in arrivals.reached():
+        if kinds[place] is Kind.ROUND and bases[place] is not TimeBasis.GUESS:
+            minute = minutes[place]
+            masks[senders[place], minute // 60 * HOUR_S][1 if ok else 2] |= 1 << minute % 60
     return masks, hours
 
 
