@@ -56,6 +56,8 @@ _AT_ONCE = 500
 _PIECE, _GIVE_WAY_S = 100, 0.0002
 """Messages after which the reading thread lets the writer have the interpreter, and for how long it stands back: two
 busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
+_DEAF_S = 1.0
+"""So long the socket is left alone at most."""
 _PAST_IN_FLIGHT = 100
 """Backfill messages that wait in our memory at most; each holds up to 60 envelopes."""
 _STOP_S = 20.0
@@ -126,7 +128,7 @@ class Collector:
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
         self._marker_at = _NEVER
-        self._retry_at = self._tick_at = self._directory_at = self._look_at = 0.0
+        self._retry_at = self._tick_at = self._directory_at = self._look_at = self._full_at = 0.0
         self._summary_at = time.monotonic() + _SUMMARY_S
         self._turned_at = time.monotonic()
 
@@ -210,13 +212,15 @@ class Collector:
         """Wait for the sockets and the writer, and read and write what they are ready for."""
         poll, links = select.poll(), {}  # made anew each time: it costs less than to keep track of sockets
         poll.register(self._woken, select.POLLIN)
-        pause_s = self._look_at - time.monotonic()
+        now = time.monotonic()
+        pause_s = self._look_at - now
         if pause_s > 0:
             wait_s = min(wait_s, pause_s)
+        receives = pause_s <= 0 and self._is_worth_receiving(now)
         for link in (self._live, self._past):
             sock = link.socket()
             if sock is not None and sock.fileno() >= 0:
-                events = 0 if pause_s > 0 or self._waiting.is_full(link) else select.POLLIN
+                events = select.POLLIN if receives and not self._waiting.is_full(link) else 0
                 poll.register(sock, events | (select.POLLOUT if link.wants_write() else 0))
                 links[sock.fileno()] = link
         brought = 0
@@ -312,6 +316,8 @@ class Collector:
     # ---- batches -----------------------------------------------------------------------------------------------------
 
     def _wait_s(self, now: float) -> float:
+        if self._waiting.envelopes >= _AT_ONCE and self._room > 0 and now >= self._retry_at:
+            return 0.0
         due = self._tick_at
         if self._writer.idle:
             due = min(due, max(self._due_at(), self._retry_at))
@@ -324,26 +330,37 @@ class Collector:
             came.append(oldest)
         return min(came) + self._settings.batch_age_s if came else float("inf")
 
-    def _is_worth_reading(self, now: float) -> bool:
-        """Tell whether many messages wait, or old ones: a few at a time cost several times as much.
+    @property
+    def _room(self) -> int:
+        """Count the envelopes that may be read ahead: a batch, besides the two that the writer has."""
+        return self._settings.batch_size - self._ready_envelopes
 
-        Not while the writer has enough: what is read takes three times the memory of what came.
-        """
-        if not self._writer.free:
-            return False
+    def _is_worth_reading(self, now: float) -> bool:
+        """Tell whether many messages wait, or old ones: a few at a time cost several times as much."""
         waiting = self._waiting.envelopes
-        return waiting >= _AT_ONCE or (waiting > 0 and now >= self._due_at())
+        if not waiting or self._room <= 0:
+            return False
+        return waiting >= _AT_ONCE or (self._writer.free and now >= self._due_at())
+
+    def _is_worth_receiving(self, now: float) -> bool:
+        """Tell whether to take bytes from the broker: those that are read at once cost half of those that have waited.
+
+        What cannot be read soon stays in the socket, but never for long: our marker and the broker's answers come the
+        same way.
+        """
+        if self._room > 0 or self._waiting.envelopes < _AT_ONCE:
+            self._full_at = now
+        return self._full_at == now or now - self._full_at > _DEAF_S
 
     def _read_on(self, now: float) -> None:
-        """Read what has come, as far as a batch has room: also while the writer waits for the store."""
-        room = self._settings.batch_size - self._ready_envelopes
-        if room <= 0 or now < self._retry_at or not self._waiting:
+        """Read what has come, as far as there is room: also while the writer waits for the store."""
+        if self._room <= 0 or now < self._retry_at or not self._waiting:
             return
-        messages = self._waiting.take(room)
+        messages = self._waiting.take(self._room)
         lots: list[Lot] = []
         try:
-            for start in range(0, len(messages), _PIECE):
-                lot = self._intake.lot(messages[start : start + _PIECE])
+            for some in self._waiting.pieces(messages, _PIECE):
+                lot = self._intake.lot(some)
                 self._writer.prepare(lot)
                 lots.append(lot)
                 if not self._writer.idle:
@@ -360,7 +377,7 @@ class Collector:
         """Give the writer what has been read: a full batch ahead of time, a smaller one when it has nothing to do."""
         if not self._ready:
             return
-        full = self._ready_envelopes >= self._settings.batch_size
+        full = self._room <= 0
         old = now - self._ready[0].messages[0].arrived >= self._settings.batch_age_s
         if self._writer.free if full else old and self._writer.idle:
             self._writer.put(self._ready)

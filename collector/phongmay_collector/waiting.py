@@ -7,7 +7,7 @@ out: it cannot be acknowledged any more, and the broker delivers it again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from phongmay_collector.link import Inbound, Link
 from phongmay_contract.envelope import MAX_BACKFILL
@@ -25,6 +25,7 @@ class Waiting:
     def __init__(self, live: Link, past: Link, most: tuple[int, int]) -> None:
         self._live: deque[Inbound] = deque()
         self._past: deque[Inbound] = deque()
+        self._past_user = past.user
         self._of = {live.user: (live, self._live, most[0]), past.user: (past, self._past, most[1])}
 
     def __len__(self) -> int:
@@ -61,6 +62,17 @@ class Waiting:
             messages.append(past.popleft())
             room -= MAX_BACKFILL
         return messages
+
+    def pieces(self, messages: Sequence[Inbound], most: int) -> Iterator[Sequence[Inbound]]:
+        """Give messages in pieces of so many envelopes; a backfill counts with all that it can hold."""
+        start = size = 0
+        for place, message in enumerate(messages):
+            size += MAX_BACKFILL if message.user == self._past_user else 1
+            if size >= most:
+                yield messages[start : place + 1]
+                start, size = place + 1, 0
+        if start < len(messages):
+            yield messages[start:]
 
     def put_back(self, messages: Sequence[Inbound]) -> None:
         """Take back what could not be read now; it stays the next."""

@@ -76,13 +76,29 @@ def test_few_messages_are_read_when_they_are_due_and_many_at_once(collector: Col
     assert collector._is_worth_reading(age / 2)
 
 
-def test_nothing_is_read_ahead_of_a_writer_that_has_enough(collector: Collector) -> None:
-    """What is read takes more memory than what came; a list that is written and one that waits are enough."""
+def test_the_socket_is_left_alone_while_nothing_can_be_read_but_never_for_long(collector: Collector) -> None:
+    """Bytes that wait in memory cost twice as much later; but the marker and the broker's answers must be heard."""
     fill(collector, LIVE_USER, 1000, 1)
-    assert collector._is_worth_reading(0.0)
-    for _ in range(2):
-        collector._writer.put([])
-    assert not collector._is_worth_reading(9.0)
+    assert collector._is_worth_receiving(10.0)
+    assert collector._is_worth_reading(10.0)
+    collector._ready_envelopes = 500  # a batch is read ahead, and two are with the writer
+    assert not collector._is_worth_reading(10.1)
+    assert not collector._is_worth_receiving(10.1)
+    assert not collector._is_worth_receiving(10.9)
+    assert collector._is_worth_receiving(11.2)
+    collector._ready_envelopes = 0
+    assert collector._is_worth_receiving(11.3)
+    collector._ready_envelopes = 500
+    assert not collector._is_worth_receiving(11.4)
+
+
+def test_messages_are_read_in_pieces_of_like_size(collector: Collector) -> None:
+    """A hundred backfills in one piece would be six thousand envelopes."""
+    fill(collector, LIVE_USER, 150, 1)
+    fill(collector, PAST_USER, 3, 1)
+    pieces = list(collector._waiting.pieces(collector._waiting.take(500), 100))
+    assert [len(piece) for piece in pieces] == [100, 51, 2]
+    assert kinds([message for piece in pieces for message in piece]) == ["round"] * 150 + ["backfill"] * 3
 
 
 def test_a_collector_without_its_password_says_which_command_makes_it(tmp_path: Path) -> None:
