@@ -7,6 +7,7 @@ again. Writing it again after a failure is harmless, since the store knows what 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import chain
 from typing import TypeVar
@@ -19,7 +20,7 @@ from phongmay_collector.intake import Accepted, Heard, Lot, Outcome, Refused
 from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
 from phongmay_contract.envelope import LOST, ONLINE, Status
-from phongmay_store.series.arrivals import Arrivals, by_run
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
 
 _NO_RUN = ("", "")
@@ -86,33 +87,19 @@ class Batcher:
         """Give flawless envelopes with their true times; None when one is not known from its run's offset."""
         said = lot.columns()
         came = [message.received for message in lot.messages]
-        received = [came[owner] for one in said for owner in one.owners]
+        received = [came[owner] for owner in _joined([one.owners for one in said])]
         senders, runs = _joined([one.senders for one in said]), _joined([one.runs for one in said])
         measured = _joined([one.measured for one in said])
-        places = by_run(zip(senders, runs, strict=True))
-        times = list(received)
-        for key, mine in places.items():
-            offset = self._clocks.offset_of(key)
-            if offset is None:
-                return None
-            for place in mine:
-                at, got = offset + measured[place].mono, received[place]
-                if not got - OLDEST_S <= at <= got + BELIEVABLE_FUTURE_S:
-                    return None
-                times[place] = at
-        return Arrivals(
-            _joined([one.kinds for one in said]),
-            senders,
-            runs,
-            _joined([one.seqs for one in said]),
-            measured,
-            _joined([one.agents for one in said]),
-            _joined([one.bodies for one in said]),
-            times,
-            [_LIVE] * len(times),
-            received,
-            places,
-        )
+        offsets = list(map(self._clocks.offset_of, zip(senders, runs, strict=True)))
+        if None in offsets:
+            return None
+        times = list(map(operator.add, offsets, [instant.mono for instant in measured]))
+        if not max(received) - OLDEST_S <= min(times) <= max(times) <= min(received) + BELIEVABLE_FUTURE_S:
+            return None
+        kinds, seqs = _joined([one.kinds for one in said]), _joined([one.seqs for one in said])
+        agents, bodies = _joined([one.agents for one in said]), _joined([one.bodies for one in said])
+        bases = [_LIVE] * len(times)
+        return Arrivals(kinds, senders, runs, seqs, measured, agents, bodies, times, bases, received, {})
 
     def _plain(self, lots: Sequence[Lot]) -> Batch | None:
         """Make the usual batch column by column: nothing but flawless envelopes, of runs that are known to be current.

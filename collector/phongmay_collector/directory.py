@@ -6,7 +6,6 @@ acknowledged, since a device that cannot be looked up is not an unknown one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
@@ -25,11 +24,16 @@ class Entry(NamedTuple):
 
 
 class Directory:
-    """The devices of the register as of the last `load`; one that is missing is asked for by itself."""
+    """The devices of the register as of the last `load`; one that is missing is asked for by itself.
+
+    Attributes:
+        loads: how often it was read: as long as it stays, a device that was found is there.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._entries: dict[str, Entry] = {}
+        self.loads = 0
 
     def load(self) -> None:
         """Read all devices anew: devices move, retire, and get another kind.
@@ -38,6 +42,7 @@ class Directory:
             StoreError: the register does not answer.
         """
         self._entries = self._read(None)
+        self.loads += 1
 
     def find(self, device: str) -> Entry | None:
         """Give a device, also one that was enrolled a moment ago.
@@ -50,10 +55,6 @@ class Directory:
             self._entries |= self._read(device)
             found = self._entries.get(device)
         return found
-
-    def has(self, devices: Iterable[str]) -> bool:
-        """Tell whether all of these were in the register when it was last read."""
-        return self._entries.keys() >= set(devices)
 
     def may_speak_for(self, sender: str, subject: str) -> bool:
         """Tell whether a device may report what it saw of another: a gateway of the same school may."""

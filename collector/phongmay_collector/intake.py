@@ -126,6 +126,7 @@ class Intake:
         self._directory = directory
         self._reader = Reader()
         self._topics: dict[str, Topic] = {}
+        self._as_of = directory.loads
 
     def lot(self, messages: Sequence[Inbound]) -> Lot:
         """Read messages.
@@ -133,48 +134,72 @@ class Intake:
         Raises:
             StoreError: the register does not answer, so nothing can be said about the messages now.
         """
-        wheres = self._where(messages)
-        flawless = [where for where in wheres if where is not None]
-        if len(flawless) == len(messages) and self._directory.has([device for device, _ in flawless]):
-            said = self._said(messages, flawless)
-            if said is not None:
-                return self._flawless(messages, said)
-        others = list(map(self._singly, messages, wheres))
+        wheres = self._of_known_devices(messages)
+        said = None if wheres is None else self._said(messages, wheres)
+        if said is not None:
+            return self._flawless(messages, said)
+        others = list(map(self._singly, messages))
         return Lot(messages, sum(len(one.outcomes) for one in others), (), others, (), tuple)
 
     def _flawless(self, messages: Sequence[Inbound], said: Sequence[Said]) -> Lot:
         def again() -> Sequence[Said]:
-            found = self._said(messages, [where for where in self._where(messages) if where is not None])
+            found = self._said(messages, [topics.parse(message.topic) for message in messages])
             if found is None:
                 raise AssertionError("the same bytes were read otherwise before")
             return found
 
-        lives = [live for one in said for live in one.lives]
+        lives = said[0].lives if len(said) == 1 else [live for one in said for live in one.lives]
         return Lot(messages, len(lives), said, (), lives, again)
 
-    def _where(self, messages: Sequence[Inbound]) -> list[Topic | None]:
+    def _of_known_devices(self, messages: Sequence[Inbound]) -> list[Topic] | None:
+        """Give the topics; None unless all are of an envelope or a backfill and of devices of the register."""
+        if self._as_of != self._directory.loads or len(self._topics) >= _MOST_TOPICS:
+            self._topics.clear()
+            self._as_of = self._directory.loads
         known = self._topics
-        return [known.get(message.topic) or self._parse(message.topic) for message in messages]
+        try:
+            return [known[message.topic] for message in messages]
+        except KeyError:
+            pass
+        found = []
+        for message in messages:
+            where = known.get(message.topic) or self._parse(message.topic)
+            if where is None:
+                return None
+            known[message.topic] = where
+            found.append(where)
+        return found
 
-    def _singly(self, message: Inbound, where: Topic | None) -> Taken:
-        if where is not None and self._directory.find(where.device) is not None:
-            said = self._said([message], [where])
-            if said is not None:
-                return self._flawless([message], said).taken()[0]
+    def _parse(self, topic: str) -> Topic | None:
+        """Parse the topic of an envelope or backfill of a device of the register; all others go the long way."""
+        try:
+            where = topics.parse(topic)
+        except ContractError:
+            return None
+        if where.kind not in ENVELOPE_KINDS and where.kind is not Kind.BACKFILL:
+            return None
+        return where if self._directory.find(where.device) is not None else None
+
+    def _singly(self, message: Inbound) -> Taken:
+        wheres = self._of_known_devices([message])
+        said = None if wheres is None else self._said([message], wheres)
+        if said is not None:
+            return self._flawless([message], said).taken()[0]
         return Taken(message, self._carefully(message))
 
-    def _said(self, messages: Sequence[Inbound], topics: Sequence[Topic]) -> list[Said] | None:
+    def _said(self, messages: Sequence[Inbound], wheres: Sequence[Topic]) -> list[Said] | None:
         """Read messages of envelopes of known devices; None when one of them is not flawless."""
-        lives = [place for place, (_, kind) in enumerate(topics) if kind is not _BACKFILL]
-        found: list[Said | None] = []
-        if len(lives) == len(messages):
-            found.append(self._reader.live([message.payload for message in messages], topics, lives))
-        else:
-            if lives:
-                payloads = [messages[place].payload for place in lives]
-                found.append(self._reader.live(payloads, [topics[place] for place in lives], lives))
-            for place in sorted(set(range(len(messages))).difference(lives)):
-                found.append(self._reader.past(messages[place].payload, topics[place].device, place))
+        payloads = [message.payload for message in messages]
+        devices, kinds = [device for device, _ in wheres], [kind for _, kind in wheres]
+        past = [place for place, kind in enumerate(kinds) if kind is _BACKFILL]
+        owners: Sequence[int] = range(len(messages))
+        found: list[Said | None] = [self._reader.past(payloads[place], devices[place], place) for place in past]
+        if past:
+            owners = sorted(set(owners).difference(past))
+            payloads, devices = [payloads[place] for place in owners], [devices[place] for place in owners]
+            kinds = [kinds[place] for place in owners]
+        if payloads:
+            found.insert(0, self._reader.live(payloads, devices, kinds, owners))
         said = [one for one in found if one is not None]
         return said if len(said) == len(found) else None
 
@@ -187,19 +212,6 @@ class Intake:
             topic, detail = message.topic, f"a fault of the collector: {error!r}"[:300]
             event("reader_failed", level=logging.ERROR, topic=topic, error=repr(error)[:200])
             return [Refused(topic, Reason.READER_FAILED, detail, message.payload)]
-
-    def _parse(self, topic: str) -> Topic | None:
-        """Parse the topic of an envelope or backfill; every other kind goes the long way."""
-        try:
-            where = topics.parse(topic)
-        except ContractError:
-            return None
-        if where.kind not in ENVELOPE_KINDS and where.kind is not Kind.BACKFILL:
-            return None
-        if len(self._topics) >= _MOST_TOPICS:
-            self._topics.clear()
-        self._topics[topic] = where
-        return where
 
 
 def read(topic: str, payload: bytes, directory: Directory) -> list[Outcome]:

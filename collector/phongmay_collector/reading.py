@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 from phongmay_contract import SCHEMA_VERSION
 from phongmay_contract.catalogue import MAX_PARTS, MAX_TEXT, MEASUREMENTS, Measurement, PartKind, Quantity, Type
 from phongmay_contract.envelope import MAX_BACKFILL, MAX_MESSAGE_BYTES, MAX_SEQ, Envelope, Instant
-from phongmay_contract.topics import ENVELOPE_KINDS, Kind, Topic
+from phongmay_contract.topics import ENVELOPE_KINDS, Kind
 from phongmay_store.series.arrivals import Measured, Moment, plain
 from phongmay_store.series.interface import EnvelopeId
 
@@ -138,7 +138,8 @@ class Said(Struct):
     Attributes:
         owners: the places of the messages that they came in.
         lives: whether it was sent when it was measured; otherwise out of a backfill.
-        sent: moments of sending.
+        raws: as they were decoded, for what is rarely asked.
+        past: the backfill that brought all of them, if one did.
     """
 
     owners: Sequence[int]
@@ -148,25 +149,29 @@ class Said(Struct):
     runs: Sequence[str]
     seqs: Sequence[int]
     measured: Sequence[Moment]
-    agents: Sequence[str]
     bodies: Sequence[Sequence[Measured]]
-    sessions: Sequence[str]
-    sent: Sequence[Moment]
+    raws: Sequence[_Envelope]
+    past: _Past | None
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """Versions of the agents."""
+        return [raw.agent for raw in self.raws]
 
     def accepted(self) -> Iterator[tuple[int, Accepted]]:
         """Give them one by one, each with the place of its message."""
-        for place, owner in enumerate(self.owners):
-            measured = self.measured[place]
+        for place, (owner, raw) in enumerate(zip(self.owners, self.raws, strict=True)):
             envelope = Envelope(
                 self.kinds[place],
                 self.senders[place],
                 self.runs[place],
-                self.seqs[place],
-                Instant(measured.wall, measured.mono),
-                self.agents[place],
-                tuple(map(plain, self.bodies[place])),
+                raw.seq,
+                Instant(raw.measured.wall, raw.measured.mono),
+                raw.agent,
+                tuple(map(plain, raw.body)),
             )
-            yield owner, Accepted(envelope, self.sessions[place], self.sent[place].mono, self.lives[place])
+            message = self.past or cast(_Live, raw)
+            yield owner, Accepted(envelope, message.session, message.sent.mono, self.lives[place])
 
 
 class Reader:
@@ -175,25 +180,26 @@ class Reader:
     def __init__(self) -> None:
         self._tokens: dict[str, str] = {}
 
-    def live(self, payloads: Sequence[bytes], topics: Sequence[Topic], owners: Sequence[int]) -> Said | None:
+    def live(
+        self, payloads: Sequence[bytes], devices: Sequence[str], kinds: Sequence[Kind], owners: Sequence[int]
+    ) -> Said | None:
         """Read live messages.
 
         Args:
             payloads: of messages.
-            topics: under which they came; their devices are known.
+            devices: known ones, under whose topics they came.
+            kinds: of the topics.
             owners: their places among all messages.
         """
-        if not payloads or max(map(len, payloads)) > MAX_MESSAGE_BYTES or _has_nul(b"".join(payloads)):
+        if max(map(len, payloads)) > MAX_MESSAGE_BYTES or _has_nul(b"".join(payloads)):
             return None
         try:
             raws = list(map(_LIVE, payloads))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        devices, kinds = zip(*topics, strict=True)
-        sessions = self._known([raw.session for raw in raws])
-        if sessions is None or [raw.kind for raw in raws] != list(kinds):
+        if [raw.kind for raw in raws] != kinds or self._known([raw.session for raw in raws]) is None:
             return None
-        return self._said(raws, devices, kinds, sessions, [raw.sent for raw in raws], owners, live=True)
+        return self._said(raws, devices, kinds, owners, None)
 
     def past(self, payload: bytes, device: str, owner: int) -> Said | None:
         """Read a backfill that came under a device's topic."""
@@ -203,29 +209,23 @@ class Reader:
             message = _PAST(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        raws = message.envelopes
-        session, count = self._known([message.session]), len(raws)
-        if session is None or message.sender != device:
+        if message.sender != device or self._known([message.session]) is None:
             return None
-        kinds = [_KINDS[raw.kind] for raw in raws]
-        return self._said(
-            raws, [device] * count, kinds, session * count, [message.sent] * count, [owner] * count, live=False
-        )
+        raws = message.envelopes
+        kinds, count = [_KINDS[raw.kind] for raw in raws], len(raws)
+        return self._said(raws, [device] * count, kinds, [owner] * count, message)
 
     def _said(
         self,
         raws: Sequence[_Envelope],
         devices: Sequence[str],
         kinds: Sequence[Kind],
-        sessions: Sequence[str],
-        sent: Sequence[Moment],
         owners: Sequence[int],
-        *,
-        live: bool,
+        past: _Past | None,
     ) -> Said | None:
         """Look at what the schema cannot: senders, tokens, and who speaks for whom."""
         runs, bodies = self._known([raw.run for raw in raws]), [raw.body for raw in raws]
-        if runs is None or [raw.sender for raw in raws] != list(devices):
+        if runs is None or [raw.sender for raw in raws] != devices:
             return None
         if max(map(len, bodies)) > MAX_PARTS:  # perhaps too many parts of one measurement
             return None
@@ -233,34 +233,24 @@ class Reader:
             group.subject not in ("", device) for device, body in zip(devices, bodies, strict=True) for group in body
         ):
             return None  # who may speak for whom is a question to the register
-        return Said(
-            owners,
-            [live] * len(raws),
-            kinds,
-            devices,
-            runs,
-            [raw.seq for raw in raws],
-            [raw.measured for raw in raws],
-            [raw.agent for raw in raws],
-            bodies,
-            sessions,
-            sent,
-        )
+        seqs, measured = [raw.seq for raw in raws], [raw.measured for raw in raws]
+        return Said(owners, [past is None] * len(raws), kinds, devices, runs, seqs, measured, bodies, raws, past)
 
     def _known(self, tokens: Sequence[str]) -> list[str] | None:
         """Give the one copy of each token; None when one is not well formed."""
         known = self._tokens
-        found = list(map(known.get, tokens))
-        if None in found:
-            if len(known) > _MOST_TOKENS:
-                known.clear()
-            for token in tokens:
-                if token not in known:
-                    if not _TOKEN.fullmatch(token):
-                        return None
-                    known[token] = token
-            found = list(map(known.get, tokens))
-        return cast(list[str], found)
+        try:
+            return [known[token] for token in tokens]
+        except KeyError:
+            pass
+        if len(known) > _MOST_TOKENS:
+            known.clear()
+        for token in tokens:
+            if token not in known:
+                if not _TOKEN.fullmatch(token):
+                    return None
+                known[token] = token
+        return [known[token] for token in tokens]
 
 
 def _has_nul(payload: bytes) -> bool:

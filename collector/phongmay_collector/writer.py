@@ -135,7 +135,7 @@ class Writer:
         """Give it messages; only when it is `free`."""
         with self._counting:
             self._handed += 1
-            self._in_hand += len(_messages(lots))
+            self._in_hand += _count(lots)
         self._work.put(lots)
 
     def start(self) -> None:
@@ -210,7 +210,7 @@ class Writer:
         except StoreError as error:
             self._disk.away(time.monotonic(), str(error))
             self.figures.away = str(error)
-            self._held, self.figures.held = work, len(_messages(work))
+            self._held, self.figures.held = work, _count(work)
             self._held_at = time.monotonic() + RETRY_S
             return
         self._disk.back(time.monotonic())
@@ -247,7 +247,7 @@ class Writer:
     def _finish(self, work: Sequence[Lot]) -> None:
         with self._counting:
             self._handed -= 1
-            self._in_hand -= len(_messages(work))
+            self._in_hand -= _count(work)
 
     def _settled(self, batch: Batch, acknowledge: list[Inbound], *, told: bool) -> None:
         """Tell that a batch stands; `told` when those that it stores had their receipts before."""
@@ -267,7 +267,7 @@ class Writer:
         figures.away = ""
         figures.written_at = time.time()
         figures.write_s = now - start
-        figures.lag_s = figures.written_at - min([message.received for message in _messages(batch.lots)])
+        figures.lag_s = figures.written_at - min(_oldest(lot) for lot in batch.lots)
         figures.lag_max_s = max(figures.lag_max_s, figures.lag_s)
 
     def _write_apart(self, batch: Batch) -> None:
@@ -340,6 +340,14 @@ class Writer:
 
 def _messages(lots: Sequence[Lot]) -> list[Inbound]:
     return [message for lot in lots for message in lot.messages]
+
+
+def _count(lots: Sequence[Lot]) -> int:
+    return sum(len(lot.messages) for lot in lots)
+
+
+def _oldest(lot: Lot) -> float:
+    return min([message.received for message in lot.messages])
 
 
 def _accepted(lots: Sequence[Lot]) -> Iterator[Accepted]:

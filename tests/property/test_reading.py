@@ -17,7 +17,7 @@ from phongmay_collector.link import Inbound
 from phongmay_collector.reading import Reader
 from phongmay_contract.catalogue import MAX_TEXT, MEASUREMENTS, PartKind, Quantity, Type
 from phongmay_contract.envelope import Envelope, Group, Instant, Transit, encode_backfill, encode_live
-from phongmay_contract.topics import ENVELOPE_KINDS, Kind, Topic
+from phongmay_contract.topics import ENVELOPE_KINDS, Kind
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.device import Device
 from phongmay_store.register.engine import migrate, open_register
@@ -208,7 +208,7 @@ def test_ordinary_messages_take_the_short_way(directory: Directory, kind: Kind) 
     envelope = Envelope(kind, DEVICE, RUN, 1, Instant(1e9, 1.0), "test", body)
     transit = Transit(SESSION, Instant(1e9, 2.0))
     live, past = encode_live(envelope, transit), encode_backfill(DEVICE, [envelope, envelope], transit)
-    found = Reader().live([live], [Topic(DEVICE, kind)], [4])
+    found = Reader().live([live], [DEVICE], [kind], [4])
     assert found is not None
     assert list(found.accepted()) == [(4, Accepted(envelope, SESSION, 2.0, True))]
     found = Reader().past(past, DEVICE, 3)
@@ -219,6 +219,7 @@ def test_ordinary_messages_take_the_short_way(directory: Directory, kind: Kind) 
         Inbound("c", 1, 1, 1, f"phongmay/v1/{DEVICE}/{what}", text, False, 0.0, 0.0, 0.0) for what, text in sent
     ]
     lot = Intake(directory).lot(messages)
+    assert lot.said is not None
     assert sorted(owner for said in lot.said for owner in said.owners) == [0, 1, 1, 2]
 
 

@@ -9,14 +9,14 @@ quantities in the catalogue's order, None where the group has none. Nothing goes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, chain, compress, repeat
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from phongmay_contract.catalogue import MEASUREMENTS, Value
+from phongmay_contract.catalogue import MEASUREMENTS, PartKind, Value
 from phongmay_contract.envelope import Envelope, Group, Instant
 from phongmay_contract.topics import Kind
 from phongmay_store.series.interface import Arrival, TimeBasis
@@ -88,6 +88,22 @@ class Table(NamedTuple):
     is_single: bool
     is_own: bool
 
+    def reached(self, senders: Sequence[str]) -> list[tuple[int, bool]]:
+        """Give the owners that tried the Internet target themselves, and whether it answered.
+
+        Args:
+            senders: by owner.
+        """
+        if self.measurement != "reach":
+            return []
+        ok = list(MEASUREMENTS["reach"].by_name).index("ok")
+        rows = zip(self.owners, self.devices, self.parts, self.cells, strict=True)
+        return [
+            (owner, bool(cells[ok]))
+            for owner, device, part, cells in rows
+            if part == INTERNET and device == senders[owner]
+        ]
+
     def only(self, chosen: Sequence[bool]) -> Table:
         """Give some of its rows."""
         return self._replace(
@@ -100,22 +116,27 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines of InfluxDB, in blocks of whole ones: of rounds, and of what is kept."""
+    """Lines of InfluxDB.
 
-    raw: list[bytes]
-    kept: list[bytes]
+    Attributes:
+        raw: of rounds, in blocks of whole ones.
+        kept: of what is kept, alike.
+        reached: as `Arrivals.reached` gives it.
+    """
+
+    raw: list[bytes] = field(default_factory=list)
+    kept: list[bytes] = field(default_factory=list)
+    reached: list[tuple[int, bool]] = field(default_factory=list)
 
 
 class Ready(Struct, frozen=True):
     """What is left of envelopes that were written as lines as soon as they were read: their values are let go.
 
     Attributes:
-        reached: as `Arrivals.reached` gives it.
         again: gives the arrivals with all they had.
     """
 
     lines: Lines
-    reached: Sequence[tuple[int, bool]]
     again: Callable[[], Arrivals]
 
 
@@ -164,11 +185,13 @@ class Arrivals(Struct, frozen=True):
         ready = None
         if len(all_ready) == len(parts):
             starts = accumulate([0, *map(len, parts)])
-            lines = Lines(_chain([one.lines.raw for one in all_ready]), _chain([one.lines.kept for one in all_ready]))
-            reached = [
-                (start + place, ok) for start, one in zip(starts, all_ready, strict=False) for place, ok in one.reached
-            ]
-            ready = Ready(lines, reached, lambda: cls.joined([part.full() for part in parts]))
+            lines = Lines(
+                _chain([one.lines.raw for one in all_ready]),
+                _chain([one.lines.kept for one in all_ready]),
+                [(start + place, ok) for start, one in zip(starts, all_ready, strict=False)
+                 for place, ok in one.lines.reached],
+            )  # fmt: skip
+            ready = Ready(lines, lambda: cls.joined([part.full() for part in parts]))
         else:
             parts = [part.full() for part in parts]
         return cls(
@@ -188,8 +211,7 @@ class Arrivals(Struct, frozen=True):
 
     def prepared(self, lines: Lines, again: Callable[[], Arrivals]) -> Arrivals:
         """Give them without the values, which stand in lines."""
-        ready = Ready(lines, self.reached(), again)
-        return msgspec.structs.replace(self, measured=(), agents=(), bodies=(), ready=ready)
+        return msgspec.structs.replace(self, measured=(), agents=(), bodies=(), ready=Ready(lines, again))
 
     def full(self) -> Arrivals:
         """Give them with their values."""
@@ -204,15 +226,8 @@ class Arrivals(Struct, frozen=True):
     def reached(self) -> Sequence[tuple[int, bool]]:
         """Give the places of the envelopes whose sender tried the Internet target, and whether it answered."""
         if self.ready is not None:
-            return self.ready.reached
-        if INTERNET not in [group.part for body in self.bodies for group in body]:
-            return ()
-        return [
-            (place, bool(value(group, "ok")))
-            for place, (sender, body) in enumerate(zip(self.senders, self.bodies, strict=True))
-            for group in body
-            if group.part == INTERNET and group.measurement == "reach" and group.subject in ("", sender)
-        ]
+            return self.ready.lines.reached
+        return [one for table in self.tables(0, len(self)) for one in table.reached(self.senders)]
 
     @property
     def is_live(self) -> bool:
@@ -259,7 +274,10 @@ class Arrivals(Struct, frozen=True):
         return Arrival(envelope, self.times[place], self.bases[place], self.received[place], unknown, impossible)
 
     def tables(self, start: int, stop: int) -> list[Table]:
-        """Give the rows of the envelopes at [start, stop), by measurement, when they are full; owners count from `start`."""
+        """Give the rows of the envelopes at [start, stop) by measurement, when they are full.
+
+        Owners count from `start`.
+        """
         bodies, senders = self.bodies[start:stop], self.senders[start:stop]
         groups = list(chain.from_iterable(bodies))
         counts = list(map(len, bodies))
@@ -317,13 +335,6 @@ def plain(group: Measured) -> Group:
     )
 
 
-def value(group: Measured, name: str) -> Value | None:
-    """Give one value of a group."""
-    values = group.values
-    found: Value | None = values.get(name) if isinstance(values, Mapping) else getattr(values, name)
-    return found
-
-
 def _table(
     name: str, groups: Sequence[Measured], owners: Sequence[int], senders: Sequence[str], *, is_single: bool
 ) -> Table:
@@ -343,4 +354,6 @@ def _table(
     is_own = not any(subjects)
     if not is_own:
         devices = [subject or device for subject, device in zip(subjects, devices, strict=True)]
-    return Table(name, owners, devices, [group.part for group in groups], cells, is_single, is_own)
+    has_parts = MEASUREMENTS[name].part_kind is not PartKind.NONE
+    parts = [group.part for group in groups] if has_parts else [""] * len(groups)
+    return Table(name, owners, devices, parts, cells, is_single, is_own)

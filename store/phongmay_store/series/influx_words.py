@@ -149,10 +149,11 @@ _AT_ONCE = 500
 
 def encode(arrivals: Sequence[Arrival] | Arrivals, raw_from: float) -> Lines:
     """Write arrivals as lines; rounds from before `raw_from` are left out, since their time of keeping is over."""
-    columns, lines = Arrivals.of(arrivals), Lines([], [])
+    columns, lines = Arrivals.of(arrivals), Lines()
     for start in range(0, len(columns), _AT_ONCE):
         piece = _Piece(columns, slice(start, start + _AT_ONCE))
         for table in columns.tables(start, start + _AT_ONCE):
+            lines.reached.extend((start + owner, ok) for owner, ok in table.reached(piece.senders))
             if table.measurement not in _ROUNDS:
                 lines.kept.append(piece.lines(table))
             elif (young := piece.since(table, raw_from)).owners:
@@ -164,7 +165,7 @@ class _Piece:
     """Some envelopes, and what the lines of each share: source, number, time."""
 
     def __init__(self, arrivals: Arrivals, some: slice) -> None:
-        self._times, self._senders, seqs = arrivals.times[some], arrivals.senders[some], arrivals.seqs[some]
+        self._times, self.senders, seqs = arrivals.times[some], arrivals.senders[some], arrivals.seqs[some]
         bases = arrivals.bases[some]
         sources, shares = zip(*map(_SOURCES.__getitem__, arrivals.runs[some]), strict=True)
         self._sources, self._guessed = list(sources), [False] * len(seqs)
@@ -206,7 +207,7 @@ class _Piece:
 
     def _told(self, source: bytes, device: str, owner: int) -> bytes:
         """Add the sender, where it speaks of another device."""
-        sender = self._senders[owner]
+        sender = self.senders[owner]
         return source if device == sender else source + f'{SOURCE_SENDER}="{sender}",'.encode()
 
 
