@@ -79,12 +79,8 @@ def subscribe(version: int, packet: int, filters: Iterable[str]) -> bytes:
 
 def publish(version: int, topic: str, payload: bytes, packet: int = 0) -> bytes:
     """Give a PUBLISH: at QoS 1 with a packet id, else at QoS 0."""
-    rest = text(topic)
-    if packet:
-        rest += packet.to_bytes(2, "big")
-    if version == V5:
-        rest += b"\x00"
-    return frame(0x32 if packet else 0x30, rest + payload)
+    middle = packet.to_bytes(2, "big") if packet else b""
+    return frame(0x32 if packet else 0x30, b"".join((text(topic), middle, b"\x00" if version == V5 else b"", payload)))
 
 
 def pubacks(ids: Iterable[int]) -> bytes:
@@ -103,12 +99,14 @@ def text(value: str) -> bytes:
 
 def frame(first: int, rest: bytes) -> bytes:
     """Put type and length before the rest of a packet."""
-    length, head = len(rest), bytearray([first])
-    while True:
+    length = len(rest)
+    if length < 128:
+        return bytes((first, length)) + rest
+    head = bytearray((first,))
+    while length:
         length, digit = divmod(length, 128)
         head.append(digit | (128 if length else 0))
-        if not length:
-            return bytes(head) + rest
+    return bytes(head) + rest
 
 
 def scan(version: int, data: bytes) -> tuple[list[Published | Packet], bytes]:

@@ -53,7 +53,7 @@ _BREATH_S, _FEW = 0.01, 100
 as much as many messages, and what comes meanwhile is read in one go."""
 _AT_ONCE = 500
 """Messages that are worth reading while the batch is not due."""
-_PIECE, _GIVE_WAY_S = 100, 0.0002
+_PIECE, _GIVE_WAY_S = 200, 0.0003
 """Messages after which the reading thread lets the writer have the interpreter, and for how long it stands back: two
 busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
 _DEAF_S = 1.0
@@ -124,6 +124,7 @@ class Collector:
         self._ready: list[Lot] = []
         self._ready_envelopes = 0
         self._conflicts: dict[str, str] = {}
+        self._receipt_topics: dict[str, str] = {}  # as many as there are devices in the register
         self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
@@ -389,6 +390,12 @@ class Collector:
         with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups
             os.write(self._waker, b"x")
 
+    def _receipt_topic(self, device: str) -> str:
+        topic = self._receipt_topics.get(device)
+        if topic is None:
+            topic = self._receipt_topics[device] = topics.build(device, Kind.RECEIPT)
+        return topic
+
     def _settle(self) -> None:
         """Acknowledge, give receipts and count what the writer has settled."""
         while self._done:
@@ -398,7 +405,7 @@ class Collector:
                 mine = [message for message in done.acknowledge if message.user == user]
                 if mine:
                     link.acknowledge(mine)
-            self._live.tell((topics.build(device, Kind.RECEIPT), text) for device, text in done.receipts.items())
+            self._live.tell((self._receipt_topic(device), text) for device, text in done.receipts.items())
             self.counts["messages"] += len(done.acknowledge)
             if done.batch is not None:
                 self._conflicts |= done.batch.conflicts

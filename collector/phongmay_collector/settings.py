@@ -40,7 +40,7 @@ class BrokerSettings:
         high=64,
     )
     max_inflight_messages: int = setting(
-        20000,
+        40000,
         about="Messages that the broker sends before the first is acknowledged; four times collector.batch_size, so "
         "that reading and writing overlap.",
         low=20,
@@ -59,7 +59,7 @@ class BrokerSettings:
 class CollectorSettings:
     """How the collector gathers."""
 
-    batch_size: int = setting(5000, about="Envelopes that are committed together at most.", low=1, high=10000)
+    batch_size: int = setting(10000, about="Envelopes that are committed together at most.", low=1, high=10000)
     batch_age_s: float = setting(0.2, about="Seconds after which a smaller batch is committed.", low=0.01, high=10)
     queue_path: str = setting(
         "",

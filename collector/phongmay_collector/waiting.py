@@ -64,15 +64,15 @@ class Waiting:
         return messages
 
     def pieces(self, messages: Sequence[Inbound], most: int) -> Iterator[Sequence[Inbound]]:
-        """Give messages in pieces of so many envelopes; a backfill counts with all that it can hold."""
-        start = size = 0
-        for place, message in enumerate(messages):
-            size += MAX_BACKFILL if message.user == self._past_user else 1
-            if size >= most:
-                yield messages[start : place + 1]
-                start, size = place + 1, 0
-        if start < len(messages):
-            yield messages[start:]
+        """Give messages that were taken in pieces of so many envelopes; a backfill counts with all that it can hold."""
+        lives = len(messages)
+        while lives and messages[lives - 1].user == self._past_user:
+            lives -= 1
+        for start in range(0, lives, most):
+            yield messages[start : min(start + most, lives)]
+        step = max(1, most // MAX_BACKFILL)
+        for start in range(lives, len(messages), step):
+            yield messages[start : start + step]
 
     def put_back(self, messages: Sequence[Inbound]) -> None:
         """Take back what could not be read now; it stays the next."""

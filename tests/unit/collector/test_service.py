@@ -97,7 +97,7 @@ def test_messages_are_read_in_pieces_of_like_size(collector: Collector) -> None:
     fill(collector, LIVE_USER, 150, 1)
     fill(collector, PAST_USER, 3, 1)
     pieces = list(collector._waiting.pieces(collector._waiting.take(500), 100))
-    assert [len(piece) for piece in pieces] == [100, 51, 2]
+    assert [len(piece) for piece in pieces] == [100, 50, 1, 1, 1]
     assert kinds([message for piece in pieces for message in piece]) == ["round"] * 150 + ["backfill"] * 3
 
 
