@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from phongmay_collector.batch import Batcher, Taken
+from phongmay_collector.batch import Batcher
 from phongmay_collector.directory import Directory
-from phongmay_collector.intake import Accepted, Heard, Intake, Refused
+from phongmay_collector.intake import Accepted, Heard, Intake, Lot, Refused, Taken
 from phongmay_collector.link import Inbound
 from phongmay_contract import SCHEMA_VERSION, topics
 from phongmay_contract.errors import ContractError
@@ -49,15 +49,15 @@ def replay(letters: Sequence[DeadLetter], series: SeriesWriter, engine: Engine) 
     intake, batcher = Intake(directory), Batcher(series)
     for letter in letters:
         topic, payload = _message(letter)
-        outcomes = intake.read(topic, payload)
+        message = Inbound("", 0, 0, 1, topic, payload, True, letter.received, 0.0, float("inf"))
+        outcomes = intake.lot([message]).taken()[0].outcomes
         refused = [one for one in outcomes if isinstance(one, Refused)]
         good = [one for one in outcomes if isinstance(one, Accepted)]
         known = series.known([one.id for one in good])
         if good:
             for one in good:
                 one.live = False  # it says nothing about who is there now
-            message = Inbound("", 0, 0, 1, topic, payload, True, letter.received, 0.0, float("inf"))
-            batch = batcher.make([Taken(message, [*good])])
+            batch = batcher.make([Lot.of([Taken(message, [*good])])])
             series.write(batch.arrivals, batch.presence)
         words = "; ".join(f"{one.reason.value}: {one.detail}" for one in refused)
         if not refused and any(isinstance(one, Heard) for one in outcomes):

@@ -95,6 +95,11 @@ class Lot(Struct):
     again: Callable[[], Sequence[Said]]
     dated: Arrivals | None = None
 
+    @classmethod
+    def of(cls, taken: Sequence[Taken]) -> Lot:
+        """Give messages of which each was read by itself."""
+        return cls([one.message for one in taken], sum(len(one.outcomes) for one in taken), (), taken, (), tuple)
+
     @property
     def is_flawless(self) -> bool:
         """Whether all messages are flawless ones of envelopes."""
@@ -138,8 +143,7 @@ class Intake:
         said = None if wheres is None else self._said(messages, wheres)
         if said is not None:
             return self._flawless(messages, said)
-        others = list(map(self._singly, messages))
-        return Lot(messages, sum(len(one.outcomes) for one in others), (), others, (), tuple)
+        return Lot.of(list(map(self._singly, messages)))
 
     def _flawless(self, messages: Sequence[Inbound], said: Sequence[Said]) -> Lot:
         def again() -> Sequence[Said]:
