@@ -105,6 +105,20 @@ def series(engine: Engine) -> SeriesWriter:
     return engine.writer
 
 
+@pytest.fixture
+def empty_like(engine: Engine, tmp_path: Path) -> Iterator[SeriesWriter]:
+    """Another empty store of the same engine."""
+    (tmp_path / "other").mkdir()
+    if engine.settings.series == INFLUX:
+        settings = influx_settings(tmp_path / "other", engine.settings.influx.url)
+        make_register(settings)
+        set_up(settings)
+    else:
+        settings = StoreSettings(series_path=tmp_path / "other" / "series.db")
+    with closing(open_writer(settings)) as writer:
+        yield writer
+
+
 def arrival(
     seq: int,
     at: float,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,9 @@ from phongmay_contract.envelope import ONLINE, Group
 from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.series import open_writer, state
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import (
+    Arrival,
     DeadLetter,
     Hourly,
     Presence,
@@ -66,6 +69,35 @@ def test_the_same_envelope_again_changes_nothing(series: SeriesWriter, make: Sim
     assert [minutes.seen for minutes in series.minutes(make.HOUR, make.HOUR + 3600)] == [1]
     assert series.unknown_names() == {"usage.new": 1}
     assert series.known([make.arrival(1, 0).id, make.arrival(2, 0).id]) == {make.arrival(1, 0).id}
+
+
+def prepared(series: SeriesWriter, *arrivals: Arrival) -> Arrivals:
+    """Give arrivals as the collector's reading thread does: in two lots, each prepared by the engine."""
+    full = [Arrivals.of(arrivals[:2]), Arrivals.of(arrivals[2:])]
+    return Arrivals.joined([series.prepare(one, partial(Arrivals.of, one)) for one in full if len(one)])
+
+
+def test_what_was_prepared_is_written_as_what_was_not(
+    series: SeriesWriter, empty_like: SeriesWriter, make: SimpleNamespace
+) -> None:
+    """Lines that were made early say the same, whatever is stored already and however often they come."""
+    one, two = make.arrival(1, make.HOUR, make.usage(1), make.reach(True)), make.arrival(2, make.HOUR + 60)
+    old = make.arrival(3, 1.0, make.usage(3), received=make.HOUR)
+    event = make.arrival(4, make.HOUR + 7, make.usage(4), make.reach(False), kind=Kind.EVENT)
+    three = make.arrival(5, make.HOUR + 120, make.reach(False), make.usage(9, subject="pc-two"))
+    guessed = make.arrival(2, make.HOUR + 90, basis=TimeBasis.GUESS)
+    for write in ([guessed], [one, two, old, event, three], [three, one], [two, make.arrival(6, make.HOUR + 180)]):
+        empty_like.write(write)
+        live = all(arrival.basis is TimeBasis.LIVE for arrival in write)
+        series.write(prepared(series, *write) if live else write)
+    for ask in (
+        lambda of: [list(of.latest(name)) for name in ("usage", "reach")],
+        lambda of: [of.range(device, "usage", 0, 2e10) for device in (make.DEVICE, "pc-two")],
+        lambda of: list(of.minutes(0, 2e10)),
+        lambda of: of.envelope_count(),
+    ):
+        assert ask(series) == ask(empty_like)
+    assert series.envelope_count() == 6
 
 
 def test_two_envelopes_of_one_instant_are_both_kept(series: SeriesWriter, make: SimpleNamespace) -> None:
