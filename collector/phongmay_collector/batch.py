@@ -19,6 +19,7 @@ from phongmay_collector.identity import IdentityWatch
 from phongmay_collector.intake import Accepted, Heard, Lot, Outcome, Refused
 from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
+from phongmay_collector.reading import Said
 from phongmay_contract.envelope import LOST, ONLINE, Status
 from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
@@ -70,16 +71,10 @@ class Batcher:
         """
         if not lot.messages or not lot.is_flawless:
             return
-
-        def again() -> Arrivals:
-            found = self._dated(lot)
-            if found is None:
-                raise AssertionError("an offset that was settled is not any more")
-            return found
-
         arrivals = self._dated(lot)
         if arrivals is not None:
-            lot.dated = self._series.prepare(arrivals, again)
+            times, received = arrivals.times, arrivals.received
+            lot.dated = self._series.prepare(arrivals, lambda: _arrivals(lot.columns(), times, received))
             if lot.dated.ready is not None:
                 lot.said = None
 
@@ -88,18 +83,15 @@ class Batcher:
         said = lot.columns()
         came = [message.received for message in lot.messages]
         received = [came[owner] for owner in _joined([one.owners for one in said])]
-        senders, runs = _joined([one.senders for one in said]), _joined([one.runs for one in said])
-        measured = _joined([one.measured for one in said])
-        offsets = list(map(self._clocks.offset_of, zip(senders, runs, strict=True)))
+        keys = zip(_joined([one.senders for one in said]), _joined([one.runs for one in said]), strict=True)
+        offsets = list(map(self._clocks.offset_of, keys))
         if None in offsets:
             return None
-        times = list(map(operator.add, offsets, [instant.mono for instant in measured]))
+        monos = [instant.mono for instant in _joined([one.measured for one in said])]
+        times = list(map(operator.add, offsets, monos))
         if not max(received) - OLDEST_S <= min(times) <= max(times) <= min(received) + BELIEVABLE_FUTURE_S:
             return None
-        kinds, seqs = _joined([one.kinds for one in said]), _joined([one.seqs for one in said])
-        agents, bodies = _joined([one.agents for one in said]), _joined([one.bodies for one in said])
-        bases = [_LIVE] * len(times)
-        return Arrivals(kinds, senders, runs, seqs, measured, agents, bodies, times, bases, received, {})
+        return _arrivals(said, times, received)
 
     def _plain(self, lots: Sequence[Lot]) -> Batch | None:
         """Make the usual batch column by column: nothing but flawless envelopes, of runs that are known to be current.
@@ -231,6 +223,23 @@ class Batcher:
     def _suspect(batch: Batch, device: str, sentence: str | None) -> None:
         if sentence is not None:
             batch.conflicts[device] = sentence
+
+
+def _arrivals(said: Sequence[Said], times: Sequence[float], received: Sequence[float]) -> Arrivals:
+    """Put columns together; the places of their runs are found when lots become a batch."""
+    return Arrivals(
+        _joined([one.kinds for one in said]),
+        _joined([one.senders for one in said]),
+        _joined([one.runs for one in said]),
+        _joined([one.seqs for one in said]),
+        _joined([one.measured for one in said]),
+        _joined([one.agents for one in said]),
+        _joined([one.bodies for one in said]),
+        times,
+        [_LIVE] * len(times),
+        received,
+        {},
+    )
 
 
 def _joined(columns: Sequence[Sequence[_T]]) -> Sequence[_T]:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
-from phongmay_contract import SCHEMA_VERSION
+from phongmay_contract import SCHEMA_VERSION, topics
 from phongmay_contract.envelope import Receipt, encode_receipt
+from phongmay_contract.topics import Kind
 from phongmay_store.series.interface import EnvelopeId
 
 _ONE = f'{{"v":{SCHEMA_VERSION},"kind":"receipt","at":%.3f,"runs":[{{"run":"%s","stored":[[%d,%d]]}}]}}'
 """A receipt of one run with one range, which nearly all are; a test compares it with what the contract encodes."""
+
+
+@lru_cache(maxsize=400_000)
+def receipt_topic(device: str) -> str:
+    """Give the topic of a device's receipts."""
+    return topics.build(device, Kind.RECEIPT)
 
 
 def coalesce(

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from phongmay_collector.ahead import Ahead
 from phongmay_collector.broker_files import BrokerFiles, PasswordRefresh
 from phongmay_collector.directory import Directory
 from phongmay_collector.disk_queue import DiskQueue
@@ -31,16 +32,15 @@ from phongmay_collector.link import Inbound, Link
 from phongmay_collector.log import Availability, event
 from phongmay_collector.members import Member, live_filters, past_filters
 from phongmay_collector.outbox import Outbox
+from phongmay_collector.receipts import receipt_topic
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_collector.standing import Standing
 from phongmay_collector.tally import Tally
 from phongmay_collector.throttle import Throttle
 from phongmay_collector.waiting import Waiting
 from phongmay_collector.writer import Done, Writer
-from phongmay_contract import topics
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.tls import client_context, read_ca
-from phongmay_contract.topics import Kind
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import SeriesWriter
 
@@ -121,10 +121,8 @@ class Collector:
         self._done: deque[Done] = deque()
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._writer = Writer(series, self._intake, self._disk_queue, settings.batch_size, self._hear_writer)
-        self._ready: list[Lot] = []
-        self._ready_envelopes = 0
+        self._ahead = Ahead(settings.batch_size)
         self._conflicts: dict[str, str] = {}
-        self._receipt_topics: dict[str, str] = {}  # as many as there are devices in the register
         self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
@@ -176,10 +174,10 @@ class Collector:
         """Keep what has been read, and tell of it as long as the sessions stand."""
         end = time.monotonic() + _STOP_S / 2
         self._read_on(time.monotonic())
-        while self._ready and not self._writer.free and time.monotonic() < end:
+        while self._ahead and not self._writer.free and time.monotonic() < end:
             time.sleep(0.01)
-        if self._ready and self._writer.free:
-            self._writer.put(self._ready)
+        if self._ahead and self._writer.free:
+            self._writer.put(self._ahead.take())
         self._writer.stop(_STOP_S)
         self._settle()
 
@@ -190,7 +188,7 @@ class Collector:
         return Standing(
             turned_ago_s=now - self._turned_at,
             connected={link.user: link.connected for link in (self._live, self._past)},
-            in_memory=len(self._waiting) + sum(len(lot.messages) for lot in self._ready) + self._writer.in_hand,
+            in_memory=len(self._waiting) + self._ahead.messages + self._writer.in_hand,
             on_disk=self._disk_queue.count,
             on_disk_bytes=self._disk_queue.bytes,
             held=figures.held,
@@ -317,7 +315,7 @@ class Collector:
     # ---- batches -----------------------------------------------------------------------------------------------------
 
     def _wait_s(self, now: float) -> float:
-        if self._waiting.envelopes >= _AT_ONCE and self._room > 0 and now >= self._retry_at:
+        if self._waiting.envelopes >= _AT_ONCE and self._ahead.room > 0 and now >= self._retry_at:
             return 0.0
         due = self._tick_at
         if self._writer.idle:
@@ -326,20 +324,13 @@ class Collector:
 
     def _due_at(self) -> float:
         """Give when the oldest message that the writer does not have shall be written at the latest."""
-        came = [self._ready[0].messages[0].arrived] if self._ready else []
-        if (oldest := self._waiting.oldest) is not None:
-            came.append(oldest)
+        came = [oldest for oldest in (self._ahead.oldest, self._waiting.oldest) if oldest is not None]
         return min(came) + self._settings.batch_age_s if came else float("inf")
-
-    @property
-    def _room(self) -> int:
-        """Count the envelopes that may be read ahead: a batch, besides the two that the writer has."""
-        return self._settings.batch_size - self._ready_envelopes
 
     def _is_worth_reading(self, now: float) -> bool:
         """Tell whether many messages wait, or old ones: a few at a time cost several times as much."""
         waiting = self._waiting.envelopes
-        if not waiting or self._room <= 0:
+        if not waiting or self._ahead.room <= 0:
             return False
         return waiting >= _AT_ONCE or (self._writer.free and now >= self._due_at())
 
@@ -349,15 +340,15 @@ class Collector:
         What cannot be read soon stays in the socket, but never for long: our marker and the broker's answers come the
         same way.
         """
-        if self._room > 0 or self._waiting.envelopes < _AT_ONCE:
+        if self._ahead.room > 0 or self._waiting.envelopes < _AT_ONCE:
             self._full_at = now
         return self._full_at == now or now - self._full_at > _DEAF_S
 
     def _read_on(self, now: float) -> None:
         """Read what has come, as far as there is room: also while the writer waits for the store."""
-        if self._room <= 0 or now < self._retry_at or not self._waiting:
+        if self._ahead.room <= 0 or now < self._retry_at or not self._waiting:
             return
-        messages = self._waiting.take(self._room)
+        messages = self._waiting.take(self._ahead.room)
         lots: list[Lot] = []
         try:
             for some in self._waiting.pieces(messages, _PIECE):
@@ -371,30 +362,22 @@ class Collector:
             self._retry_at = now + TICK_S
             self._waiting.put_back(messages)
             return
-        self._ready += lots
-        self._ready_envelopes += sum(lot.envelopes for lot in lots)
+        self._ahead.add(lots)
 
     def _hand_over(self, now: float) -> None:
         """Give the writer what has been read: a full batch ahead of time, a smaller one when it has nothing to do."""
-        if not self._ready:
+        oldest, full = self._ahead.oldest, self._ahead.room <= 0
+        if oldest is None:
             return
-        full = self._room <= 0
-        old = now - self._ready[0].messages[0].arrived >= self._settings.batch_age_s
+        old = now - oldest >= self._settings.batch_age_s
         if self._writer.free if full else old and self._writer.idle:
-            self._writer.put(self._ready)
-            self._ready, self._ready_envelopes = [], 0
+            self._writer.put(self._ahead.take())
 
     def _hear_writer(self, done: Done) -> None:
         """Take what is settled; called by the writer's thread."""
         self._done.append(done)
         with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups
             os.write(self._waker, b"x")
-
-    def _receipt_topic(self, device: str) -> str:
-        topic = self._receipt_topics.get(device)
-        if topic is None:
-            topic = self._receipt_topics[device] = topics.build(device, Kind.RECEIPT)
-        return topic
 
     def _settle(self) -> None:
         """Acknowledge, give receipts and count what the writer has settled."""
@@ -405,7 +388,7 @@ class Collector:
                 mine = [message for message in done.acknowledge if message.user == user]
                 if mine:
                     link.acknowledge(mine)
-            self._live.tell((self._receipt_topic(device), text) for device, text in done.receipts.items())
+            self._live.tell((receipt_topic(device), text) for device, text in done.receipts.items())
             self.counts["messages"] += len(done.acknowledge)
             if done.batch is not None:
                 self._conflicts |= done.batch.conflicts

@@ -81,14 +81,14 @@ def test_the_socket_is_left_alone_while_nothing_can_be_read_but_never_for_long(c
     fill(collector, LIVE_USER, 1000, 1)
     assert collector._is_worth_receiving(10.0)
     assert collector._is_worth_reading(10.0)
-    collector._ready_envelopes = 500  # a batch is read ahead, and two are with the writer
+    collector._ahead._envelopes = 500  # a batch is read ahead, and two are with the writer
     assert not collector._is_worth_reading(10.1)
     assert not collector._is_worth_receiving(10.1)
     assert not collector._is_worth_receiving(10.9)
     assert collector._is_worth_receiving(11.2)
-    collector._ready_envelopes = 0
+    collector._ahead._envelopes = 0
     assert collector._is_worth_receiving(11.3)
-    collector._ready_envelopes = 500
+    collector._ahead._envelopes = 500
     assert not collector._is_worth_receiving(11.4)
 
 
