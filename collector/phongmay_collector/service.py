@@ -53,7 +53,7 @@ _BREATH_S, _FEW = 0.01, 100
 as much as many messages, and what comes meanwhile is read in one go."""
 _AT_ONCE = 500
 """Messages that are worth reading while the batch is not due."""
-_PIECE, _GIVE_WAY_S = 200, 0.0003
+_PIECE, _GIVE_WAY_S = 150, 0.0003
 """Messages after which the reading thread lets the writer have the interpreter, and for how long it stands back: two
 busy threads would halve each other, but only the writer's work can be done while nothing waits for the store."""
 _DEAF_S = 1.0

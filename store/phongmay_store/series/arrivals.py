@@ -285,10 +285,10 @@ class Arrivals(Struct, frozen=True):
         owners: Sequence[int] = range(len(bodies))
         if not is_single:
             owners = list(chain.from_iterable(map(repeat, owners, counts)))
+        if len(set(map(type, groups))) == 1 and not isinstance(groups[0], Group):  # a structure for each measurement
+            return [_table(groups[0].measurement, groups, owners, senders, is_single=is_single)]
         names = [group.measurement for group in groups]
         distinct = dict.fromkeys(names)
-        if len(distinct) == 1:
-            return [_table(names[0], groups, owners, senders, is_single=is_single)]
         found = []
         for name in distinct:
             chosen = [one == name for one in names]

@@ -143,6 +143,8 @@ def point_time(arrival: Arrival) -> int:
 
 
 _ROUNDS = frozenset(name for name, measurement in MEASUREMENTS.items() if is_raw(measurement))
+_CUT = b"\0"
+"""Between cells until they are cut apart; JSON writes that character as an escape, so no text holds it."""
 _AT_ONCE = 500
 """Envelopes that become lines together: all that is at hand of them fits into a processor's cache."""
 
@@ -228,35 +230,27 @@ _Column = bytes | Sequence[bytes]
 
 
 def _fields(table: Table) -> Iterator[_Column]:
-    """Give the columns of the values."""
-    mark = b""  # what parts a field from the next
+    """Give the columns of the values, each with its name and what parts it from the next."""
     for quantity, values in zip(
         MEASUREMENTS[table.measurement].quantities, zip(*table.cells, strict=True), strict=True
     ):
-        written = _json(values)[1:-1]
         begin, end = f"{quantity.name}=".encode(), b"i," if quantity.type is Type.INT else b","
-        if b"null" not in written or not any(value is None for value in values):
-            yield mark + begin
-            yield _cells(values, written)
-            mark = end
-            continue
-        there = [value for value in values if value is not None]
-        if there:
+        written = _json(values)[1:-1]
+        if b"null" in written and None in values:
+            there = [value for value in values if value is not None]
             rest = iter(_cells(there))
-            yield mark
-            yield [b"" if value is None else begin + next(rest) + end for value in values]
-            mark = b""
-    yield mark
+            if there:
+                yield [b"" if value is None else begin + next(rest) + end for value in values]
+        else:
+            cells = (begin + written.replace(b",", end + _CUT + begin) + end).split(_CUT)
+            if len(cells) != len(values) or b"\\" in written:  # a text that JSON escapes, or with a comma
+                cells = [begin + cell + end for cell in _cells(values)]
+            yield cells
 
 
-def _cells(values: Sequence[Value], written: bytes = b"") -> list[bytes]:
-    """Write values as lines do; so does JSON, unless a text holds a comma or what JSON must escape.
-
-    Args:
-        values: of one quantity, none of them absent.
-        written: the same as JSON without its brackets, where that was made already.
-    """
-    written = written or _json(values)[1:-1]
+def _cells(values: Sequence[Value]) -> list[bytes]:
+    """Write values as lines do; so does JSON, unless a text holds a comma or what JSON must escape."""
+    written = _json(values)[1:-1]
     cells = written.split(b",")
     if len(cells) == len(values) and b"\\" not in written:
         return cells
