@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from phongmay_store.errors import StoreError
-from phongmay_store.register.engine import TEXTS_ARE_CHECKED
 
 Values = Sequence[Any]
 _KEYS_A_QUERY = 300
@@ -184,8 +183,7 @@ class RegisterDatabase:
     """The register, be it SQLite or PostgreSQL."""
 
     def __init__(self, engine: Engine) -> None:
-        # The contract lets no NUL into what is kept here, and `state` takes it out of what is no contract's.
-        self._engine = engine.execution_options(**{TEXTS_ARE_CHECKED: True})
+        self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
 
     def rows(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
