@@ -76,6 +76,7 @@ def judge(
     at: float,
     inherited: Sequence[NumberFrom] = (),
     ageing: Ageing = BY_THE_CLOCK,
+    ready: dict[int, Any] | None = None,
 ) -> Judgement:
     """Judge one subject by one rule.
 
@@ -88,16 +89,21 @@ def judge(
         at: true time of the judgement: decides what is stale.
         inherited: origins of figures that the rule takes over from those it aggregates.
         ageing: how values grow old in the subject's hours.
+        ready: as in `Context`; the same for subjects of the same parameters and level.
     """
     reason = _not_applicable(rule, subject)
     if reason is not None:
         return Judgement(State.NOT_APPLICABLE, reason, {}, {}, [])
-    context = Context(facts, members, parameters, rule.number_from, subject.level, at, ageing)
+    made = {} if ready is None else ready
+    context = Context(facts, members, parameters, rule.number_from, subject.level, at, ageing, made)
     try:
         outcomes = [_CHECKS[type(check)](check, context) for check in rule.check]
     except BadParameterError as error:
         measured = {"parameter": error.name, "value": error.setting.value, "unit": error.setting.unit.value}
         return Judgement(State.ERROR, Reason.BAD_PARAMETER, measured, {"set_by": error.setting.set_by}, [])
+    if len(outcomes) == 1 and not inherited:
+        state, reason, measured, required, found = outcomes[0]
+        return Judgement(state, reason, measured, required, list(found))
     deciding = min(outcomes, key=_rank)
     required = deciding.required
     if inherited:

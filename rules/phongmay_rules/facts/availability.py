@@ -74,6 +74,20 @@ class Month:
     expected: int
     known: int
     sources: tuple[str, ...] = ()
+    _since: dict[float, tuple[float, int, int, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def since(self, moment: float) -> tuple[float, int, int, int]:
+        """Give, for what is expected from a moment on: when that begins, its place, its expected and its known minutes.
+
+        The agents of a room came on few days, so it is counted once for many machines.
+        """
+        found = self._since.get(moment)
+        if found is None:
+            begin = min(max(moment, self.start), self.end)
+            before = place(self.start, begin)
+            counts = ((minutes >> before).bit_count() for minutes in (self.expected, self.known))
+            found = self._since[moment] = (begin, before, *counts)
+        return found
 
 
 def window(at: float) -> tuple[float, float]:
@@ -97,10 +111,8 @@ def tally(month: Month, since: float, seen: int) -> Tally:
         since: since when an agent is expected to report; minutes before are not expected.
         seen: the minutes in which the machine was there (`vouched`).
     """
-    begin = min(max(since, month.start), month.end)
-    before = place(month.start, begin)
-    counts = (minutes >> before for minutes in (month.expected, month.known, month.known & seen))
-    return Tally(begin, month.end, *map(int.bit_count, counts))
+    begin, before, expected, known = month.since(since)
+    return Tally(begin, month.end, expected, known, ((month.known & seen) >> before).bit_count())
 
 
 def vouched(rounds: int, interval: float) -> int:

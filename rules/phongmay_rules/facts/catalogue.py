@@ -126,13 +126,17 @@ class Found:
     at: float
     missing: Reason | None = None
     sources: tuple[str, ...] = ()
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     source: Source | None = None
+
+
+_NOTHING: Mapping[str, Any] = {}
+"""One for all, so that it is written into JSON once."""
 
 
 def missing(name: str, reason: Reason, at: float, *, sources: tuple[str, ...] = (), **detail: Any) -> Found:
     """Say that a fact has no value, and why."""
-    return Found(name, None, at, reason, sources, detail)
+    return Found(name, None, at, reason, sources, detail or _NOTHING)
 
 
 _DEVICE, _ROOM, _SCHOOL, _DISTRICT = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT

@@ -25,12 +25,12 @@ def hardware_facts(row: Row | None, at: float, table: SupportTable) -> list[Foun
     if row is None:
         names = ("ram_marketed_bytes", "cpu_bits", "cpu_threads", "os_support_days_left")
         return [missing(name, Reason.NO_DATA, at) for name in names]
-    return [_memory(row), _bits(row), _threads(row), _support(row, at, table)]
-
-
-def _memory(row: Row) -> Found:
-    usable, installed = row.values.get("memory_bytes"), row.values.get("memory_installed_bytes")
     sources = (str(row.source),)
+    return [_memory(row, sources), _bits(row, sources), _threads(row, sources), _support(row, at, table, sources)]
+
+
+def _memory(row: Row, sources: tuple[str, ...]) -> Found:
+    usable, installed = row.values.get("memory_bytes"), row.values.get("memory_installed_bytes")
     # Firmware that tells less than the system uses is wrong; then the system's own figure stands.
     if isinstance(installed, int) and not (isinstance(usable, int) and installed < usable):
         detail = {"installed_bytes": installed} | _slots(row)
@@ -49,9 +49,8 @@ def _slots(row: Row) -> dict[str, int]:
     return {}
 
 
-def _bits(row: Row) -> Found:
+def _bits(row: Row, sources: tuple[str, ...]) -> Found:
     bits, arch = row.values.get("cpu_bits"), str(row.values.get("cpu_arch", ""))
-    sources = (str(row.source),)
     if isinstance(bits, int):
         return Found("cpu_bits", bits, row.at, None, sources, {"arch": arch})
     if arch.casefold() in _BITS_64:
@@ -60,18 +59,17 @@ def _bits(row: Row) -> Found:
     return missing("cpu_bits", Reason.WIDTH_NOT_TOLD, row.at, sources=sources, arch=arch)
 
 
-def _threads(row: Row) -> Found:
+def _threads(row: Row, sources: tuple[str, ...]) -> Found:
     threads = row.values.get("cpu_threads")
-    sources = (str(row.source),)
     if isinstance(threads, int):
         return Found("cpu_threads", threads, row.at, None, sources, {"model": str(row.values.get("cpu_model", ""))})
     return missing("cpu_threads", Reason.SIZE_NOT_TOLD, row.at, sources=sources)
 
 
-def _support(row: Row, at: float, table: SupportTable) -> Found:
+def _support(row: Row, at: float, table: SupportTable, sources: tuple[str, ...]) -> Found:
     os_id, version = str(row.values.get("os_id", "")), str(row.values.get("os_version", ""))
     full = str(row.values.get("os_name", ""))
-    return support_fact(os_id, version, full, table, at, row.at, (str(row.source),))
+    return support_fact(os_id, version, full, table, at, row.at, sources)
 
 
 def support_fact(

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, Dialect, Select, String, Table, func, insert, select, text
+from sqlalchemy import JSON, Column, Dialect, Select, String, Table, TextClause, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.asking import ask
@@ -81,6 +81,8 @@ def append_columns(session: Session, model: type[Base], columns: Mapping[str, Se
     cells: list[Iterable[Any]] = [columns[name] for name in plan.names]
     for place, process in plan.processors:
         cells[place] = map(process, cells[place])
+    for place, process in plan.jsons:
+        cells[place] = _each_once(process, columns[plan.names[place]])
     stored: dict[Any, Any] = {}  # most rows of one call share their times
     for place, process in plan.times:
         times = tuple(cells[place])
@@ -96,12 +98,39 @@ def append_columns(session: Session, model: type[Base], columns: Mapping[str, Se
         connection.exec_driver_sql(plan.statement, rows, execution_options={TEXTS_ARE_CHECKED: True})
 
 
+def point(session: Session, pointers: type[Base], model: type[Base], ids: Sequence[int]) -> None:
+    """Let new rows be the current ones, each in the place of the one that was; nothing leaves the database.
+
+    Args:
+        session: open transaction of the register; the caller commits.
+        pointers: mapped class whose key are columns of the rows, and whose one other column is their id.
+        model: mapped class of the rows.
+        ids: of the rows, as they were taken (`reserve`): what lies between them is theirs, or of another writer who
+            has not committed yet.
+    """
+    if ids:
+        values = {"first": min(ids), "last": max(ids)}
+        session.connection().execute(_pointing(_table(pointers), _table(model)), values)
+
+
+@lru_cache(maxsize=64)
+def _pointing(pointers: Table, rows: Table) -> TextClause:
+    key = [column.name for column in pointers.primary_key.columns]
+    (shown,) = (column.name for column in pointers.columns if column.name not in key)
+    listed = ", ".join(key)
+    return text(
+        f"INSERT INTO {pointers.name} ({listed}, {shown}) SELECT {listed}, id FROM {rows.name} "  # noqa: S608
+        f"WHERE id BETWEEN :first AND :last ON CONFLICT ({listed}) DO UPDATE SET {shown} = excluded.{shown}"
+    )
+
+
 class _Plan(NamedTuple):
     """How rows of one table get into one database.
 
     Attributes:
         names: of the columns in their order.
         processors: place -> what turns the value into what the driver takes.
+        jsons: the same for JSON.
         times: the same for points in time.
         texts: places of texts; JSON is none, since it writes every control character in other words.
     """
@@ -109,6 +138,7 @@ class _Plan(NamedTuple):
     statement: str
     names: Sequence[str]
     processors: Sequence[tuple[int, Callable[[Any], Any]]]
+    jsons: Sequence[tuple[int, Callable[[Any], Any]]]
     times: Sequence[tuple[int, Callable[[Any], Any]]]
     texts: Sequence[int]
 
@@ -120,15 +150,21 @@ def _plan(table: Table, dialect: Dialect) -> _Plan:
     if dialect.paramstyle not in ("qmark", "format"):
         # psycopg takes %(name)s; by place every driver is the same
         statement = statement % dict.fromkeys(names, "%s")
-    found = [
-        (place, process, isinstance(column.type, UtcDateTime))
-        for place, column in enumerate(table.columns)
-        if (process := _processor(column, dialect)) is not None
-    ]
-    processors = [(place, process) for place, process, is_time in found if not is_time]
-    times = [(place, process) for place, process, is_time in found if is_time]
+    jsons, times, others = [], [], []
+    for place, column in enumerate(table.columns):
+        if (process := _processor(column, dialect)) is not None:
+            kind = jsons if isinstance(column.type, JSON) else times if isinstance(column.type, UtcDateTime) else others
+            kind.append((place, process))
     texts = [place for place, column in enumerate(table.columns) if isinstance(column.type, String)]
-    return _Plan(statement, names, processors, times, texts)
+    return _Plan(statement, names, others, jsons, times, texts)
+
+
+def _each_once(process: Callable[[Any], Any], values: Sequence[Any]) -> Iterable[Any]:
+    """Process values, one that stands in several rows once: nearly all that a device measured comes from few envelopes,
+    and what a rule demands is the same for a whole school."""
+    places = list(map(id, values))
+    made = {place: process(value) for place, value in dict(zip(places, values, strict=True)).items()}
+    return map(made.__getitem__, places)
 
 
 def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -545,7 +545,7 @@ def test_a_chain_cannot_fork(chained: Chained) -> None:
         with pytest.raises(IntegrityError):
             session.flush()
     with chained.session() as session:
-        links.append(session, [Entry("cs", LinkKind.RUN, row)])
+        links.append(session, [links.entry("cs", LinkKind.RUN, row)])
         assert heads(session, ["cs"])["cs"].sequence == head.sequence + 1
         session.rollback()
     assert chained.verify().is_sound
