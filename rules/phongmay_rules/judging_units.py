@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from phongmay_rules.checks.outcome import Member, Setting
+from phongmay_rules.checks.outcome import Context, Member, Setting
 from phongmay_rules.facts.records import Facts, FactValue
-from phongmay_rules.judging import Judgement, Subject, judge, judges
+from phongmay_rules.judging import Judgement, Subject, judge, judge_in, judges
 from phongmay_rules.model import Pack, Rule, Share
 from phongmay_rules.parameters import Overrides, in_force, read_overrides
 from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, UnitPlace, read_organisation
@@ -82,16 +81,19 @@ class Judge:
         }
         for rule in self.rules:
             name, aggregates, inherited = rule.id, rule.id in self._counting, self._pack.inherited[rule.id]
-            ready: dict[int, Any] = {}
+            context = Context({}, (), settings, rule.number_from, school.level, self._at)
             for subject, ageing, own in subjects.get(rule.subject.kind, ()):
                 key = (subject.kind, subject.id, name)
-                if key not in kept and judges(rule, subject):
-                    members = list(members_of(school, subject, facts, judged, rule, kept)) if aggregates else []
-                    found = judge(rule, subject, own, members, settings, self._at, inherited, ageing, ready)
-                    if self.waivers:
-                        room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
-                        found = excuse(found, name, (subject.id, *([room] if room else ()), *ancestry), self.waivers)
-                    judged[key] = found
+                if (kept and key in kept) or not judges(rule, subject):
+                    continue
+                context.facts, context.ageing = own, ageing
+                if aggregates:
+                    context.members = list(members_of(school, subject, facts, judged, rule, kept))
+                found = judge_in(context, rule, subject, inherited)
+                if self.waivers:
+                    room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
+                    found = excuse(found, name, (subject.id, *([room] if room else ()), *ancestry), self.waivers)
+                judged[key] = found
         return judged
 
     def unit(

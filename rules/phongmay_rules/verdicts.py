@@ -8,7 +8,7 @@ standing. Rows are never changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -122,19 +122,18 @@ def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: 
     stamps = {rule: _stamp(pack, rule) for rule in {key[2] for ruling in rulings.values() for key in ruling.judged}}
     newest_fact = bulk.newest(session, Fact)
     out: list[Recorded] = []
-    fresh: list[_Row] = []
-    gone: list[_Row] = []
+    fresh, gone = _Rows(), _Rows()
     for (unit, ruling), run_id in zip(rulings.items(), bulk.reserve(session, EvaluationRun, len(rulings)), strict=True):
         before, judged = present.get(unit, {}), ruling.judged
-        changes = [
-            _Row(run_id, unit, key, judgement, stamps[key[2]])
+        changes = {
+            key: judgement
             for key, judgement in judged.items()
             if not before or _differs(before.get(key), judgement, stamps[key[2]])
-        ]
+        }
         lost = [] if ruling.kept else [key for key in before if key not in judged]
         out.append(Recorded(unit, run_id, ruling.counts(pack), len(changes) + len(lost)))
-        fresh += changes
-        gone += [_Row(run_id, unit, key, _GONE, _Stamp(*before[key][-3:])) for key in lost]
+        fresh.add(run_id, unit, changes, changes.values(), [stamps[rule] for _, _, rule in changes])
+        gone.add(run_id, unit, lost, [_GONE] * len(lost), [_Stamp(*before[key][-3:]) for key in lost])
     runs = [_run(found, pack, moment, newest_fact) for found in out]
     bulk.append(session, EvaluationRun, runs)
     linked = _append(session, fresh, moment.instant)
@@ -235,7 +234,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
         for kind, subject, unit in session.execute(select(*places).distinct())
         if homes.get((kind, subject)) != unit
     }
-    rows: list[_Row] = []
+    rows = _Rows()
     runs = newest_runs(session, sorted(set(astray.values())))
     for kind, subject in sorted(astray):
         pointers = select(CurrentVerdict, Verdict).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
@@ -247,7 +246,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
             )
         ):
             stamp = _Stamp(verdict.rule_hash, verdict.pack_id, verdict.pack_hash)
-            rows.append(_Row(runs[pointer.unit_id], pointer.unit_id, (kind, subject, pointer.rule_id), _GONE, stamp))
+            rows.add(runs[pointer.unit_id], pointer.unit_id, [(kind, subject, pointer.rule_id)], [_GONE], [stamp])
     linked = _append(session, rows, datetime.fromtimestamp(at, UTC))
     _forget(session, rows)
     links.append(session, linked)
@@ -266,7 +265,7 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
             ),
             strays,
         )
-    return len(rows)
+    return len(rows.keys)
 
 
 _PRESENT = select(
@@ -315,31 +314,47 @@ def _stamp(pack: Pack, rule: str) -> _Stamp:
     return _Stamp(pack.rule_hashes[rule], stamp.id, stamp.hash)
 
 
-class _Row(NamedTuple):
-    """A verdict that is to be stored."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Verdicts that are to be stored, column by column."""
 
-    run_id: int
-    unit_id: str
-    key: Key
-    judgement: Judgement
-    stamp: _Stamp
+    run_ids: list[int] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    stamps: list[_Stamp] = field(default_factory=list)
+
+    def add(
+        self,
+        run_id: int,
+        unit: str,
+        keys: Collection[Key],
+        judgements: Iterable[Judgement],
+        stamps: Iterable[_Stamp],
+    ) -> None:
+        """Take in some of one unit."""
+        self.run_ids.extend([run_id] * len(keys))
+        self.units.extend([unit] * len(keys))
+        self.keys.extend(keys)
+        self.judgements.extend(judgements)
+        self.stamps.extend(stamps)
 
 
 _GONE = Judgement(State.NOT_APPLICABLE, Reason.GONE, {}, {}, [])
 
 
-def _append(session: Session, rows: Sequence[_Row], instant: datetime) -> list[Entry]:
+def _append(session: Session, rows: _Rows, instant: datetime) -> list[Entry]:
     """Store rows; give what is to become links."""
-    if not rows:
+    if not rows.keys:
         return []
-    run_ids, units, keys, judgements, stamps = zip(*rows, strict=True)
-    kinds, subjects, rules = zip(*keys, strict=True)
-    rule_hashes, pack_ids, pack_hashes = zip(*stamps, strict=True)
-    times = [instant] * len(rows)
+    judgements = rows.judgements
+    kinds, subjects, rules = zip(*rows.keys, strict=True)
+    rule_hashes, pack_ids, pack_hashes = zip(*rows.stamps, strict=True)
+    times = [instant] * len(judgements)
     columns: dict[str, Sequence[Any]] = {
-        "id": bulk.reserve(session, Verdict, len(rows)),
-        "run_id": run_ids,
-        "unit_id": units,
+        "id": bulk.reserve(session, Verdict, len(judgements)),
+        "run_id": rows.run_ids,
+        "unit_id": rows.units,
         "subject_kind": [str(kind) for kind in kinds],
         "subject_id": subjects,
         "rule_id": rules,
@@ -372,8 +387,10 @@ _FORGET = delete(CurrentVerdict).where(
 )
 
 
-def _forget(session: Session, rows: Sequence[_Row]) -> None:
-    if rows:
-        names = ("kind", "subject", "rule")
-        values = [{"of": row.unit_id, **dict(zip(names, row.key, strict=True))} for row in rows]
+def _forget(session: Session, rows: _Rows) -> None:
+    if rows.keys:
+        values = [
+            {"of": unit, "kind": kind, "subject": subject, "rule": rule}
+            for unit, (kind, subject, rule) in zip(rows.units, rows.keys, strict=True)
+        ]
         session.connection().execute(_FORGET, values)

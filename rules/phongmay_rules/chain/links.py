@@ -116,11 +116,8 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
 
     Columns without a value are left out, so that a column of a later version changes no old hash.
     """
-    return _hash(before, unit_id, sequence, kind, canonical(_content(_PLANS[kind], row)))
-
-
-def _hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, content: msgspec.Raw) -> bytes:
-    return hashlib.sha256(before + _canonical((unit_id, sequence, kind, content))).digest()
+    content = _content(_PLANS[kind], row)
+    return hashlib.sha256(before + _canonical([unit_id, sequence, kind, content])).digest()
 
 
 def entry(unit_id: str, kind: LinkKind, row: Mapping[str, Any]) -> Entry:
@@ -138,7 +135,7 @@ def entries(kind: LinkKind, columns: Mapping[str, Sequence[Any]]) -> list[Entry]
     cells |= {name: map(float, columns[name]) for name in plan.floats}
     # Fields in the order of their names are what the sorted keys of a mapping are.
     contents = map(msgspec.Raw, map(_encode, map(_shape(kind), *(cells[name] for name in names))))
-    return list(map(Entry, columns["unit_id"], repeat(kind), columns[_KEYS[kind]], contents))
+    return list(map(Entry._make, zip(columns["unit_id"], repeat(kind), columns[_KEYS[kind]], contents)))
 
 
 _encode = msgspec.json.Encoder().encode
@@ -196,9 +193,11 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     ends = {head.unit_id: head[1:] for head in heads(session, {entry.unit_id for entry in entries}).values()}
     sequences: list[int] = []
     hashes: list[bytes] = []
+    sha256, encode = hashlib.sha256, _canonical
     for unit_id, kind, _, content in entries:
         last, before = ends[unit_id]
-        sequence, made = last + 1, _hash(before, unit_id, last + 1, kind, content)
+        sequence = last + 1
+        made = sha256(before + encode((unit_id, sequence, kind, content))).digest()  # as `link_hash` does
         ends[unit_id] = (sequence, made)
         sequences.append(sequence)
         hashes.append(made)

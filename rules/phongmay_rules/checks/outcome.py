@@ -64,8 +64,7 @@ class Context:
 
     Attributes:
         ageing: how values grow old in the hours of the subject's room: closed time adds nothing.
-        ready: what checks made of themselves, the parameters and the level (`once`): whoever judges many subjects by
-            the same of these gives one mapping to all.
+        ready: what checks made of themselves, the parameters and the level (`once`), for all who are judged by these.
     """
 
     facts: Found

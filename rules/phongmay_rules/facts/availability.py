@@ -16,6 +16,7 @@ from operator import or_
 from zlib import crc32
 
 from phongmay_rules.facts.catalogue import DAY, SPAN_S, Found, Span, is_covered, missing
+from phongmay_rules.facts.snapshot import counted_from
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
@@ -144,7 +145,7 @@ def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: flo
         "minutes_expected": counted.expected, "minutes_known": counted.known, "minutes_up": counted.up,
         "from": counted.start, "to": counted.end,
     }  # fmt: skip
-    sources = (f"series:minutes/{int(counted.start)}-{int(counted.end)}", *calendar)
+    sources = counted_from(int(counted.start), int(counted.end), tuple(calendar))
     ratio, known, coverage = names
     hours = next(step for step in KNOWN_STEPS_H if step * 60 <= counted.known)
     return [

@@ -459,5 +459,10 @@ BY_AGENT = tuple(
 
 def not_measured(subject: SubjectKind, at: float) -> list[Found]:
     """Say of everything that nothing measures yet about a kind of subject that it is missing."""
-    names = (name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)
-    return [missing(name, Reason.NOT_MEASURED_YET, at) for name in names]
+    return [missing(name, Reason.NOT_MEASURED_YET, at) for name in _NOT_MEASURED[subject]]
+
+
+_NOT_MEASURED = {
+    subject: tuple(name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)
+    for subject in SubjectKind
+}

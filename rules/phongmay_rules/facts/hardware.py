@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from phongmay_contract.units import GB
 from phongmay_rules.facts.catalogue import Found, missing
 from phongmay_rules.facts.sizes import marketed_disk, marketed_memory
+from phongmay_rules.facts.snapshot import told_by
 from phongmay_rules.facts.support import SupportTable
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import LOCAL
@@ -25,7 +26,7 @@ def hardware_facts(row: Row | None, at: float, table: SupportTable) -> list[Foun
     if row is None:
         names = ("ram_marketed_bytes", "cpu_bits", "cpu_threads", "os_support_days_left")
         return [missing(name, Reason.NO_DATA, at) for name in names]
-    sources = (str(row.source),)
+    sources = told_by(row.source)
     return [_memory(row, sources), _bits(row, sources), _threads(row, sources), _support(row, at, table, sources)]
 
 
@@ -128,7 +129,7 @@ def disk_facts(rows: Sequence[Row], at: float) -> list[Found]:
         return [missing(name, Reason.NO_SYSTEM_DISK, newest, sources=sources, disks=len(present))]
     size, row = min(sizes, key=lambda found: found[0])
     detail = {"size_bytes": size, "part": row.part, "disk_kind": str(row.values.get("disk_kind", "unknown"))}
-    return [Found(name, marketed_disk(size), row.at, None, (str(row.source),), detail)]
+    return [Found(name, marketed_disk(size), row.at, None, told_by(row.source), detail)]
 
 
 FREE_STEP_BYTES = GB
@@ -141,7 +142,7 @@ def free_space_facts(row: Row | None, at: float) -> list[Found]:
     total, free = (row.values.get(f"system_volume_{what}bytes") if row else None for what in ("", "free_"))
     if row is None or not isinstance(total, int) or not isinstance(free, int) or total <= 0:
         return [missing(name, Reason.NO_DATA, at) for name in names]
-    sources = (str(row.source),)
+    sources = told_by(row.source)
     return [
         Found(names[0], free * FREE_STEPS // total / FREE_STEPS, row.at, None, sources),
         Found(names[1], free // FREE_STEP_BYTES * FREE_STEP_BYTES, row.at, None, sources),

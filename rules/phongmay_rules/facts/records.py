@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -153,7 +152,8 @@ def write(
     ids = bulk.reserve(session, Fact, len(new))
     names, values = [fact.name for fact in new], [fact.value for fact in new]
     whys = ["" if fact.missing is None else str(fact.missing) for fact in new]
-    times = [_stored(fact.at) for fact in new]
+    kept = {moment: _stored(moment) for moment in {fact.at for fact in new}}
+    times = {moment: stored.timestamp() for moment, stored in kept.items()}
     origins = [_SOURCES[fact.name] if fact.source is None else str(fact.source) for fact in new]
     sources, details = [fact.sources for fact in new], [fact.detail for fact in new]
     columns: dict[str, Sequence[Any]] = {
@@ -169,12 +169,12 @@ def write(
         "source": origins,
         "sources": sources,
         "detail": details,
-        "valid_at": [kept for kept, _ in times],
+        "valid_at": [kept[fact.at] for fact in new],
         "recorded_at": [datetime.fromtimestamp(at, UTC)] * len(new),
     }
     bulk.append_columns(session, Fact, columns)
     bulk.point(session, CurrentFact, Fact, ids)
-    read = zip(ids, names, values, whys, [at for _, at in times], origins, sources, details, strict=True)
+    read = zip(ids, names, values, whys, [times[fact.at] for fact in new], origins, sources, details, strict=True)
     for subject, name, value in zip(subjects, names, map(FactValue._make, read), strict=True):
         current[subject][name] = value
     return len(new)
@@ -195,11 +195,9 @@ def _beside(detail: Mapping[str, Any] | None) -> object:
     return (detail or {}).get("declared")
 
 
-@lru_cache(maxsize=4096)
-def _stored(at: float) -> tuple[datetime, float]:
+def _stored(at: float) -> datetime:
     """Give a time as the register keeps it, in whole microseconds: rules must read the same time later."""
-    kept = datetime.fromtimestamp(at, UTC)
-    return kept, kept.timestamp()
+    return datetime.fromtimestamp(at, UTC)
 
 
 def _blocks(items: Sequence[str]) -> Iterable[Sequence[str]]:

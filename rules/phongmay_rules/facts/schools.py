@@ -166,8 +166,8 @@ class FactMaker:
                 Found("reported_7d", 1 if reported else 0, self.at),
                 _works(device, reported, self.at),
             ]
-        minutes, day = snapshot.minutes.get(device.id, ()), self._day(calendar, device.timetable)
-        found += network.reach_facts(minutes, day, device.agent_since, self.at)
+        day = self._day(calendar, device.timetable)
+        found += network.reach_facts(snapshot.reach.get(device.id), day, device.agent_since, self.at)
         count = counts[SubjectKind.DEVICE, device.id]
         found += availability.found(availability.DEVICE, count, hours.sources(count.start, count.end - 1), self.at)
         interval = presence.interval_of(snapshot.agents.get(device.id))

@@ -8,12 +8,12 @@ succeed: the primary key refuses the second one (IntegrityError).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import is_not, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, Dialect, Select, String, Table, TextClause, func, insert, select, text
+from sqlalchemy import JSON, Column, Dialect, LargeBinary, Select, String, Table, TextClause, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from phongmay_store.register.asking import ask
@@ -77,7 +77,8 @@ def append_columns(session: Session, model: type[Base], columns: Mapping[str, Se
         UnstorableTextError: a text cannot be kept.
     """
     connection = session.connection()
-    plan = _plan(_table(model), connection.dialect)
+    table = _table(model)
+    plan = _plan(table, connection.dialect, frozenset(_empty(table, columns)))
     cells: list[Iterable[Any]] = [columns[name] for name in plan.names]
     for place, process in plan.processors:
         cells[place] = map(process, cells[place])
@@ -128,7 +129,7 @@ class _Plan(NamedTuple):
     """How rows of one table get into one database.
 
     Attributes:
-        names: of the columns in their order.
+        names: of the columns in their order, but those in which nothing is told.
         processors: place -> what turns the value into what the driver takes.
         jsons: the same for JSON.
         times: the same for points in time.
@@ -143,19 +144,30 @@ class _Plan(NamedTuple):
     texts: Sequence[int]
 
 
-@lru_cache(maxsize=64)
-def _plan(table: Table, dialect: Dialect) -> _Plan:
-    names = [column.name for column in table.columns]
+def _empty(table: Table, columns: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Give the columns in which nothing is told of any row: SQLite's driver looks for an adapter for each NULL."""
+    for column in table.columns:
+        if column.nullable and column.server_default is None and not any(map(_IS_TOLD, columns[column.name])):
+            yield column.name
+
+
+_IS_TOLD = partial(is_not, None)
+
+
+@lru_cache(maxsize=128)
+def _plan(table: Table, dialect: Dialect, empty: frozenset[str]) -> _Plan:
+    kept = [column for column in table.columns if column.name not in empty]
+    names = [column.name for column in kept]
     statement = str(insert(table).compile(dialect=dialect, column_keys=names))
     if dialect.paramstyle not in ("qmark", "format"):
         # psycopg takes %(name)s; by place every driver is the same
         statement = statement % dict.fromkeys(names, "%s")
     jsons, times, others = [], [], []
-    for place, column in enumerate(table.columns):
+    for place, column in enumerate(kept):
         if (process := _processor(column, dialect)) is not None:
             kind = jsons if isinstance(column.type, JSON) else times if isinstance(column.type, UtcDateTime) else others
             kind.append((place, process))
-    texts = [place for place, column in enumerate(table.columns) if isinstance(column.type, String)]
+    texts = [place for place, column in enumerate(kept) if isinstance(column.type, String)]
     return _Plan(statement, names, others, jsons, times, texts)
 
 
@@ -171,6 +183,8 @@ def _processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | 
     """Give what the column's type does, without the way round that SQLAlchemy takes to JSON in SQLite."""
     if isinstance(column.type, JSON) and dialect.name == "sqlite":
         return json_text
+    if isinstance(column.type, LargeBinary) and dialect.name == "sqlite":
+        return bytearray  # what its driver takes without looking for an adapter
     processor: Callable[[Any], Any] | None = column.type.dialect_impl(dialect).bind_processor(dialect)
     return processor
 

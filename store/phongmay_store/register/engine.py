@@ -28,8 +28,8 @@ _PAGE_CACHE_KIB = 16 * 1024
 """Of one connection: what a block of schools changes fits, so that no page goes out and comes in again before the
 commit."""
 _LOG_PAGES = 8000
-"""Of 4 KiB in SQLite's log before they are copied into the file: a page that many commits change is copied once. What is
-committed is on the disk either way."""
+"""In SQLite's log (4 KiB each) before they are copied into the file: a page that many commits change is copied once.
+What is committed is on the disk either way."""
 TEXTS_ARE_CHECKED = "phongmay_texts_are_checked"
 """Option of a statement whose texts went through `refuse_nul` already."""
 
@@ -139,7 +139,7 @@ def _text(values: Iterable[Any]) -> str:
 
 def json_text(value: object) -> str:
     """Give JSON as the register keeps it."""
-    return _encode(value).decode()
+    return str(value, "utf-8") if type(value) is msgspec.Raw else _encode(value).decode()
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:
