@@ -54,9 +54,10 @@ class Arrival(NamedTuple):
         return EnvelopeId(self.envelope.sender, self.envelope.run, self.envelope.seq)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
-    """One measurement of one device and part at one time, and the envelope it came in."""
+    """One measurement of one device and part at one time, and the envelope it came in. Not frozen, since that doubles
+    what each of a city's millions costs."""
 
     device: str
     part: str

@@ -81,7 +81,7 @@ def test_a_column_that_is_missing_is_named(register: Session) -> None:
         bulk.append_columns(register, CurrentFact, {name: of for name, of in POINTER.items() if name != "fact_id"})
     with pytest.raises(KeyError, match="fact_id"):
         bulk.append(register, CurrentFact, [{name: of[0] for name, of in POINTER.items() if name != "fact_id"}])
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="assign sequence of size 1"):
         bulk.append_columns(register, CurrentFact, POINTER | {"fact_id": [1]})
     assert register.scalars(select(CurrentFact)).all() == []
 
