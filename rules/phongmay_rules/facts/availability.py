@@ -22,7 +22,6 @@ from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.timetable import Hours, day_start, local_day
-from phongmay_store.series.interface import SeriesReader
 from phongmay_store.series.strips import PLACES, place, strip
 
 WINDOW_S = SPAN_S[Span.MONTH]
@@ -86,8 +85,8 @@ class Month:
         if found is None:
             begin = min(max(moment, self.start), self.end)
             before = place(self.start, begin)
-            counts = ((minutes >> before).bit_count() for minutes in (self.expected, self.known))
-            found = self._since[moment] = (begin, before, *counts)
+            expected, known = (self.expected >> before).bit_count(), (self.known >> before).bit_count()
+            found = self._since[moment] = (begin, before, expected, known)
         return found
 
 
@@ -171,7 +170,7 @@ def leading(room: RoomPlace, devices: Iterable[DevicePlace]) -> list[DevicePlace
 def count(
     devices: Iterable[DevicePlace],
     rooms: Iterable[RoomPlace],
-    series: SeriesReader,
+    rounds_of: Callable[[Sequence[str]], Mapping[str, int]],
     month_of: Callable[[str], Month | None],
     interval_of: Callable[[str], float],
     at: float,
@@ -181,7 +180,7 @@ def count(
     Args:
         devices: machines to count; those of the rooms must be among them.
         rooms: rooms to count.
-        series: the minutes.
+        rounds_of: gives the minutes of the window in which devices measured a round, as `strips`.
         month_of: the month of a timetable; None = it cannot be read, or its calendar has run out.
         interval_of: seconds between the rounds of a device.
         at: time of the evaluation.
@@ -194,8 +193,8 @@ def count(
         for d in devices
         if d.agent_since is not None and not d.in_conflict and month_of(d.timetable) is not None
     }  # fmt: skip
-    rounds = series.seen(*window(at), list(able)) if able else {}
-    seen = {device: vouched(minutes, interval_of(device)) for device, minutes in rounds.items()}
+    rounds = rounds_of(list(able)) if able else {}
+    seen = {device: vouched(rounds[device], interval_of(device)) for device in able if device in rounds}
     counts: dict[tuple[str, str], Tally] = {}
     for device in able.values():
         if (month := month_of(device.timetable)) is not None:

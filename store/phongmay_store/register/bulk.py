@@ -80,7 +80,8 @@ def append_columns(session: Session, model: type[Base], columns: Mapping[str, Se
     """
     connection = session.connection()
     table = _table(model)
-    plan = _plan(table, connection.dialect, frozenset(_empty(table, columns)))
+    count = len(columns[table.columns[0].name])
+    plan = _plan(table, connection.dialect, frozenset(_empty(table, columns) if count >= TOGETHER else ()))
     cells: list[Iterable[Any]] = [columns[name] for name in plan.names]
     for place, process in plan.processors:
         cells[place] = map(process, cells[place])
@@ -96,7 +97,7 @@ def append_columns(session: Session, model: type[Base], columns: Mapping[str, Se
         refuse_nul(tuple(set(texts)))
         if set(map(type, texts)) - _PLAIN:  # SQLite's driver looks for an adapter for each word of an enumeration
             cells[place] = [text if text is None else str(text) for text in texts]
-    count, width = len(columns[plan.names[0]]), len(cells)
+    width = len(cells)
     flat: list[Any] = [None] * (count * width)  # row after row
     for place, values in enumerate(cells):
         flat[place::width] = list(values)  # refuses a column of another length
@@ -135,6 +136,9 @@ def _pointing(pointers: Table, rows: Table) -> TextClause:
     )
 
 
+_Process = tuple[int, Callable[[Any], Any]]
+
+
 class _Plan(NamedTuple):
     """How rows of one table get into one database.
 
@@ -150,9 +154,9 @@ class _Plan(NamedTuple):
     statement: str
     together: str
     names: Sequence[str]
-    processors: Sequence[tuple[int, Callable[[Any], Any]]]
-    jsons: Sequence[tuple[int, Callable[[Any], Any]]]
-    times: Sequence[tuple[int, Callable[[Any], Any]]]
+    processors: Sequence[_Process]
+    jsons: Sequence[_Process]
+    times: Sequence[_Process]
     texts: Sequence[int]
 
 
@@ -174,7 +178,9 @@ def _plan(table: Table, dialect: Dialect, empty: frozenset[str]) -> _Plan:
     if dialect.paramstyle not in ("qmark", "format"):
         # psycopg takes %(name)s; by place every driver is the same
         statement = statement % dict.fromkeys(names, "%s")
-    jsons, times, others = [], [], []
+    jsons: list[_Process] = []
+    times: list[_Process] = []
+    others: list[_Process] = []
     for place, column in enumerate(kept):
         if (process := _processor(column, dialect)) is not None:
             kind = jsons if isinstance(column.type, JSON) else times if isinstance(column.type, UtcDateTime) else others
