@@ -10,12 +10,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
+from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.schools import Subject
 from phongmay_store.register import bulk
 from phongmay_store.register.asking import ask
@@ -140,15 +141,21 @@ def write(
     Returns:
         How many rows are new.
     """
-    subjects: list[Subject] = []
     new: list[Found] = []
+    ends: list[tuple[Subject, int]] = []
+    units: list[str] = []
+    kinds: list[str] = []
+    subjects: list[str] = []
     for subject, facts in found.items():
+        before = len(new)
         known = current.setdefault(subject, {})
-        for fact in facts:
-            before = known.get(fact.name)
-            if before is None or not _same(before, fact, FACTS[fact.name]):
-                subjects.append(subject)
-                new.append(fact)
+        new += [fact for fact in facts if not _same(known.get(fact.name), fact)] if known else facts
+        fresh = len(new) - before
+        if fresh:
+            ends.append((subject, len(new)))
+            units += [homes[subject]] * fresh
+            kinds += [str(subject[0])] * fresh
+            subjects += [subject[1]] * fresh
     ids = bulk.reserve(session, Fact, len(new))
     names, values = [fact.name for fact in new], [fact.value for fact in new]
     whys = ["" if fact.missing is None else str(fact.missing) for fact in new]
@@ -158,9 +165,9 @@ def write(
     sources, details = [fact.sources for fact in new], [fact.detail for fact in new]
     columns: dict[str, Sequence[Any]] = {
         "id": ids,
-        "unit_id": [homes[subject] for subject in subjects],
-        "subject_kind": [kind for kind, _ in subjects],
-        "subject_id": [name for _, name in subjects],
+        "unit_id": units,
+        "subject_kind": kinds,
+        "subject_id": subjects,
         "name": names,
         "number": [None if isinstance(value, str) else value for value in values],
         "text": [value if isinstance(value, str) else None for value in values],
@@ -175,14 +182,18 @@ def write(
     bulk.append_columns(session, Fact, columns)
     bulk.point(session, CurrentFact, Fact, ids)
     read = zip(ids, names, values, whys, [times[fact.at] for fact in new], origins, sources, details, strict=True)
-    for subject, name, value in zip(subjects, names, map(FactValue._make, read), strict=True):
-        current[subject][name] = value
+    rows = zip(names, map(FactValue._make, read), strict=True)
+    done = 0
+    for subject, end in ends:
+        current[subject].update(islice(rows, end - done))
+        done = end
     return len(new)
 
 
-def _same(known: FactValue, fact: Found, kind: FactKind) -> bool:
-    if known.missing != (fact.missing or "") or known.value != fact.value:
+def _same(known: FactValue | None, fact: Found) -> bool:
+    if known is None or known.missing != (fact.missing or "") or known.value != fact.value:
         return False
+    kind = FACTS[fact.name]
     if kind.detail_matters and known.detail != dict(fact.detail):
         return False
     if known.source != (fact.source or kind.source) or _beside(known.detail) != _beside(fact.detail):
