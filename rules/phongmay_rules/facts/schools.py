@@ -109,7 +109,12 @@ class FactMaker:
         """Give the counts of 30 days of each school; the minutes of those that are counted anew are read at once."""
         known = {school.id: self.book.read(school, self.at) for school in schools}
         due = [school for school in schools if known[school.id] is None]
-        devices = [device.id for school in due for device in school.devices if _measures(device)]
+        devices = [
+            device.id
+            for school in due
+            for device in school.devices
+            if _measures(device) and self._month(school.calendar, device.timetable, series) is not None
+        ]
         rounds = series.seen(*availability.window(self.at), devices) if devices else {}
         for school in due:
             made = self._count(school, school.devices, school.rooms, series, snapshot, lambda _: rounds)
