@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -193,11 +193,20 @@ def recheck(session: Session, number: int) -> Dispute:
     before = session.get_one(Verdict, opened.verdict_id)
     now = session.scalar(
         select(Verdict)
-        .join(CurrentVerdict, CurrentVerdict.verdict_id == Verdict.id)
+        .join(
+            CurrentVerdict,
+            and_(
+                CurrentVerdict.verdict_id == Verdict.id,
+                CurrentVerdict.unit_id == Verdict.unit_id,
+                CurrentVerdict.subject_kind == Verdict.subject_kind,
+                CurrentVerdict.subject_id == Verdict.subject_id,
+                CurrentVerdict.rule_id == Verdict.rule_id,
+            ),
+        )
         .where(
-            CurrentVerdict.subject_kind == before.subject_kind,
-            CurrentVerdict.subject_id == before.subject_id,
-            CurrentVerdict.rule_id == before.rule_id,
+            Verdict.subject_kind == before.subject_kind,
+            Verdict.subject_id == before.subject_id,
+            Verdict.rule_id == before.rule_id,
         )
     )
     after = now or before

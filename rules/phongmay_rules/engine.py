@@ -262,11 +262,11 @@ class Engine:
                 facts |= records.read_some(session, school.id, judged, sitting.judge.member_facts)
         return facts
 
-    def _changed(self, school: SchoolPlace, found: Mapping[Subject, list[Found]]) -> set[Subject]:
-        """Give the subjects of a school whose facts differ from what was written of them."""
+    def _changed(self, school: SchoolPlace, found: Mapping[Subject, list[Found]]) -> dict[Subject, None]:
+        """Give the subjects of a school whose facts differ from what was written of them, always in the same order."""
         known = self._memory.units.get(school.id)
         subjects = [subject for subject in homes_in([school]) if subject in found]
-        return {subject for subject in subjects if known is None or not known.holds(subject, found[subject])}
+        return {subject: None for subject in subjects if known is None or not known.holds(subject, found[subject])}
 
     def _stands(self, school: SchoolPlace, runs: Mapping[str, int], moment: Moment) -> bool:
         """Tell whether what is remembered of a school still is true, but for new facts."""

@@ -89,12 +89,22 @@ def judge(
         inherited: origins of figures that the rule takes over from those it aggregates.
         ageing: how values grow old in the subject's hours.
     """
-    reason = _not_applicable(rule, subject)
-    if reason is not None:
-        return Judgement(State.NOT_APPLICABLE, reason, {}, {}, [])
     context = Context(facts, members, parameters, rule.number_from, subject.level, at, ageing)
+    return judge_in(context, rule, subject, inherited)
+
+
+def judge_in(context: Context, rule: Rule, subject: Subject, inherited: Sequence[NumberFrom] = ()) -> Judgement:
+    """Judge one subject by one rule, as `judge` does; the context may have served others of the same rule, parameters
+    and level, with their facts, members and ageing."""
+    why = _not_applicable(rule, subject)
+    if why is not None:
+        return Judgement(State.NOT_APPLICABLE, why, {}, {}, [])
+    checks = rule.check
     try:
-        outcomes = [_CHECKS[type(check)](check, context) for check in rule.check]
+        if len(checks) == 1 and not inherited:  # as nearly all
+            state, reason, measured, required, items = _CHECKS[type(checks[0])](checks[0], context)
+            return Judgement(state, reason, measured, required, list(items))
+        outcomes = [_CHECKS[type(check)](check, context) for check in checks]
     except BadParameterError as error:
         measured = {"parameter": error.name, "value": error.setting.value, "unit": error.setting.unit.value}
         return Judgement(State.ERROR, Reason.BAD_PARAMETER, measured, {"set_by": error.setting.set_by}, [])

@@ -12,14 +12,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from phongmay_rules.checks.outcome import Member, Setting
+from phongmay_rules.checks.outcome import Context, Member, Setting
 from phongmay_rules.facts.records import Facts, FactValue
-from phongmay_rules.judging import Judgement, Subject, judge, judges
+from phongmay_rules.judging import Judgement, Subject, judge, judge_in, judges
 from phongmay_rules.model import Pack, Rule, Share
 from phongmay_rules.parameters import Overrides, in_force, read_overrides
 from phongmay_rules.places import DevicePlace, Organisation, SchoolPlace, UnitPlace, read_organisation
 from phongmay_rules.waiving import Waivers, excuse, read_waivers
-from phongmay_store.register.ageing import BY_THE_CLOCK, Ageing
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import LOCAL
 
@@ -76,17 +75,25 @@ class Judge:
         rooms = {device.id: device.room_id for device in school.devices}
         ageings = school.ageings()
         judged: dict[Key, Judgement] = {}
-        subjects = subjects_of(school)
+        subjects = {
+            kind: [(one, ageings[one.kind, one.id], facts.get((one.kind, one.id), {})) for one in found]
+            for kind, found in subjects_of(school).items()
+        }
         for rule in self.rules:
-            aggregates = rule.id in self._counting
-            for subject in subjects.get(rule.subject.kind, ()):
-                key = (subject.kind, subject.id, rule.id)
-                if key not in kept and judges(rule, subject):
-                    own = facts.get((subject.kind, subject.id), {})
-                    members = list(members_of(school, subject, facts, judged, rule, kept)) if aggregates else []
+            name, aggregates, inherited = rule.id, rule.id in self._counting, self._pack.inherited[rule.id]
+            context = Context({}, (), settings, rule.number_from, school.level, self._at)
+            for subject, ageing, own in subjects.get(rule.subject.kind, ()):
+                key = (subject.kind, subject.id, name)
+                if (kept and key in kept) or not judges(rule, subject):
+                    continue
+                context.facts, context.ageing = own, ageing
+                if aggregates:
+                    context.members = list(members_of(school, subject, facts, judged, rule, kept))
+                found = judge_in(context, rule, subject, inherited)
+                if self.waivers:
                     room = rooms.get(subject.id) if subject.kind == SubjectKind.DEVICE else None
-                    lineage = (subject.id, *([room] if room else ()), *ancestry)
-                    judged[key] = self._judge(rule, subject, own, members, settings, lineage, ageings[key[:2]])
+                    found = excuse(found, name, (subject.id, *([room] if room else ()), *ancestry), self.waivers)
+                judged[key] = found
         return judged
 
     def unit(
@@ -133,10 +140,9 @@ class Judge:
         members: Sequence[Member],
         settings: Mapping[str, Setting],
         lineage: Sequence[str],
-        ageing: Ageing = BY_THE_CLOCK,
     ) -> Judgement:
         inherited = self._pack.inherited[rule.id]
-        judgement = judge(rule, subject, facts, members, settings, self._at, inherited, ageing)
+        judgement = judge(rule, subject, facts, members, settings, self._at, inherited)
         return excuse(judgement, rule.id, lineage, self.waivers)
 
 

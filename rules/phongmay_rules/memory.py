@@ -109,15 +109,17 @@ def stale_at(school: SchoolPlace, facts: Facts, subjects: Iterable[Subject], at:
         at: the present.
     """
     ageings = school.ageings()
+    known = {  # most values of a school are about few instants
+        (ageings[subject], limit, fact.at)
+        for subject in subjects
+        for fact in facts.get(subject, {}).values()
+        if (limit := _TIMED.get(fact.name)) is not None and not fact.missing
+    }
     due = inf
-    for subject in subjects:
-        ageing = ageings[subject]
-        for fact in facts.get(subject, {}).values():
-            if fact.name in _TIMED and not fact.missing:
-                limit = _TIMED[fact.name]
-                age = ageing.age(fact.at, at)
-                if age <= limit and at + (limit - age) / ageing.rate < due:
-                    due = min(due, ageing.older_at(age, at, limit))
+    for ageing, limit, known_at in known:
+        age = ageing.age(known_at, at)
+        if age <= limit and at + (limit - age) / ageing.rate < due:
+            due = min(due, ageing.older_at(age, at, limit))
     return due
 
 

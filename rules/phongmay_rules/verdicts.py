@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Text, bindparam, cast, delete, select, update
@@ -38,8 +38,15 @@ from phongmay_store.register.compliance import (
 )
 
 _Content = tuple[str, str, str, str, str, str, str, str]
-"""State, reason, measured, required, evidence, and the columns of `_STAMP`: all that makes a verdict differ."""
-_STAMP = ("rule_hash", "pack_id", "pack_hash")
+"""State, reason, measured, required, evidence, and the columns of `_Stamp`: all that makes a verdict differ."""
+
+
+class _Stamp(NamedTuple):
+    """What judged: columns of a verdict's row."""
+
+    rule_hash: str
+    pack_id: str
+    pack_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +120,28 @@ def record(session: Session, pack: Pack, rulings: Mapping[str, Ruling], moment: 
         return []
     present = _present(session, rulings)
     stamps = {rule: _stamp(pack, rule) for rule in {key[2] for ruling in rulings.values() for key in ruling.judged}}
-    instant = moment.instant
     newest_fact = bulk.newest(session, Fact)
     out: list[Recorded] = []
-    runs: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
-    known: list[bool] = []
-    gone: list[dict[str, Any]] = []
+    fresh, gone = _Rows(), _Rows()
     for (unit, ruling), run_id in zip(rulings.items(), bulk.reserve(session, EvaluationRun, len(rulings)), strict=True):
         before, judged = present.get(unit, {}), ruling.judged
-        changes = [key for key, judgement in judged.items() if _differs(before.get(key), judgement, stamps[key[2]])]
+        changes = {
+            key: judgement
+            for key, judgement in judged.items()
+            if not before or _differs(before.get(key), judgement, stamps[key[2]])
+        }
         lost = [] if ruling.kept else [key for key in before if key not in judged]
-        found = Recorded(unit, run_id, ruling.counts(pack), len(changes) + len(lost))
-        out.append(found)
-        runs.append(_run(found, pack, moment, newest_fact))
-        base = {"run_id": run_id, "unit_id": unit, "evaluated_at": instant, "recorded_at": instant}
-        rows += [{**base, **_row(key, judged[key]), **stamps[key[2]]} for key in changes]
-        known += [key in before for key in changes]
-        gone += [base | _ended(key) | dict(zip(_STAMP, before[key][-3:], strict=True)) for key in lost]
+        out.append(Recorded(unit, run_id, ruling.counts(pack), len(changes) + len(lost)))
+        fresh.add(run_id, unit, changes, changes.values(), [stamps[rule] for _, _, rule in changes])
+        gone.add(run_id, unit, lost, [_GONE] * len(lost), [_Stamp(*before[key][-3:]) for key in lost])
+    runs = [_run(found, pack, moment, newest_fact) for found in out]
     bulk.append(session, EvaluationRun, runs)
-    _append(session, rows)
-    _append(session, gone)
+    linked = _append(session, fresh, moment.instant)
+    bulk.point(session, CurrentVerdict, Verdict, [link.row_id for link in linked])
+    linked += _append(session, gone, moment.instant)
     _forget(session, gone)
-    _point(session, rows, known)
     _point_to_runs(session, runs, moment)
-    entries = [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs]
-    links.append(session, entries + _entries(rows) + _entries(gone))
+    links.append(session, [links.entry(run["unit_id"], LinkKind.RUN, run) for run in runs] + linked)
     return out
 
 
@@ -169,7 +172,7 @@ def confirm(
         runs = [_run(found, pack, moment, newest_fact) for found in out]
         bulk.append(session, EvaluationRun, runs)
         _point_to_runs(session, runs, moment)
-        links.append(session, [Entry(run["unit_id"], LinkKind.RUN, run) for run in runs])
+        links.append(session, [links.entry(run["unit_id"], LinkKind.RUN, run) for run in runs])
     others = [
         {"of": unit, "at": moment.instant, "holds": moment.present_s} for unit in unchanged if unit not in set(due)
     ]
@@ -231,43 +234,44 @@ def sweep(session: Session, homes: Mapping[tuple[str, str], str], at: float) -> 
         for kind, subject, unit in session.execute(select(*places).distinct())
         if homes.get((kind, subject)) != unit
     }
-    moment = datetime.fromtimestamp(at, UTC)
-    rows: list[dict[str, Any]] = []
+    rows = _Rows()
     runs = newest_runs(session, sorted(set(astray.values())))
     for kind, subject in sorted(astray):
         pointers = select(CurrentVerdict, Verdict).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)
         for pointer, verdict in session.execute(
-            pointers.where(CurrentVerdict.subject_kind == kind, CurrentVerdict.subject_id == subject)
+            pointers.where(
+                CurrentVerdict.unit_id == astray[kind, subject],
+                CurrentVerdict.subject_kind == kind,
+                CurrentVerdict.subject_id == subject,
+            )
         ):
-            key = (kind, subject, pointer.rule_id)
-            base = {
-                "run_id": runs[pointer.unit_id], "unit_id": pointer.unit_id, "evaluated_at": moment,
-                "recorded_at": moment, **{name: getattr(verdict, name) for name in _STAMP},
-            }  # fmt: skip
-            rows.append(base | _ended(key))
-    _append(session, rows)
+            stamp = _Stamp(verdict.rule_hash, verdict.pack_id, verdict.pack_hash)
+            rows.add(runs[pointer.unit_id], pointer.unit_id, [(kind, subject, pointer.rule_id)], [_GONE], [stamp])
+    linked = _append(session, rows, datetime.fromtimestamp(at, UTC))
     _forget(session, rows)
-    links.append(session, _entries(rows))
+    links.append(session, linked)
     facts = (CurrentFact.subject_kind, CurrentFact.subject_id, CurrentFact.unit_id)
     strays = [
-        {"kind": kind, "subject": subject}
+        {"of": unit, "kind": kind, "subject": subject}
         for kind, subject, unit in session.execute(select(*facts).distinct())
         if homes.get((kind, subject)) != unit
     ]
     if strays:
         session.connection().execute(
             delete(CurrentFact).where(
-                CurrentFact.subject_kind == bindparam("kind"), CurrentFact.subject_id == bindparam("subject")
+                CurrentFact.unit_id == bindparam("of"),
+                CurrentFact.subject_kind == bindparam("kind"),
+                CurrentFact.subject_id == bindparam("subject"),
             ),
             strays,
         )
-    return len(rows)
+    return len(rows.keys)
 
 
 _PRESENT = select(
     CurrentVerdict.unit_id, Verdict.subject_kind, Verdict.subject_id, Verdict.rule_id, Verdict.state, Verdict.reason,
     *(cast(column, Text) for column in (Verdict.measured, Verdict.required, Verdict.evidence)),
-    *(getattr(Verdict, name) for name in _STAMP),
+    *(getattr(Verdict, name) for name in _Stamp._fields),
 ).join(Verdict, Verdict.id == CurrentVerdict.verdict_id)  # fmt: skip
 _OF_UNITS = _PRESENT.where(CurrentVerdict.unit_id.in_(bindparam("units", expanding=True)))
 _OF_SUBJECTS = _PRESENT.where(
@@ -291,12 +295,12 @@ def _present(session: Session, rulings: Mapping[str, Ruling]) -> dict[str, dict[
     return out
 
 
-def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, str]) -> bool:
+def _differs(stored: _Content | None, judgement: Judgement, stamp: _Stamp) -> bool:
     """Tell whether a judgement is another one. Most are the same to the letter, which is told without reading JSON."""
     if stored is None:
         return True
     state, reason, *parts = stored
-    if (state, reason, *parts[3:]) != (judgement.state, judgement.reason, *stamp.values()):
+    if (state, reason, *parts[3:]) != (judgement.state, judgement.reason, *stamp):
         return True
     fresh = (judgement.measured, judgement.required, judgement.evidence)
     return any(
@@ -305,63 +309,88 @@ def _differs(stored: _Content | None, judgement: Judgement, stamp: Mapping[str, 
     )
 
 
-def _stamp(pack: Pack, rule: str) -> dict[str, str]:
+def _stamp(pack: Pack, rule: str) -> _Stamp:
     stamp = pack.stamp(rule)
-    return {"rule_hash": pack.rule_hashes[rule], "pack_id": stamp.id, "pack_hash": stamp.hash}
+    return _Stamp(pack.rule_hashes[rule], stamp.id, stamp.hash)
 
 
-def _row(key: Key, judgement: Judgement) -> dict[str, Any]:
-    return {
-        "subject_kind": key[0], "subject_id": key[1], "rule_id": key[2], "state": str(judgement.state),
-        "reason": str(judgement.reason), "measured": links.canonical(judgement.measured),
-        "required": links.canonical(judgement.required), "evidence": links.canonical(judgement.evidence),
-    }  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Verdicts that are to be stored, column by column."""
+
+    run_ids: list[int] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    stamps: list[_Stamp] = field(default_factory=list)
+
+    def add(
+        self,
+        run_id: int,
+        unit: str,
+        keys: Collection[Key],
+        judgements: Iterable[Judgement],
+        stamps: Iterable[_Stamp],
+    ) -> None:
+        """Take in some of one unit."""
+        self.run_ids.extend([run_id] * len(keys))
+        self.units.extend([unit] * len(keys))
+        self.keys.extend(keys)
+        self.judgements.extend(judgements)
+        self.stamps.extend(stamps)
 
 
-def _ended(key: Key) -> dict[str, Any]:
-    gone = Judgement(State.NOT_APPLICABLE, Reason.GONE, {}, {}, [])
-    return _row(key, gone)
+_GONE = Judgement(State.NOT_APPLICABLE, Reason.GONE, {}, {}, [])
 
 
-def _append(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Store rows; each gets its `id`."""
-    if not rows:
-        return
-    ids = bulk.reserve(session, Verdict, len(rows))
-    for row, row_id in zip(rows, ids, strict=True):
-        row["id"] = row_id
-    bulk.append(session, Verdict, rows)
+def _append(session: Session, rows: _Rows, instant: datetime) -> list[Entry]:
+    """Store rows; give what is to become links."""
+    if not rows.keys:
+        return []
+    judgements = rows.judgements
+    kinds, subjects, rules = zip(*rows.keys, strict=True)
+    rule_hashes, pack_ids, pack_hashes = zip(*rows.stamps, strict=True)
+    times = [instant] * len(judgements)
+    columns: dict[str, Sequence[Any]] = {
+        "id": bulk.reserve(session, Verdict, len(judgements)),
+        "run_id": rows.run_ids,
+        "unit_id": rows.units,
+        "subject_kind": [str(kind) for kind in kinds],
+        "subject_id": subjects,
+        "rule_id": rules,
+        "state": [str(judgement.state) for judgement in judgements],
+        "reason": [str(judgement.reason) for judgement in judgements],
+        "measured": _canonical([judgement.measured for judgement in judgements]),
+        "required": _canonical([judgement.required for judgement in judgements]),
+        "evidence": [links.canonical(judgement.evidence) for judgement in judgements],
+        "rule_hash": rule_hashes,
+        "pack_id": pack_ids,
+        "pack_hash": pack_hashes,
+        "evaluated_at": times,
+        "recorded_at": times,
+    }
+    bulk.append_columns(session, Verdict, columns)
+    return links.entries(LinkKind.VERDICT, columns)
 
 
-def _entries(rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    return [Entry(row["unit_id"], LinkKind.VERDICT, row) for row in rows]
+def _canonical(values: Sequence[Any]) -> list[msgspec.Raw]:
+    """Give the JSON of each; many are one object (what a rule demands of all PCs of a school), which is told once."""
+    made = {id(value): links.canonical(value) for value in {id(value): value for value in values}.values()}
+    return [made[id(value)] for value in values]
 
 
-_MINE = (
+_FORGET = delete(CurrentVerdict).where(
+    CurrentVerdict.unit_id == bindparam("of"),
     CurrentVerdict.subject_kind == bindparam("kind"),
     CurrentVerdict.subject_id == bindparam("subject"),
     CurrentVerdict.rule_id == bindparam("rule"),
 )
-_MOVE = update(CurrentVerdict).where(*_MINE).values(verdict_id=bindparam("verdict"))
-_FORGET = delete(CurrentVerdict).where(*_MINE)
 
 
-def _mine(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values of `_MINE` for a verdict row."""
-    return {"kind": row["subject_kind"], "subject": row["subject_id"], "rule": row["rule_id"]}
-
-
-def _point(session: Session, rows: Sequence[dict[str, Any]], known: Sequence[bool]) -> None:
-    """Point to the new rows; those that are known take the place of another."""
-    moved = [row for row, is_known in zip(rows, known, strict=True) if is_known]
-    if moved:
-        session.connection().execute(_MOVE, [{**_mine(row), "verdict": row["id"]} for row in moved])
-    fresh = [row for row, is_known in zip(rows, known, strict=True) if not is_known]
-    names = ("subject_kind", "subject_id", "rule_id", "unit_id")
-    columns = {name: [row[name] for row in fresh] for name in names}
-    bulk.append_columns(session, CurrentVerdict, columns | {"verdict_id": [row["id"] for row in fresh]})
-
-
-def _forget(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        session.connection().execute(_FORGET, [_mine(row) for row in rows])
+def _forget(session: Session, rows: _Rows) -> None:
+    if rows.keys:
+        values = [
+            {"of": unit, "kind": kind, "subject": subject, "rule": rule}
+            for unit, (kind, subject, rule) in zip(rows.units, rows.keys, strict=True)
+        ]
+        session.connection().execute(_FORGET, values)

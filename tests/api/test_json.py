@@ -271,7 +271,8 @@ def test_history_of_a_subject(reader: TestClient, register: Engine, pack: Pack) 
         new = Verdict(**(columns | {"state": "pass", "reason": "met", "run_id": run.id}))
         session.add(new)
         session.flush()
-        current = session.get(CurrentVerdict, ("device", f"pc-{OWN}", "TB-01"))
+        key = {"unit_id": old.unit_id, "subject_kind": "device", "subject_id": f"pc-{OWN}", "rule_id": "TB-01"}
+        current = session.get(CurrentVerdict, key)
         assert current is not None
         current.verdict_id = new.id
         session.merge(CurrentRun(unit_id=run.unit_id, run_id=run.id, confirmed_at=run.evaluated_at, valid_for_s=180.0))

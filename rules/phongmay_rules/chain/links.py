@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,11 +46,17 @@ class Head(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A stored row that is to become a link; `row` holds every column and nothing else."""
+    """A stored row that is to become a link.
+
+    Attributes:
+        row_id: key of the row.
+        content: what the link's hash covers of it (`sealed`).
+    """
 
     unit_id: str
     kind: LinkKind
-    row: Mapping[str, Any]
+    row_id: int
+    content: msgspec.Raw
 
 
 def table_of(kind: LinkKind) -> Table:
@@ -113,6 +120,32 @@ def link_hash(before: bytes, unit_id: str, sequence: int, kind: LinkKind, row: M
     return hashlib.sha256(before + _canonical([unit_id, sequence, kind, content])).digest()
 
 
+def entry(unit_id: str, kind: LinkKind, row: Mapping[str, Any]) -> Entry:
+    """Give the entry for a row that holds every column and nothing else."""
+    return Entry(unit_id, kind, row[_KEYS[kind]], canonical(_content(_PLANS[kind], row)))
+
+
+def entries(kind: LinkKind, columns: Mapping[str, Sequence[Any]]) -> list[Entry]:
+    """Give the entries for rows that are given column by column, every one with a value in every row: what `entry`
+    gives for each, in a third of the time."""
+    plan = _PLANS[kind]
+    names = sorted(plan.names)
+    cells: dict[str, Iterable[Any]] = {name: columns[name] for name in names}
+    cells |= {name: map(_iso, columns[name]) for name in plan.times}
+    cells |= {name: map(float, columns[name]) for name in plan.floats}
+    # Fields in the order of their names are what the sorted keys of a mapping are.
+    contents = map(msgspec.Raw, map(_encode, map(_shape(kind), *(cells[name] for name in names))))
+    return list(map(Entry._make, zip(columns["unit_id"], repeat(kind), columns[_KEYS[kind]], contents)))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+@lru_cache
+def _shape(kind: LinkKind) -> type[msgspec.Struct]:
+    return msgspec.defstruct(f"{kind.name.title()}Content", sorted(_PLANS[kind].names), gc=False)
+
+
 def content_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """Give the columns of a row that have a value, as types of JSON."""
     return _content(_plan(table), row)
@@ -157,21 +190,21 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     """
     if not entries:
         return
-    ends = heads(session, (entry.unit_id for entry in entries))
-    made: list[Head] = []
-    for unit_id, kind, row in entries:
-        end = ends[unit_id]
-        sequence = end.sequence + 1
-        ends[unit_id] = Head(unit_id, sequence, link_hash(end.hash, unit_id, sequence, kind, row))
-        made.append(ends[unit_id])
-    columns: dict[str, Sequence[Any]] = {
-        "unit_id": [head.unit_id for head in made],
-        "sequence": [head.sequence for head in made],
-        "kind": [str(entry.kind) for entry in entries],
-        "row_id": [entry.row[_KEYS[entry.kind]] for entry in entries],
-        "hash": [head.hash for head in made],
-    }
-    bulk.append_columns(session, ChainLink, columns)
+    ends = {head.unit_id: head[1:] for head in heads(session, {entry.unit_id for entry in entries}).values()}
+    sequences: list[int] = []
+    hashes: list[bytes] = []
+    sha256, encode = hashlib.sha256, _canonical
+    for unit_id, kind, _, content in entries:
+        last, before = ends[unit_id]
+        sequence = last + 1
+        made = sha256(before + encode((unit_id, sequence, kind, content))).digest()  # as `link_hash` does
+        ends[unit_id] = (sequence, made)
+        sequences.append(sequence)
+        hashes.append(made)
+    units, kinds, rows, _ = zip(*entries, strict=True)
+    bulk.append_columns(
+        session, ChainLink, {"unit_id": units, "sequence": sequences, "kind": kinds, "row_id": rows, "hash": hashes}
+    )
 
 
 def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> None:
@@ -182,7 +215,7 @@ def append_row(session: Session, kind: LinkKind, unit_id: str, stored: Base) -> 
     """
     session.add(stored)
     session.flush()
-    append(session, [Entry(unit_id, kind, as_mapping(kind, stored))])
+    append(session, [entry(unit_id, kind, as_mapping(kind, stored))])
 
 
 def as_mapping(kind: LinkKind, stored: Base) -> dict[str, Any]:

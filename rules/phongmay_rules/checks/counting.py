@@ -18,6 +18,8 @@ from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.device import DeviceState
 
 _WORST_FIRST = (State.FAIL, State.WAIVED, State.ERROR, State.MANUAL, State.UNKNOWN, State.PASS)
+_RANK: Mapping[str, int] = {state: rank for rank, state in enumerate(_WORST_FIRST)}
+_NOWHERE = len(_WORST_FIRST)
 _CERTAINLY_NOT = (State.FAIL, State.WAIVED)
 ROUNDING = 1e-9
 """0.95 * 100 must need 95 members, not 96 because of the last binary digit."""
@@ -52,7 +54,12 @@ def worst(states: Iterable[str]) -> State:
 
 def under_rules(member: Member, rules: Iterable[str]) -> State:
     """Give a member's state under some rules."""
-    return worst(state for rule in rules for state in of_rule(member, rule))
+    found = _NOWHERE
+    for rule in rules:
+        for state in of_rule(member, rule):
+            if (rank := _RANK.get(state, _NOWHERE)) < found:
+                found = rank
+    return State.NOT_APPLICABLE if found == _NOWHERE else _WORST_FIRST[found]
 
 
 def of_rule(member: Member, rule: str) -> Sequence[str]:

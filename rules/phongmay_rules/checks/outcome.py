@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from phongmay_contract.units import Unit
 from phongmay_rules.facts.catalogue import FACTS
@@ -16,6 +16,8 @@ from phongmay_store.register.compliance import State
 from phongmay_store.register.organisation import SchoolLevel
 
 Found = Mapping[str, FactValue]
+_Check = TypeVar("_Check")
+_Ready = TypeVar("_Ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Context:
 
     Attributes:
         ageing: how values grow old in the hours of the subject's room: closed time adds nothing.
+        ready: what checks made of themselves, the parameters and the level (`once`), for all who are judged by these.
     """
 
     facts: Found
@@ -71,10 +74,41 @@ class Context:
     level: str
     at: float
     ageing: Ageing = BY_THE_CLOCK
+    ready: dict[int, Any] = field(default_factory=dict)
+
+    def once(self, check: _Check, make: Callable[[_Check, Context], _Ready]) -> _Ready:
+        """Give what a check makes of itself, the parameters and the level; it is made once and nobody changes it."""
+        made: _Ready | None = self.ready.get(id(check))
+        if made is None:
+            made = self.ready[id(check)] = make(check, self)
+        return made
 
     def is_stale(self, fact_at: float, freshness_s: float) -> bool:
         """Tell whether a value is older than it may be, by the hours in which its subject is in use."""
         return self.ageing.is_older(fact_at, self.at, freshness_s)
+
+
+class Measured:
+    """What is said of a fact's value: machines with the same value share it.
+
+    Args:
+        fact: name.
+        unit: of the value.
+    """
+
+    __slots__ = ("_fact", "_made", "_unit")
+
+    def __init__(self, fact: str, unit: str) -> None:
+        self._fact, self._unit = fact, unit
+        self._made: dict[tuple[type, object], dict[str, Any]] = {}
+
+    def of(self, value: float | str | None) -> dict[str, Any]:
+        """Give it for one value; nobody changes it."""
+        key = (type(value), value)  # 1 and 1.0 are written in other words
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = {"fact": self._fact, "value": value, "unit": self._unit}
+        return made
 
 
 class Outcome(NamedTuple):
@@ -144,16 +178,17 @@ def read(name: str, context: Context) -> tuple[float | str | None, Reason | None
     fact = context.facts.get(name)
     if fact is None:
         return None, Reason.NO_DATA, {"name": name, "value": None, "unit": kind.unit, "missing": "no_data"}
+    row, _, value, why, at, source, sources, detail = fact
     item: dict[str, Any] = {
-        "fact_id": fact.id, "name": name, "value": fact.value, "unit": kind.unit, "at": fact.at,
-        "source": fact.source, "sources": list(fact.sources), "detail": fact.detail or {},
+        "fact_id": row, "name": name, "value": value, "unit": kind.unit, "at": at, "source": source,
+        "sources": list(sources), "detail": detail or {},
     }  # fmt: skip
-    if fact.missing or fact.value is None:
-        reason = Reason(fact.missing) if fact.missing else Reason.NO_DATA
+    if why or value is None:
+        reason = Reason(why) if why else Reason.NO_DATA
         return None, reason, item | {"missing": reason}
-    if kind.freshness_s is not None and context.is_stale(fact.at, kind.freshness_s):
+    if kind.freshness_s is not None and context.ageing.is_older(at, context.at, kind.freshness_s):
         return None, Reason.STALE, item | {"missing": Reason.STALE}
-    return fact.value, None, item
+    return value, None, item
 
 
 def number(name: str, context: Context) -> tuple[float | None, Reason | None, dict[str, Any]]:

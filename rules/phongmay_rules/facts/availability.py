@@ -16,12 +16,12 @@ from operator import or_
 from zlib import crc32
 
 from phongmay_rules.facts.catalogue import DAY, SPAN_S, Found, Span, is_covered, missing
+from phongmay_rules.facts.snapshot import counted_from
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.timetable import Hours, day_start, local_day
-from phongmay_store.series.interface import SeriesReader
 from phongmay_store.series.strips import PLACES, place, strip
 
 WINDOW_S = SPAN_S[Span.MONTH]
@@ -74,6 +74,20 @@ class Month:
     expected: int
     known: int
     sources: tuple[str, ...] = ()
+    _since: dict[float, tuple[float, int, int, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def since(self, moment: float) -> tuple[float, int, int, int]:
+        """Give, for what is expected from a moment on: when that begins, its place, its expected and its known minutes.
+
+        The agents of a room came on few days, so it is counted once for many machines.
+        """
+        found = self._since.get(moment)
+        if found is None:
+            begin = min(max(moment, self.start), self.end)
+            before = place(self.start, begin)
+            expected, known = (self.expected >> before).bit_count(), (self.known >> before).bit_count()
+            found = self._since[moment] = (begin, before, expected, known)
+        return found
 
 
 def window(at: float) -> tuple[float, float]:
@@ -97,10 +111,8 @@ def tally(month: Month, since: float, seen: int) -> Tally:
         since: since when an agent is expected to report; minutes before are not expected.
         seen: the minutes in which the machine was there (`vouched`).
     """
-    begin = min(max(since, month.start), month.end)
-    before = place(month.start, begin)
-    counts = (minutes >> before for minutes in (month.expected, month.known, month.known & seen))
-    return Tally(begin, month.end, *map(int.bit_count, counts))
+    begin, before, expected, known = month.since(since)
+    return Tally(begin, month.end, expected, known, ((month.known & seen) >> before).bit_count())
 
 
 def vouched(rounds: int, interval: float) -> int:
@@ -132,7 +144,7 @@ def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: flo
         "minutes_expected": counted.expected, "minutes_known": counted.known, "minutes_up": counted.up,
         "from": counted.start, "to": counted.end,
     }  # fmt: skip
-    sources = (f"series:minutes/{int(counted.start)}-{int(counted.end)}", *calendar)
+    sources = counted_from(int(counted.start), int(counted.end), tuple(calendar))
     ratio, known, coverage = names
     hours = next(step for step in KNOWN_STEPS_H if step * 60 <= counted.known)
     return [
@@ -158,7 +170,7 @@ def leading(room: RoomPlace, devices: Iterable[DevicePlace]) -> list[DevicePlace
 def count(
     devices: Iterable[DevicePlace],
     rooms: Iterable[RoomPlace],
-    series: SeriesReader,
+    rounds_of: Callable[[Sequence[str]], Mapping[str, int]],
     month_of: Callable[[str], Month | None],
     interval_of: Callable[[str], float],
     at: float,
@@ -168,7 +180,7 @@ def count(
     Args:
         devices: machines to count; those of the rooms must be among them.
         rooms: rooms to count.
-        series: the minutes.
+        rounds_of: gives the minutes of the window in which devices measured a round, as `strips`.
         month_of: the month of a timetable; None = it cannot be read, or its calendar has run out.
         interval_of: seconds between the rounds of a device.
         at: time of the evaluation.
@@ -181,8 +193,8 @@ def count(
         for d in devices
         if d.agent_since is not None and not d.in_conflict and month_of(d.timetable) is not None
     }  # fmt: skip
-    rounds = series.seen(*window(at), list(able)) if able else {}
-    seen = {device: vouched(minutes, interval_of(device)) for device, minutes in rounds.items()}
+    rounds = rounds_of(list(able)) if able else {}
+    seen = {device: vouched(rounds[device], interval_of(device)) for device in able if device in rounds}
     counts: dict[tuple[str, str], Tally] = {}
     for device in able.values():
         if (month := month_of(device.timetable)) is not None:

@@ -126,13 +126,17 @@ class Found:
     at: float
     missing: Reason | None = None
     sources: tuple[str, ...] = ()
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     source: Source | None = None
+
+
+_NOTHING: Mapping[str, Any] = {}
+"""One for all, so that it is written into JSON once."""
 
 
 def missing(name: str, reason: Reason, at: float, *, sources: tuple[str, ...] = (), **detail: Any) -> Found:
     """Say that a fact has no value, and why."""
-    return Found(name, None, at, reason, sources, detail)
+    return Found(name, None, at, reason, sources, detail or _NOTHING)
 
 
 _DEVICE, _ROOM, _SCHOOL, _DISTRICT = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT
@@ -455,5 +459,10 @@ BY_AGENT = tuple(
 
 def not_measured(subject: SubjectKind, at: float) -> list[Found]:
     """Say of everything that nothing measures yet about a kind of subject that it is missing."""
-    names = (name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)
-    return [missing(name, Reason.NOT_MEASURED_YET, at) for name in names]
+    return [missing(name, Reason.NOT_MEASURED_YET, at) for name in _NOT_MEASURED[subject]]
+
+
+_NOT_MEASURED = {
+    subject: tuple(name for name, kind in FACTS.items() if kind.subject is subject and not kind.measurable)
+    for subject in SubjectKind
+}

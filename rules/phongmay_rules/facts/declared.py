@@ -89,7 +89,9 @@ def with_declared(
         at: time of the evaluation.
         of_school: what was declared about its school.
     """
-    out = []
+    out: list[Found] = []
+    if not declared and "esu_until_school" not in of_school:  # nothing to lay beside anything
+        out, measured = measured, []
     for found in measured:
         if found.name == "os_support_days_left":
             system = declared.get("os")

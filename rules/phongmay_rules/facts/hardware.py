@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from phongmay_contract.units import GB
 from phongmay_rules.facts.catalogue import Found, missing
 from phongmay_rules.facts.sizes import marketed_disk, marketed_memory
+from phongmay_rules.facts.snapshot import told_by
 from phongmay_rules.facts.support import SupportTable
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import LOCAL
@@ -25,12 +26,12 @@ def hardware_facts(row: Row | None, at: float, table: SupportTable) -> list[Foun
     if row is None:
         names = ("ram_marketed_bytes", "cpu_bits", "cpu_threads", "os_support_days_left")
         return [missing(name, Reason.NO_DATA, at) for name in names]
-    return [_memory(row), _bits(row), _threads(row), _support(row, at, table)]
+    sources = told_by(row.source)
+    return [_memory(row, sources), _bits(row, sources), _threads(row, sources), _support(row, at, table, sources)]
 
 
-def _memory(row: Row) -> Found:
+def _memory(row: Row, sources: tuple[str, ...]) -> Found:
     usable, installed = row.values.get("memory_bytes"), row.values.get("memory_installed_bytes")
-    sources = (str(row.source),)
     # Firmware that tells less than the system uses is wrong; then the system's own figure stands.
     if isinstance(installed, int) and not (isinstance(usable, int) and installed < usable):
         detail = {"installed_bytes": installed} | _slots(row)
@@ -49,9 +50,8 @@ def _slots(row: Row) -> dict[str, int]:
     return {}
 
 
-def _bits(row: Row) -> Found:
+def _bits(row: Row, sources: tuple[str, ...]) -> Found:
     bits, arch = row.values.get("cpu_bits"), str(row.values.get("cpu_arch", ""))
-    sources = (str(row.source),)
     if isinstance(bits, int):
         return Found("cpu_bits", bits, row.at, None, sources, {"arch": arch})
     if arch.casefold() in _BITS_64:
@@ -60,18 +60,17 @@ def _bits(row: Row) -> Found:
     return missing("cpu_bits", Reason.WIDTH_NOT_TOLD, row.at, sources=sources, arch=arch)
 
 
-def _threads(row: Row) -> Found:
+def _threads(row: Row, sources: tuple[str, ...]) -> Found:
     threads = row.values.get("cpu_threads")
-    sources = (str(row.source),)
     if isinstance(threads, int):
         return Found("cpu_threads", threads, row.at, None, sources, {"model": str(row.values.get("cpu_model", ""))})
     return missing("cpu_threads", Reason.SIZE_NOT_TOLD, row.at, sources=sources)
 
 
-def _support(row: Row, at: float, table: SupportTable) -> Found:
+def _support(row: Row, at: float, table: SupportTable, sources: tuple[str, ...]) -> Found:
     os_id, version = str(row.values.get("os_id", "")), str(row.values.get("os_version", ""))
     full = str(row.values.get("os_name", ""))
-    return support_fact(os_id, version, full, table, at, row.at, (str(row.source),))
+    return support_fact(os_id, version, full, table, at, row.at, sources)
 
 
 def support_fact(
@@ -130,7 +129,7 @@ def disk_facts(rows: Sequence[Row], at: float) -> list[Found]:
         return [missing(name, Reason.NO_SYSTEM_DISK, newest, sources=sources, disks=len(present))]
     size, row = min(sizes, key=lambda found: found[0])
     detail = {"size_bytes": size, "part": row.part, "disk_kind": str(row.values.get("disk_kind", "unknown"))}
-    return [Found(name, marketed_disk(size), row.at, None, (str(row.source),), detail)]
+    return [Found(name, marketed_disk(size), row.at, None, told_by(row.source), detail)]
 
 
 FREE_STEP_BYTES = GB
@@ -143,7 +142,7 @@ def free_space_facts(row: Row | None, at: float) -> list[Found]:
     total, free = (row.values.get(f"system_volume_{what}bytes") if row else None for what in ("", "free_"))
     if row is None or not isinstance(total, int) or not isinstance(free, int) or total <= 0:
         return [missing(name, Reason.NO_DATA, at) for name in names]
-    sources = (str(row.source),)
+    sources = told_by(row.source)
     return [
         Found(names[0], free * FREE_STEPS // total / FREE_STEPS, row.at, None, sources),
         Found(names[1], free // FREE_STEP_BYTES * FREE_STEP_BYTES, row.at, None, sources),

@@ -1,4 +1,4 @@
-"""Facts about a machine's network: link rows and minute masks go in, link speed and Internet reach come out.
+"""Facts about a machine's network: link rows and minutes go in, link speed and Internet reach come out.
 
 Shares and times are rounded DOWN to declared steps, so that a healthy machine writes no new fact each minute and no
 rounding ever turns "not enough" into "enough" (`REACH_STEP`, `COVERAGE_STEP`, `KNOWN_STEPS_S`).
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from phongmay_rules.facts.catalogue import DAY, Found, is_covered, missing
+from phongmay_rules.facts.snapshot import counted_from, told_by
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import Hours, local_day
-from phongmay_store.series.interface import Minutes, Row
+from phongmay_store.series.interface import Reach, Row
+from phongmay_store.series.strips import HOUR_S, PLACES, place, strip
 
 LOOK_BACK_DAYS = 21
 """Longer than the Tết holidays of any school with the weekends around them; a summer is longer."""
@@ -36,6 +38,17 @@ class Expected:
     end: float
     masks: Mapping[int, int]
     sources: tuple[str, ...] = ()
+    _due: dict[float, tuple[int, int, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def due(self, since: float) -> tuple[int, int, int]:
+        """Give the expected minutes from a moment on: the hour at which they begin, as a strip, and their number."""
+        found = self._due.get(since)
+        if found is None:
+            first = min(self.masks, default=0)
+            before = max(0, place(first, since))
+            minutes = strip(self.masks, first, max(self.masks, default=0) + HOUR_S) >> before << before
+            found = self._due[since] = (first, minutes, minutes.bit_count())
+        return found
 
     def since(self, start: float) -> dict[int, int]:
         """Give the expected minutes from a moment on: an agent that came later is not expected before."""
@@ -71,13 +84,13 @@ def minutes_between(hour: int, start: float, end: float) -> int:
     return ((1 << after) - 1) & ~((1 << first) - 1) if after > first else 0
 
 
-def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: float, at: float) -> list[Found]:
+def reach_facts(reach: Reach | None, expected: Expected | None, since: float, at: float) -> list[Found]:
     """Give share, known time and coverage of Internet reach.
 
     A minute is known when the Internet target was tried in it, and reached when it was reached and never missed.
 
     Args:
-        hours: minute masks of the device.
+        reach: the minutes in which the device tried; None = there are none.
         expected: the last day, or None.
         since: since when the agent is expected to report; minutes before are not expected.
         at: time of the evaluation.
@@ -85,22 +98,20 @@ def reach_facts(hours: Sequence[Minutes], expected: Expected | None, since: floa
     names = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio")
     if expected is None or since >= expected.end:
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
-    due = known = reached = 0
-    by_hour = {hour.hour: hour for hour in hours}
-    for start, wanted in expected.since(since).items():
-        due += wanted.bit_count()
-        hour = by_hour.get(start)
-        if hour is not None:
-            tried = (hour.reachable | hour.unreachable) & wanted
-            known += tried.bit_count()
-            reached += (tried & hour.reachable & ~hour.unreachable).bit_count()
+    first, wanted, due = expected.due(since)
+    known = reached = 0
+    if reach is not None:
+        shift = PLACES * ((reach.start - first) // HOUR_S)
+        wanted = wanted >> shift if shift >= 0 else wanted << -shift
+        known = ((reach.reachable | reach.unreachable) & wanted).bit_count()
+        reached = (reach.reachable & ~reach.unreachable & wanted).bit_count()
     detail = {
         "minutes_expected": due, "minutes_known": known, "minutes_reached": reached,
         "from": max(expected.start, since), "to": expected.end,
     }  # fmt: skip
     if not due:
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
-    sources = (f"series:minutes/{int(max(expected.start, since))}-{int(expected.end)}", *expected.sources)
+    sources = counted_from(int(max(expected.start, since)), int(expected.end), expected.sources)
     if is_covered(names[0], known, due):
         share = Found(names[0], reached * REACH_STEPS // known / REACH_STEPS, at, None, sources, detail)
     else:
@@ -126,10 +137,10 @@ def link_facts(rows: Sequence[Row], at: float) -> list[Found]:
     routes = [row for row in rows if row.values.get("is_default_route") is True]
     if not routes:
         newest = max(rows, key=lambda row: row.at)
-        return [missing(name, Reason.NO_DEFAULT_ROUTE, newest.at, sources=(str(newest.source),))]
+        return [missing(name, Reason.NO_DEFAULT_ROUTE, newest.at, sources=told_by(newest.source))]
     row = max(routes, key=lambda row: (row.at, _speed(row) or 0, row.part))
     medium, speed = row.values.get("medium", "unknown"), _speed(row)
-    sources = (str(row.source),)
+    sources = told_by(row.source)
     detail = {"interface": row.part, "medium": str(medium)}
     if row.values.get("is_up") is not True:
         return [missing(name, Reason.LINK_DOWN, row.at, sources=sources, **detail)]

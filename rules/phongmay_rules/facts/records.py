@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import blake2b
-from itertools import compress
+from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from phongmay_rules.facts.catalogue import FACTS, FactKind, Found
+from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.schools import Subject
 from phongmay_store.register import bulk
 from phongmay_store.register.asking import ask
@@ -142,67 +141,59 @@ def write(
     Returns:
         How many rows are new.
     """
-    new = [
-        (subject, fact)
-        for subject, facts in found.items()
-        for known in (current.setdefault(subject, {}),)
-        for fact in facts
-        if not _same(known.get(fact.name), fact, FACTS[fact.name])
-    ]
-    subjects, ids = [subject for subject, _ in new], bulk.reserve(session, Fact, len(new))
-    values = [_value(row, fact) for row, (_, fact) in zip(ids, new, strict=True)]
+    new: list[Found] = []
+    ends: list[tuple[Subject, int]] = []
+    units: list[str] = []
+    kinds: list[str] = []
+    subjects: list[str] = []
+    for subject, facts in found.items():
+        before = len(new)
+        known = current.setdefault(subject, {})
+        new += [fact for fact in facts if not _same(known.get(fact.name), fact)] if known else facts
+        fresh = len(new) - before
+        if fresh:
+            ends.append((subject, len(new)))
+            units += [homes[subject]] * fresh
+            kinds += [str(subject[0])] * fresh
+            subjects += [subject[1]] * fresh
+    ids = bulk.reserve(session, Fact, len(new))
+    names, values = [fact.name for fact in new], [fact.value for fact in new]
+    whys = ["" if fact.missing is None else str(fact.missing) for fact in new]
+    kept = {moment: _stored(moment) for moment in {fact.at for fact in new}}
+    times = {moment: stored.timestamp() for moment, stored in kept.items()}
+    origins = [_SOURCES[fact.name] if fact.source is None else str(fact.source) for fact in new]
+    sources, details = [fact.sources for fact in new], [fact.detail for fact in new]
     columns: dict[str, Sequence[Any]] = {
         "id": ids,
-        "unit_id": [homes[subject] for subject in subjects],
-        "subject_kind": [kind for kind, _ in subjects],
-        "subject_id": [name for _, name in subjects],
-        "name": [value.name for value in values],
-        "number": [None if isinstance(value.value, str) else value.value for value in values],
-        "text": [value.value if isinstance(value.value, str) else None for value in values],
-        "unit": [_UNITS[value.name] for value in values],
-        "missing": [value.missing for value in values],
-        "source": [value.source for value in values],
-        "sources": [value.sources for value in values],
-        "detail": [value.detail for value in values],
-        "valid_at": [_stored(fact.at) for _, fact in new],
+        "unit_id": units,
+        "subject_kind": kinds,
+        "subject_id": subjects,
+        "name": names,
+        "number": [None if isinstance(value, str) else value for value in values],
+        "text": [value if isinstance(value, str) else None for value in values],
+        "unit": [_UNITS[name] for name in names],
+        "missing": whys,
+        "source": origins,
+        "sources": sources,
+        "detail": details,
+        "valid_at": [kept[fact.at] for fact in new],
         "recorded_at": [datetime.fromtimestamp(at, UTC)] * len(new),
     }
     bulk.append_columns(session, Fact, columns)
-    is_known = [value.name in current[subject] for subject, value in zip(subjects, values, strict=True)]
-    _point(session, columns | {"fact_id": ids}, is_known)
-    for subject, value in zip(subjects, values, strict=True):
-        current[subject][value.name] = value
+    bulk.point(session, CurrentFact, Fact, ids)
+    read = zip(ids, names, values, whys, [times[fact.at] for fact in new], origins, sources, details, strict=True)
+    rows = zip(names, map(FactValue._make, read), strict=True)
+    done = 0
+    for subject, end in ends:
+        current[subject].update(islice(rows, end - done))
+        done = end
     return len(new)
 
 
-_MOVE = (
-    update(CurrentFact)
-    .where(
-        CurrentFact.subject_kind == bindparam("kind"),
-        CurrentFact.subject_id == bindparam("subject"),
-        CurrentFact.name == bindparam("fact"),
-    )
-    .values(fact_id=bindparam("row"))
-)
-
-
-def _point(session: Session, columns: Mapping[str, Sequence[Any]], is_known: Sequence[bool]) -> None:
-    """Let new rows be the current ones; those that are known take the place of another."""
-    if any(is_known):
-        names = ("subject_kind", "subject_id", "name", "fact_id")
-        rows = compress(zip(*(columns[name] for name in names), strict=True), is_known)
-        session.connection().execute(
-            _MOVE, [dict(zip(("kind", "subject", "fact", "row"), row, strict=True)) for row in rows]
-        )
-    is_fresh = [not known for known in is_known]
-    bulk.append_columns(
-        session, CurrentFact, {name: list(compress(column, is_fresh)) for name, column in columns.items()}
-    )
-
-
-def _same(known: FactValue | None, fact: Found, kind: FactKind) -> bool:
+def _same(known: FactValue | None, fact: Found) -> bool:
     if known is None or known.missing != (fact.missing or "") or known.value != fact.value:
         return False
+    kind = FACTS[fact.name]
     if kind.detail_matters and known.detail != dict(fact.detail):
         return False
     if known.source != (fact.source or kind.source) or _beside(known.detail) != _beside(fact.detail):
@@ -215,14 +206,6 @@ def _beside(detail: Mapping[str, Any] | None) -> object:
     return (detail or {}).get("declared")
 
 
-def _value(row: int, fact: Found) -> FactValue:
-    """Give a fact as rules will read it from its row."""
-    missing, at = str(fact.missing or ""), _stored(fact.at).timestamp()
-    source = str(fact.source or _SOURCES[fact.name])
-    return FactValue(row, fact.name, fact.value, missing, at, source, fact.sources, fact.detail)
-
-
-@lru_cache(maxsize=4096)
 def _stored(at: float) -> datetime:
     """Give a time as the register keeps it, in whole microseconds: rules must read the same time later."""
     return datetime.fromtimestamp(at, UTC)

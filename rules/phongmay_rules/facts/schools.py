@@ -53,9 +53,10 @@ class FactMaker:
         snapshot = self._snapshot(
             [(school.calendar, device) for school in schools for device in school.devices], series
         )
-        counted = [self._counts(school, series, snapshot) for school in schools]
+        counted = self._counted(schools, series, snapshot)
         out: dict[Subject, list[Found]] = {}
-        for school, counts in zip(schools, counted, strict=True):
+        for school in schools:
+            counts = counted[school.id]
             of_school = school.declared.get((SubjectKind.SCHOOL, school.id), {})
             needed = self.floor_of(school.id) if school.runs else 0.0
             facts = rooms.school_facts(school, of_school, self.at)
@@ -85,7 +86,10 @@ class FactMaker:
         chosen = [device for device in school.devices if device.id in only]
         of_school = school.declared.get((SubjectKind.SCHOOL, school.id), {})
         snapshot = self._snapshot([(school.calendar, device) for device in chosen], series)
-        counts = self.book.read(school, self.at) or self._count(school, chosen, (), series, snapshot)
+        counts = self.book.read(school, self.at)
+        if counts is None:
+            window = availability.window(self.at)
+            counts = self._count(school, chosen, (), series, snapshot, lambda ids: series.seen(*window, ids))
         out: dict[Subject, list[Found]] = {}
         for device in chosen:
             own = school.declared.get((SubjectKind.DEVICE, device.id), {})
@@ -94,17 +98,29 @@ class FactMaker:
         return out
 
     def _snapshot(self, devices: Iterable[tuple[Calendar, DevicePlace]], series: SeriesReader) -> Snapshot:
-        measured = [(calendar, d) for calendar, d in devices if d.agent_since is not None and not d.in_conflict]
+        measured = [(calendar, device) for calendar, device in devices if _measures(device)]
         days = [day for calendar, device in measured if (day := self._day(calendar, device.timetable))]
         start, end = min((day.start for day in days), default=0.0), max((day.end for day in days), default=0.0)
         return take(series, [device.id for _, device in measured], start, end)
 
-    def _counts(self, school: SchoolPlace, series: SeriesReader, snapshot: Snapshot) -> availability.Counts:
-        counts = self.book.read(school, self.at)
-        if counts is None:
-            counts = self._count(school, school.devices, school.rooms, series, snapshot)
-            self.book.write(school, self.at, counts)
-        return counts
+    def _counted(
+        self, schools: Sequence[SchoolPlace], series: SeriesReader, snapshot: Snapshot
+    ) -> dict[str, availability.Counts]:
+        """Give the counts of 30 days of each school; the minutes of those that are counted anew are read at once."""
+        known = {school.id: self.book.read(school, self.at) for school in schools}
+        due = [school for school in schools if known[school.id] is None]
+        devices = [
+            device.id
+            for school in due
+            for device in school.devices
+            if _measures(device) and self._month(school.calendar, device.timetable, series) is not None
+        ]
+        rounds = series.seen(*availability.window(self.at), devices) if devices else {}
+        for school in due:
+            made = self._count(school, school.devices, school.rooms, series, snapshot, lambda _: rounds)
+            self.book.write(school, self.at, made)
+            known[school.id] = made
+        return {school: counts for school, counts in known.items() if counts is not None}
 
     def _count(
         self,
@@ -113,9 +129,10 @@ class FactMaker:
         in_rooms: Sequence[RoomPlace],
         series: SeriesReader,
         snapshot: Snapshot,
+        rounds_of: Callable[[Sequence[str]], Mapping[str, int]],
     ) -> availability.Counts:
         return availability.count(
-            devices, in_rooms, series, lambda text: self._month(school.calendar, text, series),
+            devices, in_rooms, rounds_of, lambda text: self._month(school.calendar, text, series),
             lambda device: presence.interval_of(snapshot.agents.get(device)), self.at,
         )  # fmt: skip
 
@@ -166,8 +183,8 @@ class FactMaker:
                 Found("reported_7d", 1 if reported else 0, self.at),
                 _works(device, reported, self.at),
             ]
-        minutes, day = snapshot.minutes.get(device.id, ()), self._day(calendar, device.timetable)
-        found += network.reach_facts(minutes, day, device.agent_since, self.at)
+        day = self._day(calendar, device.timetable)
+        found += network.reach_facts(snapshot.reach.get(device.id), day, device.agent_since, self.at)
         count = counts[SubjectKind.DEVICE, device.id]
         found += availability.found(availability.DEVICE, count, hours.sources(count.start, count.end - 1), self.at)
         interval = presence.interval_of(snapshot.agents.get(device.id))
@@ -197,6 +214,10 @@ class FactMaker:
 
 def _nothing(names: Iterable[str], reason: Reason, at: float, row: str, **detail: str) -> list[Found]:
     return [missing(name, reason, at, sources=(row,), **detail) for name in names]
+
+
+def _measures(device: DevicePlace) -> bool:
+    return device.agent_since is not None and not device.in_conflict
 
 
 def _works(device: DevicePlace, reported: bool, at: float) -> Found:

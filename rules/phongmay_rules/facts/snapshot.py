@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from phongmay_store.series.interface import Minutes, Presence, Row, SeriesReader
+from phongmay_store.series.interface import EnvelopeId, GivesReach, Presence, Reach, Row, SeriesReader
+from phongmay_store.series.strips import reach
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Newest rows and minute masks of some devices; a device that is not in a mapping has none."""
+    """Newest rows and minutes of some devices; a device that is not in a mapping has none."""
 
     hardware: Mapping[str, Row]
     disks: Mapping[str, Sequence[Row]]
@@ -21,17 +23,31 @@ class Snapshot:
     agents: Mapping[str, Row]
     usage: Mapping[str, Row]
     presence: Mapping[str, Presence]
-    minutes: Mapping[str, Sequence[Minutes]]
+    reach: Mapping[str, Reach]
+
+
+@lru_cache(maxsize=4096)
+def told_by(envelope: EnvelopeId) -> tuple[str, ...]:
+    """Give an envelope as the sources of what it told: one tuple for all facts that came in it."""
+    return (str(envelope),)
+
+
+@lru_cache(maxsize=4096)
+def counted_from(start: int, end: int, calendar: tuple[str, ...]) -> tuple[str, ...]:
+    """Give minutes, and the calendar entries that had a say in them, as sources: one tuple for all who share them."""
+    return (f"series:minutes/{start}-{end}", *calendar)
 
 
 def take(series: SeriesReader, devices: Collection[str], start: float, end: float) -> Snapshot:
-    """Read everything that facts of these devices need; [start, end) bounds the minute masks."""
+    """Read everything that facts of these devices need; [start, end) bounds the minutes."""
     if not devices:
         return Snapshot({}, {}, {}, {}, {}, {}, {})
-    masks: dict[str, list[Minutes]] = {}
+    tried: Mapping[str, Reach] = {}
     if end > start:
-        for hour in series.minutes(start, end, devices):
-            masks.setdefault(hour.device, []).append(hour)
+        if isinstance(series, GivesReach):
+            tried = series.reach(start, end, devices)
+        else:
+            tried = reach(series.minutes(start, end, devices), start)
     return Snapshot(
         {row.device: row for row in series.latest("hardware", devices)},
         _by_device(series, "disk", devices),
@@ -39,7 +55,7 @@ def take(series: SeriesReader, devices: Collection[str], start: float, end: floa
         {row.device: row for row in series.latest("agent", devices)},
         {row.device: row for row in series.latest("usage", devices)},
         {presence.device: presence for presence in series.presence(devices)},
-        masks,
+        tried,
     )
 
 

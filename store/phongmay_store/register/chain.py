@@ -33,6 +33,7 @@ class ChainLink(Base):
     """
 
     __tablename__ = "chain_link"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 SQLAlchemy's API
 
     unit_id: Mapped[str] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)

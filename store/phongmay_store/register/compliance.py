@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from phongmay_store.register.base import Base, utc_now
@@ -48,7 +48,6 @@ class Fact(Base):
     """
 
     __tablename__ = "fact"
-    __table_args__ = (Index("ix_fact_subject", "subject_kind", "subject_id", "name", "valid_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     unit_id: Mapped[str] = mapped_column(index=True)
@@ -67,15 +66,18 @@ class Fact(Base):
 
 
 class CurrentFact(Base):
-    """Which fact row is the newest of a subject and name."""
+    """Which fact row is the newest of a subject and name; the pointers of a unit stand together."""
 
     __tablename__ = "current_fact"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 SQLAlchemy's API
+    __table_args__ = (
+        PrimaryKeyConstraint("unit_id", "subject_kind", "subject_id", "name"),
+        {"sqlite_with_rowid": False},
+    )
 
-    subject_kind: Mapped[str] = mapped_column(primary_key=True)
-    subject_id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    unit_id: Mapped[str] = mapped_column(index=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[str]
+    name: Mapped[str]
+    unit_id: Mapped[str]
     fact_id: Mapped[int]
 
 
@@ -118,10 +120,10 @@ class Verdict(Base):
     """
 
     __tablename__ = "verdict"
-    __table_args__ = (Index("ix_verdict_subject", "subject_kind", "subject_id", "rule_id", "evaluated_at"),)
+    __table_args__ = (Index("ix_verdict_subject", "subject_id", "rule_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    run_id: Mapped[int] = mapped_column(index=True)
+    run_id: Mapped[int]
     unit_id: Mapped[str] = mapped_column(index=True)
     subject_kind: Mapped[str]
     subject_id: Mapped[str]
@@ -156,15 +158,18 @@ class CurrentRun(Base):
 
 
 class CurrentVerdict(Base):
-    """Which verdict row holds now for a subject and rule."""
+    """Which verdict row holds now for a subject and rule; the pointers of a unit stand together."""
 
     __tablename__ = "current_verdict"
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 SQLAlchemy's API
+    __table_args__ = (
+        PrimaryKeyConstraint("unit_id", "subject_kind", "subject_id", "rule_id"),
+        {"sqlite_with_rowid": False},
+    )
 
-    subject_kind: Mapped[str] = mapped_column(primary_key=True)
-    subject_id: Mapped[str] = mapped_column(primary_key=True)
-    rule_id: Mapped[str] = mapped_column(primary_key=True)
-    unit_id: Mapped[str] = mapped_column(index=True)
+    subject_kind: Mapped[str]
+    subject_id: Mapped[str]
+    rule_id: Mapped[str]
+    unit_id: Mapped[str]
     verdict_id: Mapped[int]
 
 

@@ -24,6 +24,12 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _encode = msgspec.json.Encoder().encode
 _LOCK_S = 15
 """How long a writer waits for another one."""
+_PAGE_CACHE_KIB = 16 * 1024
+"""Of one connection: what a block of schools changes fits, so that no page goes out and comes in again before the
+commit."""
+_LOG_PAGES = 8000
+"""In SQLite's log (4 KiB each) before they are copied into the file: a page that many commits change is copied once.
+What is committed is on the disk either way."""
 TEXTS_ARE_CHECKED = "phongmay_texts_are_checked"
 """Option of a statement whose texts went through `refuse_nul` already."""
 
@@ -133,7 +139,7 @@ def _text(values: Iterable[Any]) -> str:
 
 def json_text(value: object) -> str:
     """Give JSON as the register keeps it."""
-    return _encode(value).decode()
+    return str(value, "utf-8") if type(value) is msgspec.Raw else _encode(value).decode()
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:
@@ -142,6 +148,8 @@ def _sqlite_settings(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute(f"PRAGMA busy_timeout={_LOCK_S * 1000}")
+    cursor.execute(f"PRAGMA cache_size=-{_PAGE_CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from phongmay_contract.catalogue import Value
 from phongmay_contract.envelope import Envelope
@@ -57,9 +57,10 @@ class Arrival(NamedTuple):
         return EnvelopeId(self.envelope.sender, self.envelope.run, self.envelope.seq)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
-    """One measurement of one device and part at one time, and the envelope it came in."""
+    """One measurement of one device and part at one time, and the envelope it came in. Not frozen, since that doubles
+    what each of a city's millions costs."""
 
     device: str
     part: str
@@ -81,6 +82,20 @@ class Minutes(NamedTuple):
     device: str
     hour: int
     seen: int
+    reachable: int
+    unreachable: int
+
+
+class Reach(NamedTuple):
+    """Minutes of one device in which its Internet target was tried, as `strips`.
+
+    Attributes:
+        start: the UTC hour at which they begin.
+        reachable: minutes in which it was reached.
+        unreachable: minutes in which it was tried in vain.
+    """
+
+    start: int
     reachable: int
     unreachable: int
 
@@ -294,4 +309,16 @@ class SeriesWriter(SeriesReader, Protocol):
 
     def close(self) -> None:
         """Let go of the files."""
+        ...
+
+
+@runtime_checkable
+class GivesReach(Protocol):
+    """A reader that has minutes packed, and need not unpack them for `Reach`."""
+
+    def reach(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Reach]:
+        """Give what `strips.reach` makes of the minutes of every hour that touches [start, end).
+
+        Devices without any may be absent.
+        """
         ...

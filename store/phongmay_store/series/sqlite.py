@@ -30,6 +30,7 @@ from phongmay_store.series.interface import (
     MinuteCounts,
     Minutes,
     Presence,
+    Reach,
     Row,
     RunOffset,
     TimeBasis,
@@ -39,6 +40,7 @@ from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, 
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
+from phongmay_store.series.strips import hour_of, reach
 
 _KEYS = len(sqlite_schema.KEY_COLUMNS)
 DEFAULT_RAW_DAYS = 14
@@ -273,6 +275,15 @@ class SqliteSeries:
         for device, minutes in sqlite_weeks.seen(self._main, start, end, devices).items():
             days[device] = days.get(device, 0) | minutes
         return days
+
+    def reach(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Reach]:
+        """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""
+        days = reach(self._state.minutes(start, end, devices), start)  # first, as in `minutes`
+        weeks = sqlite_weeks.reach(self._main, start, end, devices)
+        for device, (_, reachable, unreachable) in days.items():
+            first, reached, missed = weeks.get(device, (hour_of(start), 0, 0))
+            weeks[device] = Reach(first, reached | reachable, missed | unreachable)
+        return weeks
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None

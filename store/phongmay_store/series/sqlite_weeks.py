@@ -15,9 +15,9 @@ from operator import itemgetter
 from typing import Any
 
 from phongmay_store.series.database import Database, SqliteFile
-from phongmay_store.series.interface import MinuteCounts, Minutes
+from phongmay_store.series.interface import MinuteCounts, Minutes, Reach
 from phongmay_store.series.state import DAY_S, HOUR_S
-from phongmay_store.series.strips import PLACES, hours_between
+from phongmay_store.series.strips import PLACES, hour_of, hours_between
 
 WEEK_S = 7 * DAY_S
 HOURS = 168
@@ -126,6 +126,29 @@ def seen(main: SqliteFile, start: float, end: float, devices: Collection[str] | 
         out[device] = get(device, 0) | (minutes << place if place >= 0 else minutes >> -place)
     whole = (1 << PLACES * hours_between(start, end)) - 1
     return {device: minutes & whole for device, minutes in out.items()}
+
+
+def reach(main: SqliteFile, start: float, end: float, devices: Collection[str]) -> dict[str, Reach]:
+    """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""
+    out: dict[str, Reach] = {}
+    from_bytes, first = int.from_bytes, hour_of(start)
+    spans: dict[int, tuple[slice, int]] = {}
+    for week, device, seen, not_reached, unreachable in _rows(
+        main, "week, device, seen, not_reached, unreachable", start, end, devices
+    ):
+        if week not in spans:
+            at = week * WEEK_S
+            begin, after = max(0, (first - at) // HOUR_S), max(0, min(HOURS, ceil((end - at) / HOUR_S)))
+            spans[week] = (slice(8 * begin, 8 * after), PLACES * ((at - first) // HOUR_S + begin))
+        span, place = spans[week]
+        lacks = from_bytes(not_reached[span], "little") if not_reached else 0
+        lost = from_bytes(unreachable[span], "little") if unreachable else 0
+        reachable = (from_bytes(seen[span], "little") ^ lacks) << place
+        before = out.get(device)
+        if before is not None:
+            reachable |= before.reachable
+        out[device] = Reach(first, reachable, lost << place | (before.unreachable if before else 0))
+    return out
 
 
 def joined(weeks: Iterable[Minutes], days: Iterable[Minutes]) -> Iterator[Minutes]:

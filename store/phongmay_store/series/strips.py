@@ -11,9 +11,38 @@ from itertools import groupby
 from operator import itemgetter
 from struct import pack
 
+from phongmay_store.series.interface import Minutes, Reach
+
 HOUR_S = 3600
 PLACES = 64
 """Bits that an hour takes."""
+
+
+def reach(hours: Iterable[Minutes], start: float) -> dict[str, Reach]:
+    """Give the reach of each device.
+
+    Args:
+        hours: minute masks, each hour of a device once.
+        start: strips begin with the hour that this moment lies in; hours before are left out.
+    """
+    first = hour_of(start)
+    inside: dict[str, dict[int, Minutes]] = {}
+    for hour in hours:
+        if hour.hour >= first:
+            inside.setdefault(hour.device, {})[(hour.hour - first) // HOUR_S] = hour
+    return {
+        device: Reach(
+            first,
+            _packed({number: hour.reachable for number, hour in own.items()}),
+            _packed({number: hour.unreachable for number, hour in own.items()}),
+        )
+        for device, own in inside.items()
+    }
+
+
+def hour_of(at: float) -> int:
+    """Give the UTC hour that a moment lies in."""
+    return int(at // HOUR_S) * HOUR_S
 
 
 def hours_between(start: float, end: float) -> int:

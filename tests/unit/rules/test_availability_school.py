@@ -56,8 +56,9 @@ def test_devices_and_their_room_are_counted(tmp_path: Path) -> None:
     rooms = [ROOM, replace(ROOM, id="unreadable", timetable="Monday"), replace(ROOM, id="empty")]
     whole = month(Calendar().cut(parse(LESSONS)), HEARD, NOW.timestamp())
     counts = availability.count(
-        devices, rooms, series, {LESSONS: whole}.get, {"a": 60.0, "b": 300.0}.__getitem__, NOW.timestamp()
-    )
+        devices, rooms, lambda ids: series.seen(*WINDOW, ids), {LESSONS: whole}.get,
+        {"a": 60.0, "b": 300.0}.__getitem__, NOW.timestamp(),
+    )  # fmt: skip
     series.close()
     first, second = lesson(2).timestamp(), lesson(1).timestamp()
     assert counts == {

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from benchmarks._postgres import Cluster
 from phongmay.main import main
 from phongmay_rules.chain import links
-from phongmay_rules.chain.links import Entry, Head, heads
+from phongmay_rules.chain.links import Head, heads
 from phongmay_rules.chain.verifying import Report, Tampering, units_with_chain, verify
 from phongmay_rules.engine import evaluate
 from phongmay_rules.loader import PACKS, load_pack, packs_in_force
@@ -545,7 +545,7 @@ def test_a_chain_cannot_fork(chained: Chained) -> None:
         with pytest.raises(IntegrityError):
             session.flush()
     with chained.session() as session:
-        links.append(session, [Entry("cs", LinkKind.RUN, row)])
+        links.append(session, [links.entry("cs", LinkKind.RUN, row)])
         assert heads(session, ["cs"])["cs"].sequence == head.sequence + 1
         session.rollback()
     assert chained.verify().is_sound

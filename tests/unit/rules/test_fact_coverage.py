@@ -15,6 +15,7 @@ from phongmay_rules.facts.catalogue import BEHIND, FACTS, SPAN_S, SPANS, Behind,
 from phongmay_rules.facts.network import Expected, reach_facts
 from phongmay_rules.reasons import Reason
 from phongmay_store.series.interface import Minutes
+from tests.unit.rules.reached import reach_of
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 HOUR = int(AT // 3600) * 3600
@@ -77,5 +78,5 @@ def test_reach_of_less_than_a_tenth_is_unknown(tried: int, value: float | None, 
     """The Internet was tried in 5 of 60 minutes: whether it was there all the time nobody knows."""
     expected = Expected(HOUR, HOUR + 3600, {HOUR: (1 << 60) - 1}, ())
     minutes = Minutes("d", HOUR, (1 << 60) - 1, (1 << tried) - 1, 0)
-    found = reach_facts([minutes], expected, 0.0, AT)[0]
+    found = reach_facts(reach_of([minutes]), expected, 0.0, AT)[0]
     assert (found.value, found.missing, found.detail["minutes_known"]) == (value, why, tried)

@@ -22,6 +22,7 @@ from phongmay_rules.places import RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import ALWAYS, parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from tests.unit.rules.reached import reach_of
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 SOURCE = EnvelopeId("pc-1", "ab" * 8, 7)
@@ -267,22 +268,22 @@ def test_reach() -> None:
     detail = {"minutes_expected": 60, "minutes_known": 59, "minutes_reached": 58, "from": HOUR, "to": HOUR + 3600.0}
     sources = (f"series:minutes/{HOUR}-{HOUR + 3600}",)
     names = ("internet_reach_ratio", "internet_known_s", "internet_coverage_ratio")
-    assert reach_facts(hours, expected, HOUR - 9.0, AT) == [
+    assert reach_facts(reach_of(hours), expected, HOUR - 9.0, AT) == [
         Found(names[0], 0.98, AT, None, sources, detail),
         Found(names[1], 2700, AT, None, sources, detail),
         Found(names[2], 0.9, AT, None, sources, detail),
     ]
     nothing = detail | {"minutes_known": 0, "minutes_reached": 0}
-    assert reach_facts([], expected, 0, AT) == [
+    assert reach_facts(None, expected, 0, AT) == [
         Found(names[0], None, AT, Reason.NO_DATA, sources, nothing),
         Found(names[1], 0, AT, None, sources, nothing),
         Found(names[2], 0.0, AT, None, sources, nothing),
     ]
     none = [Found(name, None, AT, Reason.NO_EXPECTED_TIME) for name in names]
-    assert reach_facts(hours, None, 0, AT) == none
-    assert reach_facts(hours, expected, HOUR + 3600, AT) == none
-    assert reach_facts(hours, expected, HOUR + 3599, AT) == none  # no whole minute is left
-    late = reach_facts(hours, expected, HOUR + 1800, AT)[1]
+    assert reach_facts(reach_of(hours), None, 0, AT) == none
+    assert reach_facts(reach_of(hours), expected, HOUR + 3600, AT) == none
+    assert reach_facts(reach_of(hours), expected, HOUR + 3599, AT) == none  # no whole minute is left
+    late = reach_facts(reach_of(hours), expected, HOUR + 1800, AT)[1]
     assert (late.sources, late.detail["from"]) == ((f"series:minutes/{HOUR + 1800}-{HOUR + 3600}",), HOUR + 1800)
     assert (late.detail["minutes_expected"], late.detail["minutes_known"]) == (30, 29)
 
@@ -292,7 +293,7 @@ def test_known_time_steps() -> None:
     for minutes, told in ((9, 0), (10, 600), (19, 600), (20, 1200), (59, 2700), (60, 3600)):
         mask = (1 << minutes) - 1
         expected = Expected(HOUR, HOUR + 3600.0, {HOUR: ALL})
-        assert reach_facts([Minutes("d", HOUR, mask, mask, 0)], expected, 0, AT)[1].value == told
+        assert reach_facts(reach_of([Minutes("d", HOUR, mask, mask, 0)]), expected, 0, AT)[1].value == told
 
 
 def test_known_time_over_hours() -> None:
@@ -301,7 +302,7 @@ def test_known_time_over_hours() -> None:
     for minutes, told in ((89, 3600), (90, 5400)):
         rest = (1 << (minutes - 60)) - 1
         hours = [Minutes("d", HOUR, ALL, ALL, 0), Minutes("d", HOUR + 3600, rest, rest, 0)]
-        assert reach_facts(hours, expected, 0, AT)[1].value == told
+        assert reach_facts(reach_of(hours), expected, 0, AT)[1].value == told
 
 
 def test_expected_minutes() -> None:

@@ -18,6 +18,7 @@ from phongmay_rules.facts.support import read_table, shipped_table
 from phongmay_rules.reasons import TEXTS, Reason
 from phongmay_store.register.timetable import ALWAYS, NEVER, parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from tests.unit.rules.reached import reach_of
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 SOURCE = EnvelopeId("pc-1", "ab" * 8, 7)
@@ -190,13 +191,13 @@ def test_reach_counts_expected_minutes_only() -> None:
     first_half, second_half = (1 << 30) - 1, ((1 << 30) - 1) << 30
     seen = Minutes("d", hour, first_half | second_half, second_half, 1 << 59)
     before = Minutes("d", hour - 3600, first_half, 0, first_half)
-    share, known, coverage = reach_facts([seen, before], day, AT - 86400, AT)
+    share, known, coverage = reach_facts(reach_of([seen, before]), day, AT - 86400, AT)
     assert (share.value, known.value, coverage.value) == (0.96, 1800.0, 0.5)  # 29 of 30 known minutes of 60
     assert share.detail["minutes_reached"] == 29
-    share, known, coverage = reach_facts([seen], day, AT - 900, AT)
+    share, known, coverage = reach_facts(reach_of([seen]), day, AT - 900, AT)
     assert coverage.value == 1.0
     assert known.detail["minutes_expected"] == 15
-    assert reach_facts([seen], day, AT + 1, AT)[0].missing is Reason.NO_EXPECTED_TIME
+    assert reach_facts(reach_of([seen]), day, AT + 1, AT)[0].missing is Reason.NO_EXPECTED_TIME
 
 
 def test_presence() -> None:

@@ -22,6 +22,7 @@ from phongmay_rules.summary import Shares
 from phongmay_store.register.compliance import State, SubjectKind
 from phongmay_store.register.timetable import parse
 from phongmay_store.series.interface import Minutes
+from tests.unit.rules.reached import reach_of
 
 PACK = load_pack("tanbinh-2023")
 AT = 1_700_000_000.0
@@ -174,10 +175,10 @@ def test_reach_does_not_depend_on_order(masks: list[tuple[int, int]], chance: ra
     hours = [Minutes("d", start + 3600 * n, up | down, up, down) for n, (up, down) in enumerate(masks)]
     end = start + 3600.0 * len(hours)
     expected = Expected(start, end, {hour.hour: (1 << 60) - 1 for hour in hours})
-    facts = reach_facts(hours, expected, 0.0, end)
+    facts = reach_facts(reach_of(hours), expected, 0.0, end)
     mixed = list(hours) * 2
     chance.shuffle(mixed)
-    assert reach_facts(mixed, expected, 0.0, end) == facts
+    assert reach_facts(reach_of(mixed), expected, 0.0, end) == facts
     detail = facts[1].detail
     assert detail["minutes_reached"] == sum((up & ~down).bit_count() for up, down in masks)
     assert detail["minutes_reached"] <= detail["minutes_known"] <= detail["minutes_expected"] == 60 * len(masks)

@@ -18,7 +18,8 @@ from phongmay_rules.facts.support import shipped_table
 from phongmay_rules.places import Declaration, DevicePlace, LinePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.compliance import SubjectKind
-from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Reach, Row, TimeBasis
+from phongmay_store.series.strips import PLACES
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 SINCE = datetime(2026, 9, 1, 0, 0, 0, 123456, tzinfo=UTC).timestamp()
@@ -313,7 +314,7 @@ def test_a_snapshot_reads_everything_once() -> None:
     for one, kind in ((taken.hardware, "hardware"), (taken.agents, "agent"), (taken.usage, "usage")):
         assert numbers(one) == {"a": 3, "b": 2}
         assert {row.part for row in one.values()} == {kind}
-    assert {name: [hour.hour for hour in hours] for name, hours in taken.minutes.items()} == {"a": [0, 3600], "b": [0]}
+    assert taken.reach == {"a": Reach(0, 1 << PLACES | 1, 0), "b": Reach(0, 1, 0)}
     assert {name: found.device for name, found in taken.presence.items()} == {"a": "a", "b": "b"}
     assert len(shelf.asked) == len(set(shelf.asked)) == 7
     assert (10.0, 20.0, ("a", "b")) in shelf.asked
@@ -325,5 +326,5 @@ def test_a_snapshot_of_nothing_asks_nothing() -> None:
     shelf: Any = Shelf()
     assert take(shelf, [], 10.0, 20.0) == Snapshot({}, {}, {}, {}, {}, {}, {})
     assert shelf.asked == []
-    assert take(shelf, ["a"], 20.0, 20.0).minutes == {}
+    assert take(shelf, ["a"], 20.0, 20.0).reach == {}
     assert len(shelf.asked) == 6

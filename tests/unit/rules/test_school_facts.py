@@ -27,6 +27,7 @@ from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
 from phongmay_store.series.strips import strip
+from tests.unit.rules.reached import reach_of
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
 """A Monday, 10:00 in Ho Chi Minh City."""
@@ -126,7 +127,7 @@ def test_a_device_has_every_fact_from_its_own_data() -> None:
         *hardware.disk_facts([shelf.rows["disk"][0]], AT),
         *hardware.free_space_facts(shelf.rows["usage"][0], AT),
         *network.link_facts([shelf.rows["link"][0]], AT),
-        *network.reach_facts(shelf.hours[:3], network.last_day(hours, AT), AT - 30 * DAY, AT),
+        *network.reach_facts(reach_of(shelf.hours[:3]), network.last_day(hours, AT), AT - 30 * DAY, AT),
         *presence.presence_facts(shelf.heard["a"], hours, AT - 30 * DAY, 30.0, AT),
     ]
     for found in wanted:

@@ -81,7 +81,7 @@ def test_a_column_that_is_missing_is_named(register: Session) -> None:
         bulk.append_columns(register, CurrentFact, {name: of for name, of in POINTER.items() if name != "fact_id"})
     with pytest.raises(KeyError, match="fact_id"):
         bulk.append(register, CurrentFact, [{name: of[0] for name, of in POINTER.items() if name != "fact_id"}])
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="assign sequence of size 1"):
         bulk.append_columns(register, CurrentFact, POINTER | {"fact_id": [1]})
     assert register.scalars(select(CurrentFact)).all() == []
 
@@ -92,6 +92,39 @@ def test_words_of_an_enumeration_are_plain_texts(register: Session) -> None:
                "hash": [b"a", b"\0"]}  # fmt: skip
     bulk.append_columns(register, ChainLink, columns)
     assert register.scalars(select(ChainLink.kind).order_by(ChainLink.sequence)).all() == ["run", "verdict"]
+
+
+@pytest.mark.parametrize("count", [bulk.TOGETHER - 1, bulk.TOGETHER, 2 * bulk.TOGETHER + 3])
+@pytest.mark.parametrize("told", [(), (0,), (5, 40)])
+def test_many_rows_come_back_as_they_were_given(register: Session, count: int, told: tuple[int, ...]) -> None:
+    """Law: however many rows are stored in one statement, and whether a column says something of any of them or of
+    none, each row holds its own values; JSON that several rows share stands in each."""
+    shared = {"raw": [1, "ế"]}
+    rows = [
+        fact(number, subject_id=f"pc-{number}", detail=shared if number % 3 else {"own": number})
+        | ({"number": None, "text": "word"} if number in told else {"number": number / 2})
+        for number in range(1, count + 1)
+    ]
+    bulk.append(register, Fact, rows)
+    stored = register.scalars(select(Fact).order_by(Fact.id)).all()
+    assert [{name: getattr(one, name) for name in rows[0]} for one in stored] == [
+        row | {"sources": ["a", "b"]} for row in rows
+    ]
+
+
+def test_new_rows_take_the_place_of_the_current_ones(register: Session) -> None:
+    """Law: a pointer shows the newest row of its unit, subject and name; pointers of others stay as they are."""
+    bulk.append(register, Fact, [fact(1), fact(2, subject_id="other"), fact(3, unit_id="cs")])
+    bulk.point(register, CurrentFact, Fact, [1, 2, 3])
+    bulk.append(register, Fact, [fact(4), fact(5, name="silent_expected_s")])
+    bulk.point(register, CurrentFact, Fact, [5, 4])
+    bulk.point(register, CurrentFact, Fact, [])
+    names = ("unit_id", "subject_id", "name", "fact_id")
+    shown = register.execute(select(*(getattr(CurrentFact, name) for name in names)).order_by(CurrentFact.fact_id))
+    assert [tuple(row) for row in shown] == [
+        ("th", "other", "heard", 2), ("cs", "pc", "heard", 3), ("th", "pc", "heard", 4),
+        ("th", "pc", "silent_expected_s", 5),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -13,7 +13,20 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Boolean, DateTime, Engine, Float, Integer, LargeBinary, MetaData, Table, insert, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from benchmarks._postgres import Cluster
@@ -152,6 +165,25 @@ def test_the_pointers_of_verdicts_became_one_a_unit(empty: Engine) -> None:
         pointers = connection.execute(select(metadata.tables["current_run"])).all()
     assert {(row.unit_id, row.run_id, row.confirmed_at) for row in pointers} == runs
     assert len(runs) == ROWS
+
+
+def test_pointers_and_links_stand_in_the_order_of_their_unit(empty: Engine) -> None:
+    """Revision 0014: a register that was upgraded has the keys and indices of one that was made today."""
+    migrate(empty, "0013")
+    fill(empty)
+    migrate(empty)
+    found = inspect(empty)
+    for table in ("current_fact", "current_verdict", "chain_link", "fact", "verdict"):
+        model = metadata.tables[table]
+        assert found.get_pk_constraint(table)["constrained_columns"] == [c.name for c in model.primary_key.columns]
+        indices = {index["name"]: index["column_names"] for index in found.get_indexes(table)}
+        assert indices == {index.name: [column.name for column in index.columns] for index in model.indexes}
+    if empty.dialect.name == "sqlite":
+        with empty.connect() as connection:
+            made = connection.exec_driver_sql(
+                "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
+            ).scalars()
+            assert {"current_fact", "current_verdict", "chain_link"} <= set(made)
 
 
 def test_migrating_twice_at_once_is_harmless(postgres: Cluster, tmp_path: Path) -> None:

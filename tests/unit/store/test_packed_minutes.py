@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
-from phongmay_store.series.interface import Arrival, TimeBasis
+from phongmay_store.series.interface import Arrival, Reach, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
+from phongmay_store.series.sqlite_weeks import WEEK_S, fold
+from phongmay_store.series.strips import hour_of, reach
 
 DEVICE = "pc-one"
 HOUR = int(time.time() // 3600 - 30) * 3600
@@ -49,3 +54,39 @@ def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
         assert ask(reader)
         reader.close()
         assert series._main.rows("SELECT count(*) FROM minutes_week") == [(1,)]
+
+
+MASK = st.integers(0, 2**60 - 1)
+HOURS = st.dictionaries(st.tuples(st.sampled_from(["pc-a", "pc-b"]), st.integers(0, 400)), st.tuples(MASK, MASK, MASK))
+
+
+@settings(max_examples=40, deadline=None)
+@given(HOURS, HOURS, st.floats(-5, 400), st.floats(0, 200))
+def test_reach_is_what_the_minutes_say(
+    packed: dict[tuple[str, int], tuple[int, int, int]],
+    recent: dict[tuple[str, int], tuple[int, int, int]],
+    begin: float,
+    hours: float,
+) -> None:
+    """Law: whatever stands in weeks, in hours or in both, `reach` gives the same as unpacking every hour does."""
+    week = 2900 * WEEK_S
+    start, end = week + 3600 * begin, week + 3600 * (begin + hours)
+    with tempfile.TemporaryDirectory() as folder, closing(SqliteSeries.open(Path(folder) / "series.db")) as series:
+        for some in (packed, recent):
+            series._connection.executemany(
+                "INSERT INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, ?, ?)",
+                [(device, week + 3600 * hour, seen, seen & reachable, seen & unreachable)
+                 for (device, hour), (seen, reachable, unreachable) in some.items()],
+            )  # fmt: skip
+            if some is packed:
+                while fold(series._main, week + 3600 * 1000):
+                    pass
+        devices = ["pc-a", "pc-b"]
+        unpacked = reach(series.minutes(start, end, devices), start)
+        found = series.reach(start, end, devices)
+        for device in devices:
+            assert found.get(device, NOTHING)[1:] == unpacked.get(device, NOTHING)[1:]
+        assert {strips.start for strips in [*found.values(), *unpacked.values()]} <= {hour_of(start)}
+
+
+NOTHING = Reach(0, 0, 0)
