@@ -60,8 +60,8 @@ _NEEDS: tuple[tuple[str, str], ...] = (
     (r"a whole number from (\S+) to (\S+)", "một số nguyên từ {0} đến {1}"),
     (r"a number of Mbit/s above 0", "một số Mbit/s lớn hơn 0"),
     (
-        r"IP addresses or networks such as (\S+) or (\S+), .+",
-        "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, cách nhau bằng dấu phẩy",
+        r"IP addresses or networks such as (\S+) or (\S+), at most (\d+), .+",
+        "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, tối đa {2}, cách nhau bằng dấu phẩy",
     ),
     (r"a day: (.+)", "một ngày, ví dụ {0}"),
     (r"yes or no.*", "“có” hoặc “không”"),
