@@ -152,11 +152,11 @@ def _left(found: GapList) -> list[tuple[object, ...]]:
     ]
     parts.append(("(toàn đơn vị)", left_above(found, "vi"), left_above(found, "en")))
     return [
-        (name, subject, one.rule, one.title, one.why, english[one.rule, subject])
+        (name, subject, one.rule, one.title, one.why, english[target])
         for name, vi, en in parts
-        for english in [{(one.rule, subject): one.why for one in en for subject in one.subjects}]
+        for english in [{target: one.why for one in en for target in one.targets}]
         for one in vi
-        for subject in one.subjects
+        for target, subject in zip(one.targets, one.subjects, strict=True)
     ]
 
 

@@ -136,6 +136,33 @@ def test_data_that_must_be_there_first(house: Any) -> None:
     assert "không phải thứ mua được" in texts["TB-11"]
 
 
+def test_two_things_of_one_name_keep_each_its_own_reason(house: Any) -> None:
+    """Two classrooms called alike, one without a declaration, one without a price: each row has its reason, in both
+    languages, of the same thing."""
+    house.room("a", "cs")
+    house.room("b", "cs")
+    with house.sessions() as session:
+        for name, has_audio in (("a", False), ("b", True)):
+            session.execute(update(Room).where(Room.id == name).values(kind="smart_classroom", name="Phòng 12"))
+            said = {"display": 0, "teacher_computer": 1, "internet": 1} | ({"audio": 0} if has_audio else {})
+            for item, number in said.items():
+                session.add(
+                    Declared(id=f"{name}-{item}", school_id="cs", subject_kind="room", subject_id=name, name=item,
+                             number=number, declared_by="x", valid_from=LONG_AGO, recorded_at=LONG_AGO)
+                )  # fmt: skip
+        session.commit()
+    found = only(standing_of(house), "PH-08", prices=items(ItemKind.ROOM_PART))
+    rows = [row for row in load_workbook(io.BytesIO(workbook(found)))["Chưa xử lý"].values if row[2] == "PH-08"]
+    assert [row[1] for row in rows] == ["Phòng 12", "Phòng 12"]
+    pairs = {
+        (word, text in str(row[5]))
+        for row in rows
+        for word, text in (("còn thiếu số liệu", "data are missing"), ("chưa có giá", "no price is known"))
+        if word in str(row[4])
+    }
+    assert pairs == {("còn thiếu số liệu", True), ("chưa có giá", True)}
+
+
 def with_fact(standing: Standing, subject: tuple[Any, str], **values: float) -> Standing:
     """Give the standing with other facts of one subject."""
     own = dict(standing.facts.get(subject, {}))
