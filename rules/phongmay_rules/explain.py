@@ -168,7 +168,7 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
 
 
 def _extended(measured: Mapping[str, Any], evidence: Sequence[Any], language: str) -> str:
-    """Say which declared end of extended support lies in a value; it stands in the fact's detail, not in the verdict."""
+    """Say which declared end of extended support lies in a value; the detail of the fact holds it, not the verdict."""
     if measured.get("fact") is None or measured.get("value") is None:
         return ""
     items = (item for item in evidence if isinstance(item, Mapping) and item.get("name") == measured["fact"])

@@ -80,7 +80,9 @@ def test_as_many_addresses_as_a_line_may_have_fit() -> None:
     full = [f"2001:0db8:aaaa:bbbb:cccc:dddd:{number:04x}:0000/112" for number in range(0x1000, 0x1011)]
     value, problem = understood(KINDS["source_addresses"], ", ".join(full[:16]))
     assert problem == ""
-    assert str(value).split(", ") == [f"2001:db8:aaaa:bbbb:cccc:dddd:{number:x}:0/112" for number in range(0x1000, 0x1010)]
+    assert str(value).split(", ") == [
+        f"2001:db8:aaaa:bbbb:cccc:dddd:{number:x}:0/112" for number in range(0x1000, 0x1010)
+    ]
     assert understood(KINDS["source_addresses"], ", ".join(full)) == (None, f"expected {EXPECTED}")
     assert "at most 16" in EXPECTED
 
