@@ -49,7 +49,8 @@ class ObstacleOut(BaseModel):
     """One reason why a verdict stays red."""
 
     code: str = Field(
-        description="budget, entry, data, act, no_item, none_fits, excluded, room_size, no_room, members or undecided."
+        description="budget, entry, data, act, no_item, none_fits, excluded, room_size, no_room, members, undecided "
+        "or time."
     )
     fact: str = Field(description='Fact that fails or is missing; "" = no single fact.')
     parameter: str = Field(description='Limit that nothing in the price file reaches; "" = none, or no parameter.')
@@ -96,6 +97,9 @@ class GapsOut(BaseModel):
     as_of: datetime
     budget_vnd: int | None
     total_vnd: int
+    optimum_proven: bool = Field(
+        description="No better choice exists; false = the time ran out, the best found so far."
+    )
     prices: PricesOut
     lines: list[GapLineOut]
     schools: list[SchoolGapOut]

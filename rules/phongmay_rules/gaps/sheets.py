@@ -16,7 +16,17 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from phongmay_rules.gaps.listing import GapList
-from phongmay_rules.gaps.words import REMARKS, as_of, first_of, left_above, left_of, note_text, school_name, vnd
+from phongmay_rules.gaps.words import (
+    NOT_PROVEN,
+    REMARKS,
+    as_of,
+    first_of,
+    left_above,
+    left_of,
+    note_text,
+    school_name,
+    vnd,
+)
 from phongmay_store.register.timetable import LOCAL
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -70,10 +80,13 @@ def _summary(found: GapList) -> list[tuple[object, ...]]:
         ("Giá có hiệu lực đến", f"{prices.valid_until:%d/%m/%Y}"),
         ("Ngân sách", "không giới hạn" if found.budget is None else vnd(found.budget)),
         ("Tổng cộng", vnd(found.cost)),
+        ("Phương án tốt nhất", "đã chứng minh" if found.is_proven else "chưa chứng minh được (hết thời gian tính)"),
         ("Trường xử lý hết phần phải chi tiền", f"{complete}/{len(found.schools)}"),
         ("Tiêu chí sẽ đạt", f"{sum(s.green for s in found.schools)}/{sum(s.red for s in found.schools)}"),
         ("Tiêu chí chưa rõ", str(sum(len(school.unknown) for school in found.schools))),
     ]
+    if not found.is_proven:
+        rows.insert(0, ("CẢNH BÁO", NOT_PROVEN[0]))
     if prices.placeholder:
         rows.insert(0, ("CẢNH BÁO", "Giá trong danh sách là mức giá mẫu, chưa có báo giá."))
     if prices.staleness(found.standing.at.astimezone(LOCAL).date()):

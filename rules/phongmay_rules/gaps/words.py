@@ -40,6 +40,13 @@ REMARKS: tuple[tuple[str, str], ...] = (
     ),
 )
 
+NOT_PROVEN = (
+    "Chưa chứng minh được đây là phương án tốt nhất: hết thời gian tính. Đây là phương án tốt nhất đã tìm được; có thể "
+    "còn phương án rẻ hơn hoặc được nhiều hơn. Hãy tính riêng từng trường hoặc đơn vị nhỏ hơn.",
+    "Not proven to be the best choice: the time ran out. This is the best that was found; a cheaper or better one may "
+    "exist. Ask for one school or a smaller unit.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class First:

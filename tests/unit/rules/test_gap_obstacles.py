@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -291,6 +292,23 @@ def test_more_pcs_and_no_room_for_them(empty_house: Any) -> None:
         session.commit()
     found = only(standing_of(empty_house), "TR-02")
     assert [why.why for why in left(found, "cs")["TR-02"]] == ["no_room"]
+
+
+def test_what_was_perhaps_just_not_found_is_not_told_as_impossible(
+    house: Any, no_proof_in_time: Callable[[], None]
+) -> None:
+    """When the time ran out, nobody knows that the budget does not reach: a verdict that something would mend says that
+    the time ran out, one for which nothing is for sale says that."""
+    for name in ("odd", "even"):
+        house.device(name, "cs", "cs-room")
+        house.speak(name, Role.LOW_MEMORY)
+    no_proof_in_time()
+    found = only(standing_of(house), "TB-01", budget=450_000)
+    assert not found.is_proven
+    assert [why.why for why in left(found, "cs")["TB-01"]] == ["time"]
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert "hết thời gian tính" in left_of(found, school, "vi")[0].why
+    assert "the time ran out" in left_of(found, school, "en")[0].why
 
 
 def test_a_budget_that_does_not_reach_says_so(house: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_list(config: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["gaps", "list", "--unit", "nowhere"], "nowhere"),
         (["gaps", "list", "--rule", "TB-99"], "TB-99"),
         (["gaps", "list", "--budget", "-1"], "--budget"),
+        (["gaps", "list", "--seconds", "0"], "--seconds"),
         (["gaps", "list", "--prices", "absent.toml"], "absent.toml"),
         (["gaps", "list", "--xlsx", "absent/list.xlsx"], "absent/list.xlsx"),
         (["rules", "whatif", "--set", "ram=1"], "ram_min"),
@@ -109,6 +111,32 @@ def test_workbook(house: Any, config: str, tmp_path: Path) -> None:
     assert summary["Nguồn giá"] == "mức giá mẫu, quận thay bằng báo giá"
     assert summary["Tổng cộng"] == "450.000 đ"
     assert "CẢNH BÁO" in summary
+
+
+def test_a_list_that_nobody_proved_to_be_the_best_says_so(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_proof_in_time: Callable[[], None]
+) -> None:
+    """The time ran out before the proof: the command says it in both languages, the workbook warns first of all, and
+    what stays red may have been mendable. With a proof the workbook says that too."""
+    path = tmp_path / "list.xlsx"
+    wanted = ["--config", config, "gaps", "list", *CORE, "--xlsx", str(path)]
+    assert main(wanted) == 0
+    assert "hết thời gian" not in capsys.readouterr().out
+    summary = {row[0]: row[1] for row in load_workbook(path)["Tổng hợp"].values}
+    assert summary["Phương án tốt nhất"] == "đã chứng minh"
+    no_proof_in_time()
+    for language, said in (
+        ("vi", "Chưa chứng minh được đây là phương án tốt nhất"),
+        ("en", "Not proven to be the best"),
+    ):
+        assert main([*wanted, "--lang", language, "--seconds", "30"]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "450.000 đ" in out
+    rows = list(load_workbook(path)["Tổng hợp"].values)
+    warned = [row[1] for row in rows if row[0] == "CẢNH BÁO"]
+    assert any(str(text).startswith("Chưa chứng minh được") for text in warned)
+    assert {row[0]: row[1] for row in rows}["Phương án tốt nhất"] == "chưa chứng minh được (hết thời gian tính)"
 
 
 def test_no_name_becomes_a_formula(house: Any) -> None:
