@@ -25,6 +25,11 @@ _VI: tuple[tuple[str, str], ...] = (
         r"the register has it in no room; .+",
         "sổ đăng ký ghi máy không thuộc phòng nào; việc chuyển phòng ghi ở tệp thiết bị",
     ),
+    (
+        r"the register has retired it, .+",
+        "sổ đăng ký ghi máy đã thanh lý, danh sách chỉ gồm máy đang có; bỏ dòng này, hoặc ghi lại tình trạng máy ở tệp "
+        "thiết bị",
+    ),
     (r"the register has it in '(.+)'; .+", "sổ đăng ký ghi máy ở “{0}”; việc chuyển phòng ghi ở tệp thiết bị"),
     (r"the register has it as '(.+)'; .+", "sổ đăng ký ghi loại máy là “{0}”; việc đổi loại ghi ở tệp thiết bị"),
     (r"the school has no device of this code, .+", "trường không có thiết bị mang mã này trong sổ đăng ký"),
