@@ -81,7 +81,7 @@ class SchoolGapOut(BaseModel):
     unit_id: str
     name: str
     failing: int
-    mended: int
+    mended: int = Field(description="Of these, passing when everything is judged again with the list.")
     unknown: int
     cost_vnd: int
     complete: bool = Field(description="Nothing that money can mend fails afterwards.")

@@ -114,7 +114,7 @@ def gaps_view(scope: Scope, unit: Unit, found: GapList, words: Texts) -> GapsVie
         red=sum(school.red for school in found.schools),
         green=green,
         complete=sum(school.is_complete for school in found.schools),
-        passed=green - len(found.undecided) - len(found.broken),
+        passed=green,
     )  # fmt: skip
 
 

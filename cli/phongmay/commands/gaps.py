@@ -130,9 +130,8 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
            f"that money mends, {green} of {red} failing verdicts mended")  # fmt: skip
     if not found.is_proven:
         yield NOT_PROVEN[not vi]
-    passed = green - len(found.undecided) - len(found.broken)
-    yield (f"Xét lại bằng chính các tiêu chí: {passed} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"
-           if vi else f"Judged again by the very rules: {passed} pass, {len(found.undecided)} still unknown, "
+    yield (f"Xét lại bằng chính các tiêu chí: {green} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"
+           if vi else f"Judged again by the very rules: {green} pass, {len(found.undecided)} still unknown, "
            f"{len(found.broken)} wrong")  # fmt: skip
     for target in found.broken:
         yield f"  ! {subject_name(found, target)} {target[2]}"

@@ -7,7 +7,7 @@ does not come out as promised stands in `broken`, which is empty unless this pro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from phongmay_rules.gaps.measures import with_measures
@@ -58,7 +58,7 @@ class SchoolGap:
 
     Attributes:
         red: failing verdicts.
-        green: of these, mended by the list.
+        green: of these, mended by the list, and passing when judged again.
         no_measure: of these, what nothing in the price file mends (without a budget), or is not paid for.
         paperwork: failing verdicts that only a declaration mends; in none of the counts above.
         obstacles: why each verdict of `no_measure` and `paperwork` stays red; never empty for one.
@@ -143,7 +143,7 @@ def make_gap_list(
     lines = tuple(_lines(standing, problems, solution))
     schools = tuple(
         _school(
-            problem, solution, lines,
+            problem, solution, lines, {*undecided, *broken},
             obstacles_of(
                 standing, problem, before[problem.school.id], prices, wanted=wanted, green=solution.green,
                 mendable=best.green, is_proven=solution.is_proven and best.is_proven,
@@ -222,13 +222,15 @@ def _counted(problems: Sequence[Problem], option: Option, solution: Solution) ->
     )
 
 
-def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine], obstacles: Obstacles) -> SchoolGap:
+def _school(
+    problem: Problem, solution: Solution, lines: Sequence[GapLine], unkept: Collection[Target], obstacles: Obstacles
+) -> SchoolGap:
     left = tuple(target for target in problem.targets if target not in solution.green)
     cost = sum(line.cost for line in lines if line.school_id == problem.school.id)
     return SchoolGap(
         problem.school.id,
         len(problem.targets),
-        len(problem.targets) - len(left),
+        sum(target in solution.green and target not in unkept for target in problem.targets),
         left,
         problem.paperwork,
         obstacles,

@@ -44,7 +44,15 @@ def workbook(found: GapList) -> bytes:
     _sheet(
         book,
         "Theo trường",
-        ("Trường", "Tiêu chí không đạt", "Sẽ đạt", "Còn lại", "Chưa rõ", "Thành tiền (đ)", "Sau khi thực hiện"),
+        (
+            "Trường",
+            "Tiêu chí không đạt",
+            "Sẽ đạt",
+            "Còn không đạt hoặc chưa rõ",
+            "Chưa rõ",
+            "Thành tiền (đ)",
+            "Sau khi thực hiện",
+        ),
         _schools(found),
         total=True,
     )
@@ -83,6 +91,7 @@ def _summary(found: GapList) -> list[tuple[object, ...]]:
         ("Phương án tốt nhất", "đã chứng minh" if found.is_proven else "chưa chứng minh được (hết thời gian tính)"),
         ("Trường xử lý hết phần phải chi tiền", f"{complete}/{len(found.schools)}"),
         ("Tiêu chí sẽ đạt", f"{sum(s.green for s in found.schools)}/{sum(s.red for s in found.schools)}"),
+        ("Tiêu chí không đạt sẽ thành chưa rõ (cần đo, khai báo thêm)", str(len(found.undecided))),
         ("Tiêu chí chưa rõ", str(sum(len(school.unknown) for school in found.schools))),
     ]
     if not found.is_proven:
