@@ -93,8 +93,8 @@ def _list(args: argparse.Namespace) -> int:
 def _lines(found: GapList, language: str) -> Iterator[str]:
     vi = language == "vi"
     source = found.prices.source.in_(language)
-    yield (f"Số liệu tính đến {as_of(found)}; giá ngày {found.prices.dated} ({source})" if vi
-           else f"As of {as_of(found)}; prices of {found.prices.dated} ({source})")  # fmt: skip
+    yield (f"Số liệu tính đến {as_of(found)}; giá ngày {found.prices.dated:%d/%m/%Y} ({source})" if vi
+           else f"As of {as_of(found)}; prices of {found.prices.dated:%d/%m/%Y} ({source})")  # fmt: skip
     for school in found.schools:
         name = school_name(found, school.school_id)
         yield (f"\n{name}: {school.red} không đạt, {school.green} sẽ đạt, {len(school.unknown)} chưa rõ; "

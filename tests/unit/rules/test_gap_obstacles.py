@@ -1,4 +1,7 @@
-"""What stays red and why, and a slow line from its measured rate to the contract that is bought for it."""
+"""What stays red and why, and a slow line from its measured rate to the contract that is bought for it.
+
+Long because each kind of obstacle needs a standing of its own, and the helpers that make one.
+"""
 
 from __future__ import annotations
 

@@ -15,9 +15,11 @@ from phongmay.main import main
 from phongmay_rules.gaps.listing import make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, read_prices
 from phongmay_rules.gaps.sheets import workbook
+from phongmay_rules.quality import FAULTS
 from phongmay_rules.standing import read_standing
 from phongmay_simulate.district import Role
-from phongmay_store.register.device import Device
+from phongmay_store.register.base import utc_now
+from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.place import Room
 
 pytestmark = pytest.mark.one_register
@@ -173,7 +175,20 @@ def test_quality(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Numerator, denominator, unknown share and definition of each score are printed."""
     assert main(["--config", config, "rules", "quality", "--lang", "en"]) == 0
     out = capsys.readouterr().out
-    assert "Complete: 5/5 = 100.0 %; 0 unknown (0.0 %)" in out or "Complete: 0/5" in out
+    assert "Complete: 5/5 = 100 %; 0 unknown (0 %)" in out or "Complete: 0/5" in out
     assert "devices seen within 7 days / registered devices with an agent" in out
     assert main(["--config", config, "rules", "quality"]) == 0
     assert "Sống: " in capsys.readouterr().out
+
+
+def test_faults_of_the_data_are_told_in_words(house: Any, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No code stands in what a person reads, and each fault that can be counted has words in both languages."""
+    with house.sessions() as session:
+        session.add(IdentityConflict(device_id="short", opened_at=utc_now(), detail="two live runs"))
+        session.commit()
+    for language, said in (("vi", "hai máy chung một danh tính: 1"), ("en", "two machines with one identity: 1")):
+        assert main(["--config", config, "rules", "quality", "--lang", language]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "identity_conflict" not in out
+    assert all(vi and en and vi != en for vi, en in FAULTS.values())
