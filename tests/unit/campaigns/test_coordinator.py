@@ -402,6 +402,7 @@ def test_a_step_is_taken_once(office: Office) -> None:
         (Wish("quan", room_id="x"), "room"),
         (Wish("th", server_id="x"), "server"),
         (Wish("th", starts_at=NOON, ends_at=NOON), "ends_at"),
+        (Wish("quan", failover=True), "failover"),
     ],
 )
 def test_wishes_that_cannot_be_met(office: Office, wish: Wish, key: str) -> None:
@@ -409,6 +410,19 @@ def test_wishes_that_cannot_be_met(office: Office, wish: Wish, key: str) -> None
     with Session(office.engine) as session, pytest.raises(OrderingError) as refused:
         order(session, wish, "test")
     assert refused.value.key == key
+
+
+def test_a_failover_of_lines_that_nobody_can_tell_apart_is_refused(office: Office) -> None:
+    """One line, or two of which one has no declared address: the school is named and what is to be declared."""
+    with Session(office.engine) as session:
+        for addresses in ("", "192.0.2.9"):
+            with pytest.raises(OrderingError, match=r"Trường: a failover needs two registered lines.*source_addresses"):
+                order(session, Wish("th", failover=True), "test")
+            if not addresses:
+                session.add(Line(id="spare", school_id="th", name="Dự phòng", valid_from=LONG_AGO))
+                session.flush()
+        session.execute(update(Line).values(source_addresses="192.0.2.9"))
+        assert order(session, Wish("th", failover=True), "test").failover
 
 
 @pytest.mark.parametrize(
