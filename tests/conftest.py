@@ -679,3 +679,17 @@ def ordinary_round() -> tuple[Group, ...]:
         Group("reach", {"ok": True, "took_s": 0.004, "method": "tcp"}, part="internet"),
         Group("agent", {"uptime_s": 1000.0, "interval_s": 60.0}),
     )
+
+
+@pytest.fixture
+def no_proof_in_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let the time of the real solver of the gap list run out right before its proof, from the call on."""
+    optimize: Any = pytest.importorskip("scipy.optimize")
+    solve = optimize.milp
+
+    def late(*arguments: Any, **more: Any) -> Any:
+        result = solve(*arguments, **more)
+        result.status = 1
+        return result
+
+    return lambda: monkeypatch.setattr(optimize, "milp", late)

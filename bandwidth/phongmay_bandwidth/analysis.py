@@ -12,7 +12,8 @@ others have all that was ordered. A line passes only if it carried (nearly) what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from phongmay_bandwidth.echo import quantile
 from phongmay_bandwidth.evidence import EXCLUDED, OK, Evidence
@@ -43,6 +44,7 @@ LEAST_LOAD = 0.97
 orders went out is not emulated, and a line that was not loaded has shown nothing."""
 CONTRACT_SHARE = 0.95
 """A capacity run passes with so much of the contracted rate at the IP layer."""
+_NO_FAILOVER = {Reason.LINE_STILL_ON, Reason.USUAL_LINE, Reason.USUAL_UNKNOWN}
 SPREAD_S = 0.25
 """Starts further apart than this, late ones left out, mean that the clocks failed."""
 
@@ -56,6 +58,7 @@ def analyse(
     witnesses: Sequence[Witness] = (),
     *,
     failover: bool = False,
+    usual: Sequence[Collection[str]] = (),
 ) -> RunAnalysis:
     """Analyse one run.
 
@@ -68,9 +71,11 @@ def analyse(
         witnesses: the router's counters of the windows.
         failover: the main line was pulled out, so that one line alone is to carry everything and to be held against
             its own contract.
+        usual: lines over which each of the last ordinary runs went. A failover that went over the line that usually
+            carries everything alone is none: nobody pulled it out; where no run tells, nobody knows.
     """
     evidence = Evidence(plan, expected, report, results, lines, witnesses)
-    return _Analysis(plan, evidence, expected, lines, failover=failover).run()
+    return _Analysis(plan, evidence, expected, lines, failover=failover, usual=usual).run()
 
 
 class _Analysis:
@@ -82,9 +87,10 @@ class _Analysis:
         lines: Sequence[LineContract],
         *,
         failover: bool,
+        usual: Sequence[Collection[str]],
     ) -> None:
         self._plan, self._evidence, self._expected, self._lines = plan, evidence, expected, lines
-        self._failover = failover
+        self._failover, self._usual = failover, usual
         self._report, self._results = evidence.report, evidence.results
         self._directions = evidence.directions
 
@@ -97,6 +103,8 @@ class _Analysis:
         void, reasons = self._void(participants, directions)
         line_figures = self._line_figures(valid, slow, cause, void)
         verdict, more = self._verdict(void, directions, slow, valid, line_figures)
+        if _NO_FAILOVER & set(more):
+            line_figures = tuple(replace(line, verdict=verdict) for line in line_figures)
         if void is Verdict.INVALID or verdict is not Verdict.FAIL:
             cause = Cause.SERVER if Reason.SERVER_LIMITED in reasons else Cause.NONE
         return self._whole(participants, valid, directions, line_figures, verdict, (*reasons, *more), cause,
@@ -182,8 +190,9 @@ class _Analysis:
             reasons.append(Reason.EMULATED)
         if self._lines and any(line.line not in {one.line for one in self._lines} for line in lines):
             reasons.append(Reason.UNKNOWN_LINE)
-        if self._failover and len(lines) > 1:
-            return Verdict.INSUFFICIENT, (*reasons, Reason.LINE_STILL_ON)
+        no_failover = self._why_no_failover(lines)
+        if no_failover is not None:
+            return Verdict.INSUFFICIENT, (*reasons, no_failover)
         crossed = any(self._is_crossed(figures) for figures in directions)
         if crossed:
             reasons.append(Reason.CROSS_TRAFFIC)
@@ -207,6 +216,18 @@ class _Analysis:
         if crossed and verdict is Verdict.FAIL:  # other traffic may be to blame; a pass in spite of it stands
             verdict = Verdict.INSUFFICIENT
         return verdict, tuple(reasons)
+
+    def _why_no_failover(self, lines: Sequence[LineFigures]) -> Reason | None:
+        """Say why it is not shown that the main line was out; None = it is, or it was not to be."""
+        if not self._failover or not lines:
+            return None
+        if len(lines) > 1:
+            return Reason.LINE_STILL_ON
+        only = lines[0].line
+        if not self._usual or only not in {one.line for one in self._lines}:
+            return Reason.USUAL_UNKNOWN
+        alone = sum(set(carried) == {only} for carried in self._usual)
+        return Reason.USUAL_LINE if 2 * alone >= len(self._usual) else None
 
     def _is_crossed(self, figures: DirectionFigures) -> bool:
         if figures.cross_bps is None:

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     EMULATED = "absent_pcs_were_emulated"
     UNKNOWN_LINE = "source_address_of_no_known_line"
     LINE_STILL_ON = "more_than_one_line_carried_it"
+    USUAL_LINE = "it_went_over_the_usual_line"
+    USUAL_UNKNOWN = "no_earlier_run_tells_the_usual_line"
     NO_CONTRACT = "no_contracted_rate_to_hold_it_against"
 
 

@@ -146,6 +146,7 @@ class Inside:
         directions: tuple[str, ...] = ("down", "up"),
         lines: list[dict[str, Any]] | None = None,
         failover: bool = False,
+        usual: tuple[tuple[str, ...], ...] = (),
         **plan_changes: Any,
     ) -> dict[str, Any]:
         """Run one test and analyse it."""
@@ -182,7 +183,7 @@ class Inside:
         witnesses = [Witness(direction, seen[0 if direction == "down" else 1], plan.window_max_s)
                      for direction, seen in witness.items() if fixed]  # fmt: skip
         expected = [Expected(device, "", device in orders) for device in self.devices]
-        found = analyse(plan, expected, report, results, contracts, witnesses, failover=failover)
+        found = analyse(plan, expected, report, results, contracts, witnesses, failover=failover, usual=usual)
         record = self._summary(found, results, report.limits)
         record["last_pc_received_bps"] = {name: seen[2] * 8 / plan.window_max_s for name, seen in witness.items()}
         return record

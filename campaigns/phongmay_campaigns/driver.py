@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -23,6 +23,7 @@ from phongmay_bandwidth.order import RunKind
 from phongmay_bandwidth.planning import PlanError, RunPlan, make_orders
 from phongmay_bandwidth.report import RunReport
 from phongmay_campaigns import finishing, presence, waking
+from phongmay_campaigns.failover import usual_lines
 from phongmay_campaigns.ledger import Standing, StepTakenError, stop_run, take
 from phongmay_campaigns.settings import CampaignSettings
 from phongmay_campaigns.sites import Pc, Site, read_site
@@ -251,6 +252,7 @@ class Driver:
             finished = finishing.finish(
                 standing.run, detail, plan, RunReport.from_json(detail["report"]), results, series, site,
                 server.uplink_bps if server else standing.run.rate_bps,
+                self._usual(session, standing.run, site, plan.start),
             )  # fmt: skip
         take(session, standing.run.run_id, RunStep.DONE, now, {"verdict": finished.result.verdict})
         session.add(finished.result)
@@ -262,6 +264,12 @@ class Driver:
             standing.run.school_id,
             finished.result.verdict,
         )
+
+    def _usual(self, session: Session, run: CampaignRun, site: Site | None, start: float) -> Sequence[Collection[str]]:
+        """Give what tells a failover from an ordinary run: which lines carried those before it."""
+        if site is None or not run.failover:
+            return ()
+        return usual_lines(session, run.school_id, [line.id for line in site.lines], datetime.fromtimestamp(start, UTC))
 
     def _router_has_told(self, series: SeriesReader, site: Site | None, start: float, ends: float) -> bool:
         """Tell whether nothing more is to be had of the router: it was read after the end, or nobody reads it."""

@@ -7,7 +7,7 @@ carried beyond them is laid before the analysis as a witness.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from phongmay_bandwidth import IP_BYTES_PER_PAYLOAD
@@ -81,18 +81,19 @@ def finish(
     series: SeriesReader,
     site: Site | None,
     uplink_bps: int,
+    usual: Sequence[Collection[str]] = (),
 ) -> Finished:
-    """Judge a run and give its rows."""
+    """Judge a run and give its rows; of a failover `usual` are the lines of the last ordinary runs (`failover`)."""
     meant = [Pc(**pc) for pc in detail["meant"]]
     ordered = frozenset(detail["ordered"])
     expected = [Expected(pc.id, pc.room_id, pc.id in ordered) for pc in meant]
     lines = _lines(run, report, site)
-    analysis = analyse(plan, expected, report, results, lines, failover=run.failover)
+    analysis = analyse(plan, expected, report, results, lines, failover=run.failover, usual=usual)
     ends = float(detail["ends"])
     router = witness(series, site, plan.start, ends) if site else None
     if router is not None:
         witnesses = _witnesses(analysis, router)
-        analysis = analyse(plan, expected, report, results, lines, witnesses, failover=run.failover)
+        analysis = analyse(plan, expected, report, results, lines, witnesses, failover=run.failover, usual=usual)
     outcome = Outcome(
         run, plan, analysis, report, results, meant, ordered, router, bool(not run.ramp_n),
         bool(detail["whole_school"]) and not run.ramp_n, uplink_bps,

@@ -6,7 +6,7 @@ that says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,8 +17,11 @@ from phongmay_contract.errors import OperatorError
 from phongmay_store.register.base import new_id, utc_now
 from phongmay_store.register.campaign import BandwidthServer, Campaign, CampaignKind, CampaignMode
 from phongmay_store.register.organisation import UnitKind, subtree
-from phongmay_store.register.place import Room, RoomKind
+from phongmay_store.register.place import Line, Room, RoomKind
 from phongmay_store.register.sealing import Seal
+
+_FAILOVER, _NAMED = 2, 5
+"""Lines that a failover needs, and schools that a refusal names."""
 
 
 class OrderingError(OperatorError):
@@ -77,6 +80,8 @@ def order(session: Session, wish: Wish, ordered_by: str) -> Campaign:
         raise OrderingError("unit", f"{units[0].name} has no school below it")
     if wish.room_id is not None:
         _require_room(session, wish.room_id, schools, now)
+    if wish.failover:
+        _require_two_lines(session, schools, {unit.id: unit.name for unit in units}, now)
     if wish.ends_at is not None and wish.ends_at <= (wish.starts_at or now):
         raise OrderingError("ends_at", "the end must lie after the start")
     campaign = Campaign(
@@ -96,6 +101,21 @@ def _require_room(session: Session, room_id: str, schools: Sequence[str], now: d
         raise OrderingError("room", f"{room_id!r} is no room of the school that is to be tested")
     if room.kind != RoomKind.COMPUTER.value:
         raise OrderingError("room", f"{room.name} is a {room.kind}; only computer rooms are tested")
+
+
+def _require_two_lines(session: Session, schools: Sequence[str], names: Mapping[str, str], now: datetime) -> None:
+    """Refuse a failover that could show nothing: of one line, or of lines that nobody can tell apart."""
+    told: dict[str, list[bool]] = {school: [] for school in schools}
+    for line in session.scalars(Line.at(now).where(Line.school_id.in_(schools))):
+        told[line.school_id].append(bool(line.source_addresses))
+    wrong = [names[school] for school, declared in told.items() if len(declared) < _FAILOVER or not all(declared)]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise OrderingError(
+            "failover",
+            f"{', '.join(wrong[:_NAMED])}{more}: a failover needs two registered lines, and the public addresses of "
+            "each declared (source_addresses; docs/campaigns.md)",
+        )
 
 
 def _server(session: Session, server_id: str, now: datetime) -> str:

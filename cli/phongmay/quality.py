@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
 from phongmay.settings import load
-from phongmay_rules.quality import DEFINITIONS, Score, Share, quality, total
+from phongmay_rules.explain import format_value
+from phongmay_rules.quality import DEFINITIONS, FAULTS, Score, Share, quality, total
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.series import open_reader
 
@@ -49,11 +50,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(scores: Mapping[Score, Share], vi: bool) -> Iterator[str]:
+    language = "vi" if vi else "en"
     for score, share in scores.items():
         word = DEFINITIONS[score].word_vi if vi else DEFINITIONS[score].word_en
-        ratio = ("chưa rõ" if vi else "unknown") if share.ratio is None else f"{100 * share.ratio:.1f} %"
-        missing = 100 * (share.unknown_ratio or 0.0)
-        faults = "".join(f"; {name}: {count}" for name, count in sorted(share.faults.items()))
-        unknown = (f"chưa rõ {share.unknown} ({missing:.1f} %)" if vi
-                   else f"{share.unknown} unknown ({missing:.1f} %)")  # fmt: skip
+        ratio = ("chưa rõ" if vi else "unknown") if share.ratio is None else _percent(share.ratio, language)
+        missing = _percent(share.unknown_ratio or 0.0, language)
+        faults = "".join(f"; {FAULTS[name][not vi]}: {count}" for name, count in share.faults.most_common())
+        unknown = f"chưa rõ {share.unknown} ({missing})" if vi else f"{share.unknown} unknown ({missing})"
         yield f"  {word}: {share.good}/{share.total} = {ratio}; {unknown}{faults}"
+
+
+def _percent(ratio: float, language: str) -> str:
+    return format_value(ratio, "ratio", language)

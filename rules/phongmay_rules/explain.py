@@ -5,7 +5,8 @@ A verdict row and its rule go in. Base units become marketed ones here and nowhe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, Unit
@@ -53,6 +54,8 @@ class VerdictLike(Protocol):
     def measured(self) -> dict[str, Any]: ...
     @property
     def required(self) -> dict[str, Any]: ...
+    @property
+    def evidence(self) -> list[Any]: ...
 
 
 def state_name(state: str, language: str) -> str:
@@ -85,7 +88,8 @@ def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
         return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
     if required["operator"] == "demanded":
         return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
-    parts = [_measured(measured, required, language), _required(required, language)]
+    found = _measured(measured, required, language) + _extended(measured, verdict.evidence, language)
+    parts = [found, _required(required, language)]
     if verdict.reason not in (Reason.MET, Reason.BELOW, Reason.ABOVE, Reason.NOT_LISTED):
         why = reason_text(verdict.reason, language)
         kind = FACTS.get(measured.get("fact", ""))
@@ -161,6 +165,23 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
         known = format_value(measured["known_s"], Unit.SECOND, language)
         text += f" (có số liệu từ {known} trở lên)" if vi else f" (at least {known} known)"
     return text
+
+
+def _extended(measured: Mapping[str, Any], evidence: Sequence[Any], language: str) -> str:
+    """Say which declared end of extended support lies in a value; the detail of the fact holds it, not the verdict."""
+    if measured.get("fact") is None or measured.get("value") is None:
+        return ""
+    items = (item for item in evidence if isinstance(item, Mapping) and item.get("name") == measured["fact"])
+    detail = next((item.get("detail") or {} for item in items), {})
+    if "extended" not in detail:
+        return ""
+    declared, ends = date.fromisoformat(str(detail["extended"])), date.fromisoformat(str(detail["ends"]))
+    vi = language == "vi"
+    text = "tính cả hỗ trợ mở rộng (ESU) khai báo đến" if vi else "with extended updates (ESU) that are declared until"
+    text += f" {declared:%d/%m/%Y}"
+    if ends < declared:
+        text += f", hãng chỉ hỗ trợ đến {ends:%d/%m/%Y}" if vi else f"; the maker ends them on {ends:%d/%m/%Y}"
+    return f" ({text})"
 
 
 def _required(required: Mapping[str, Any], language: str) -> str:

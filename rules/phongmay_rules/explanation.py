@@ -106,11 +106,17 @@ def explain(
 
 def document_name(document: Document, language: str) -> str:
     """Name a document by its official number, where it has one, and its title."""
-    title = document.title.in_(language)
-    official = document.number and not document.number.startswith("(")  # "(the copy gives no number)" is no number
+    title, number = document.title.in_(language), official_number(document, language)
+    return f"{number} – {title}" if number else title
+
+
+def official_number(document: Document, language: str) -> str:
+    """Give the number of a document; "" where what stands in its place is none."""
+    if document.number.startswith("("):  # "(the copy gives no number)"
+        return ""
     if language == "vi" and not any(character.isdigit() for character in document.number.partition("/")[0]):
-        official = False  # the English name of a foreign standard stands where others have a number
-    return f"{document.number} – {title}" if official else title
+        return ""  # the English name of a foreign standard
+    return document.number
 
 
 def actors(rule: Rule, language: str) -> str:

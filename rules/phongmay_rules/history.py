@@ -66,6 +66,11 @@ class PastVerdict:
         """What was demanded."""
         return self.row.required
 
+    @property
+    def evidence(self) -> list[Any]:
+        """What it rested on."""
+        return self.row.evidence
+
 
 @dataclass(frozen=True, slots=True)
 class PastVerdicts:

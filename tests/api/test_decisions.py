@@ -332,6 +332,18 @@ def test_gaps(officer: TestClient) -> None:
     assert "attachment" in book.headers["content-disposition"]
 
 
+def test_gaps_without_a_proof(officer: TestClient, no_proof_in_time: Callable[[], None]) -> None:
+    """JSON and page say that the time ran out before the list was proven to be the best."""
+    assert officer.get("/api/v1/gaps", params={"unit": OWN}).json()["optimum_proven"] is True
+    no_proof_in_time()
+    assert officer.get("/api/v1/gaps", params={"unit": OWN}).json()["optimum_proven"] is False
+    for language, said in (
+        ("vi", "Chưa chứng minh được đây là phương án tốt nhất"),
+        ("en", "Not proven to be the best"),
+    ):
+        assert said in officer.get(f"/units/{OWN}/gaps?lang={language}").text
+
+
 def test_gaps_without_the_solver(officer: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without the extra says so with the remedy, to programs and to people."""
     monkeypatch.setitem(sys.modules, "scipy", None)

@@ -218,6 +218,15 @@ def test_static_files(client: TestClient) -> None:
         assert client.get(f"/static/{name}").status_code == 404
 
 
+def test_the_way_home_keeps_the_language(reader: TestClient) -> None:
+    """Whoever asks for a language at the first address gets the page in it, whatever was looked at before."""
+    reader.get(f"/units/unit-{PARENT}?lang=en")
+    for language in ("vi", "en"):
+        answer = reader.get(f"/?lang={language}", follow_redirects=False)
+        assert answer.headers["location"].endswith(f"?lang={language}")
+    assert "?" not in reader.get("/", follow_redirects=False).headers["location"]
+
+
 @pytest.mark.parametrize(
     ("language", "words"), [("vi", ("Thủ công", "mức do quận đặt")), ("en", ("By hand", "district setting"))]
 )

@@ -211,14 +211,24 @@ def picture(tmp_path: Path) -> Callable[[Any, str], None]:
     return take
 
 
+_SQUEEZED = """[...document.querySelectorAll('main table:not(.seats) td')].filter(cell => {
+    const box = cell.getBoundingClientRect(), words = document.createRange();
+    words.selectNodeContents(cell);
+    const high = words.getBoundingClientRect().height;
+    return box.width > 0 && (box.right > innerWidth + 1 || (high > 200 && high > 3 * box.width));
+}).map(cell => cell.innerText.slice(0, 60))"""
+
+
 @pytest.fixture
 def no_sideways() -> Callable[[Any], None]:
-    """Nothing may hang over the edge: one would have to scroll sideways."""
+    """Nothing may hang over the edge: one would have to scroll sideways, also within a table; and no column may be so
+    narrow that a text becomes a tower of syllables."""
 
     def look(page: Any) -> None:
         page.wait_for_load_state()  # a click returns when the next page is committed: it may have no element yet
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, page.url
+        assert page.evaluate(_SQUEEZED) == [], page.url
 
     return look
 

@@ -106,6 +106,28 @@ def test_in_english(visit: Callable[..., Any], site: Any, picture: Callable[[Any
     assert "Sign in" in page.inner_text("main")
 
 
+@pytest.mark.parametrize("width", list(WIDTHS))
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_catalogue_can_be_read(
+    visit: Callable[..., Any],
+    no_sideways: Callable[[Any], None],
+    site: Any,
+    picture: Callable[[Any, str], None],
+    language: str,
+    width: str,
+) -> None:
+    """Rules, facts and clauses at both widths: nothing at the side, no column of single syllables, one language."""
+    page = visit(width)
+    page.goto(f"{site.url}/?lang={language}")
+    page.goto(f"{site.url}/rules")
+    no_sideways(page)
+    text = page.inner_text("main")
+    assert "the copy that was read" not in text
+    assert "bản đọc được" not in text
+    assert ("mức do quận đặt" if language == "vi" else "district setting") in text
+    picture(page, f"rules-{language}{'' if width == 'desktop' else '-phone'}")
+
+
 def test_a_room_is_a_grid_of_signs(visit: Callable[..., Any], site: Any) -> None:
     """Each PC stands at its seat and shows its worst state by a sign too, so that colour is not the only difference."""
     page = visit()

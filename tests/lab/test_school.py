@@ -154,8 +154,10 @@ def test_when_the_main_line_is_pulled_out_the_other_one_is_judged_alone() -> Non
         lab.shape(down_bps=4e6, up_bps=4e6)
         lines = [{"line": f"line-{k}", "sources": [network_of(k)], "down": 4e6, "up": 4e6} for k in range(2)]
         capacity: dict[str, Any] = {"kind": "capacity", "adaptive": False, "directions": ["down"], "lines": lines}
-        run = run_until(lab, "pass", failover=True, **capacity)
+        run = run_until(lab, "pass", failover=True, usual=[["line-0"]], **capacity)
+        not_pulled = run_until(lab, "insufficient", failover=True, usual=[["line-1"]], **capacity)
         both = run_until(lab, "fail", **capacity)
     assert [(line["line"], line["participants"], line["verdict"]) for line in run["lines"]] == [("line-1", 6, "pass")]
     assert run["verdict"] == "pass", run["reasons"]
+    assert not_pulled["reasons"] == ["it_went_over_the_usual_line"], "line-1 is the one that always carries it"
     assert both["verdict"] == "fail", "as a run of both lines, half of what is promised is missing"

@@ -33,7 +33,7 @@ def gap_list(scope: Scope, pack: Pack, unit: Unit, budget: int | None) -> GapLis
         budget: whole VND; None = the cheapest set that mends all that can be mended.
 
     Raises:
-        Problem: 501 without the solver, 503 while another list is being made or without a proof in time.
+        Problem: 501 without the solver, 503 while another list is being made or when nothing is found in time.
     """
     if not _ONE_AT_A_TIME.acquire(timeout=LIMIT_S):
         raise Problem(

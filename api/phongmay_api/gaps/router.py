@@ -55,6 +55,7 @@ def get_gaps(
         as_of=found.standing.at,
         budget_vnd=budget,
         total_vnd=found.cost,
+        optimum_proven=found.is_proven,
         prices=PricesOut(
             file=SAMPLE.name, dated=prices.dated, valid_until=prices.valid_until, placeholder=prices.placeholder,
             warning=prices.staleness(found.standing.at.astimezone(LOCAL).date()), source=prices.source,

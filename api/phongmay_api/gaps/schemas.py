@@ -49,7 +49,8 @@ class ObstacleOut(BaseModel):
     """One reason why a verdict stays red."""
 
     code: str = Field(
-        description="budget, entry, data, act, no_item, none_fits, excluded, room_size, no_room, members or undecided."
+        description="budget, entry, data, act, no_item, none_fits, excluded, room_size, no_room, members, undecided "
+        "or time."
     )
     fact: str = Field(description='Fact that fails or is missing; "" = no single fact.')
     parameter: str = Field(description='Limit that nothing in the price file reaches; "" = none, or no parameter.')
@@ -80,7 +81,7 @@ class SchoolGapOut(BaseModel):
     unit_id: str
     name: str
     failing: int
-    mended: int
+    mended: int = Field(description="Of these, passing when everything is judged again with the list.")
     unknown: int
     cost_vnd: int
     complete: bool = Field(description="Nothing that money can mend fails afterwards.")
@@ -96,6 +97,9 @@ class GapsOut(BaseModel):
     as_of: datetime
     budget_vnd: int | None
     total_vnd: int
+    optimum_proven: bool = Field(
+        description="No better choice exists; false = the time ran out, the best found so far."
+    )
     prices: PricesOut
     lines: list[GapLineOut]
     schools: list[SchoolGapOut]

@@ -153,7 +153,7 @@ def run_view(scope: Scope, evidence: Evidence, language: str) -> RunView:
         about=about(evidence, language),
         measured=measured(result, language) if result is not None else (),
         charts=[Drawn(chart.title, _drawn(chart), _drawn(slim)) for chart, slim in both],
-        by_line=by_line(result, evidence, language) if result is not None and len(result.by_line) > 1 else (),
+        by_line=by_line(result, evidence, language) if result is not None else (),
         pcs=_pcs(evidence, language),
         absent=[one.code for one in evidence.absent],
         notes=[words.text(key, language) for key in ("layer_note", "rules_note")],

@@ -14,6 +14,7 @@ from phongmay_api.pages.texts import Texts
 from phongmay_api.rules.queries import parameter_names
 from phongmay_contract.units import Unit
 from phongmay_rules.explain import format_value, origin_name
+from phongmay_rules.explanation import official_number
 from phongmay_rules.facts.catalogue import DAY, FACTS, FactKind, basis
 from phongmay_rules.model import Clause, Pack, Rule, Stamp
 from phongmay_rules.setting import InForce, Settings
@@ -120,7 +121,7 @@ def catalogue_view(pack: Pack, words: Texts, settings: Settings | None = None) -
             by_clause.setdefault(cited, []).append(rule.id)
     documents = [
         DocumentPart(
-            document.number,
+            official_number(document, language),
             document.title.in_(language),
             document.body_read,
             [
@@ -161,7 +162,7 @@ def _rule(pack: Pack, rule: Rule, today: date, language: str, settings: Settings
         rule,
         pack.stamp(rule.id),
         status,
-        document.number if document else "",
+        (official_number(document, language) or document.title.in_(language)) if document else "",
         [(origin_name(origin, language), origin == "district_setting") for origin in origins],
         all(FACTS[fact].measurable for fact in rule.facts()),
         [_parameter(pack, name, language, settings.get(name)) for name in sorted(set(parameter_names(pack, rule)))],

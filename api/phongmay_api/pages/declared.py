@@ -22,7 +22,7 @@ from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import Versioned
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declarable, Declared
-from phongmay_store.register.declaring import CLEAR, LINE, WHOLE, Wish, history, understood, written
+from phongmay_store.register.declaring import CLEAR, LINE, WHOLE, Wish, history, longest_text, understood, written
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
 from phongmay_store.register.importing_declared import read_day
 from phongmay_store.register.organisation import Unit
@@ -59,6 +59,7 @@ class Field:
         entered: what stands in the field.
         hash_only: hash of evidence that the school did not hand in here.
         error: sentence beside the field, "" = none.
+        longest: characters that it takes.
     """
 
     sides: BothSides
@@ -74,6 +75,7 @@ class Field:
     hash_only: str
     former: Sequence[Former]
     error: str
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,4 +292,5 @@ def _field(
         hash_only=evidence if evidence not in files else "",
         former=past.get(name, []),
         error=errors.get(name, ""),
+        longest=longest_text(line.kind),
     )

@@ -97,8 +97,8 @@ VI: dict[str, str] = {
     "item_contracted_down": "Tốc độ tải xuống theo hợp đồng",
     "item_contracted_up": "Tốc độ tải lên theo hợp đồng",
     "item_source_addresses": "Địa chỉ IP công cộng của đường truyền",
-    "declared_wants_addresses": "Cần địa chỉ IP hoặc dải địa chỉ, ví dụ 203.0.113.7 hoặc 203.0.113.8/29; nhiều địa chỉ "
-    "cách nhau bằng dấu phẩy",
+    "declared_wants_addresses": "Cần địa chỉ IP hoặc dải địa chỉ, ví dụ 203.0.113.7 hoặc 203.0.113.8/29; tối đa 16 địa "
+    "chỉ, cách nhau bằng dấu phẩy",
     "import_title": "Nhập khai báo từ tệp",
     "import_about": "Tệp XLSX, CSV hoặc JSON gồm các mục khai báo, danh sách máy không cài tác tử, sĩ số phòng và "
     "tốc độ hợp đồng của trường này. Bước một cho xem trước và chưa ghi gì; bước hai mới ghi.",
@@ -225,8 +225,8 @@ EN: dict[str, str] = {
     "item_contracted_down": "Contracted download rate",
     "item_contracted_up": "Contracted upload rate",
     "item_source_addresses": "Public IP addresses of the line",
-    "declared_wants_addresses": "Expected IP addresses or networks such as 203.0.113.7 or 203.0.113.8/29, several with "
-    "commas between",
+    "declared_wants_addresses": "Expected IP addresses or networks such as 203.0.113.7 or 203.0.113.8/29, at most 16, "
+    "with commas between",
     "import_title": "Declare by file",
     "import_about": "An XLSX, CSV or JSON file with declared items, the list of PCs without agents, class sizes and "
     "contracted rates of this school. The first step shows what it would do and stores nothing; the second stores it.",

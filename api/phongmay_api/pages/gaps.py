@@ -12,6 +12,7 @@ from phongmay_api.pages.texts import Texts
 from phongmay_rules.gaps.listing import GapLine, GapList, SchoolGap
 from phongmay_rules.gaps.prices import SAMPLE
 from phongmay_rules.gaps.words import (
+    NOT_PROVEN,
     First,
     Left,
     as_of,
@@ -66,6 +67,7 @@ class GapsView:
     as_of: str
     prices: str
     stale: str
+    not_proven: str
     items: Sequence[tuple[str, int, str, str]]
     schools: Sequence[SchoolPart]
     above: Sequence[Left]
@@ -100,6 +102,7 @@ def gaps_view(scope: Scope, unit: Unit, found: GapList, words: Texts) -> GapsVie
             "gaps_prices", file=SAMPLE.name, dated=f"{prices.dated:%d/%m/%Y}", until=until,
             source=prices.source.in_(language),
         ),
+        not_proven="" if found.is_proven else NOT_PROVEN[language == "en"],
         stale=words("gaps_stale", until=until) if stale else "",
         items=[
             (item.name.in_(language), counts[item.id], vnd(item.price_vnd), vnd(counts[item.id] * item.price_vnd))
@@ -111,7 +114,7 @@ def gaps_view(scope: Scope, unit: Unit, found: GapList, words: Texts) -> GapsVie
         red=sum(school.red for school in found.schools),
         green=green,
         complete=sum(school.is_complete for school in found.schools),
-        passed=green - len(found.undecided) - len(found.broken),
+        passed=green,
     )  # fmt: skip
 
 

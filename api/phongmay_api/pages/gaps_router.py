@@ -21,7 +21,7 @@ from phongmay_store.register.organisation import Unit
 router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Budget = Annotated[str, Query(max_length=40)]
-_TOLD = {"no_solver": "gaps_no_solver", "bad_value": "gaps_bad_budget"}
+_TOLD = {"no_solver": "gaps_no_solver", "solver_busy": "gaps_busy", "bad_value": "gaps_bad_budget"}
 
 
 def _amount(text: str) -> int | None:

@@ -25,6 +25,11 @@ _VI: tuple[tuple[str, str], ...] = (
         r"the register has it in no room; .+",
         "sổ đăng ký ghi máy không thuộc phòng nào; việc chuyển phòng ghi ở tệp thiết bị",
     ),
+    (
+        r"the register has retired it, .+",
+        "sổ đăng ký ghi máy đã thanh lý, danh sách chỉ gồm máy đang có; bỏ dòng này, hoặc ghi lại tình trạng máy ở tệp "
+        "thiết bị",
+    ),
     (r"the register has it in '(.+)'; .+", "sổ đăng ký ghi máy ở “{0}”; việc chuyển phòng ghi ở tệp thiết bị"),
     (r"the register has it as '(.+)'; .+", "sổ đăng ký ghi loại máy là “{0}”; việc đổi loại ghi ở tệp thiết bị"),
     (r"the school has no device of this code, .+", "trường không có thiết bị mang mã này trong sổ đăng ký"),
@@ -60,8 +65,8 @@ _NEEDS: tuple[tuple[str, str], ...] = (
     (r"a whole number from (\S+) to (\S+)", "một số nguyên từ {0} đến {1}"),
     (r"a number of Mbit/s above 0", "một số Mbit/s lớn hơn 0"),
     (
-        r"IP addresses or networks such as (\S+) or (\S+), .+",
-        "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, cách nhau bằng dấu phẩy",
+        r"IP addresses or networks such as (\S+) or (\S+), at most (\d+), .+",
+        "địa chỉ IP hoặc dải địa chỉ như {0} hoặc {1}, tối đa {2}, cách nhau bằng dấu phẩy",
     ),
     (r"a day: (.+)", "một ngày, ví dụ {0}"),
     (r"yes or no.*", "“có” hoặc “không”"),

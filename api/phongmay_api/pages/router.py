@@ -15,6 +15,7 @@ from phongmay_api.access.accounts import sign_in, sign_out
 from phongmay_api.access.principal import SESSION_COOKIE
 from phongmay_api.access.scope import CurrentScope, authorize
 from phongmay_api.context import RegisterSession, Shared
+from phongmay_api.language import page_language
 from phongmay_api.pages.calendar import table_warnings
 from phongmay_api.pages.catalogue import catalogue_view
 from phongmay_api.pages.district import district_view
@@ -138,7 +139,12 @@ def home(request: Request, scope: CurrentScope) -> Response:
         raise Problem(HTTPStatus.FORBIDDEN, "no_unit", language_texts(request)("no_unit"))
     top = scope.units[0]
     where = "schools" if top.kind == UnitKind.SCHOOL else "units"
-    return RedirectResponse(f"/{where}/{top.id}", _SEE_OTHER)
+    return RedirectResponse(_keeping_language(request, f"/{where}/{top.id}"), _SEE_OTHER)
+
+
+def _keeping_language(request: Request, path: str) -> str:
+    """Lead on without losing the language that the address asks for."""
+    return f"{path}?lang={page_language(request)}" if "lang" in request.query_params else path
 
 
 @router.get("/units/{unit_id}")
@@ -146,7 +152,7 @@ def unit_page(request: Request, context: Shared, scope: CurrentScope, unit_id: s
     """Show the overview of a unit."""
     unit = scope.one(Unit, "organisation unit", Unit.id == unit_id)
     if unit.kind == UnitKind.SCHOOL:
-        return RedirectResponse(f"/schools/{unit.id}", _SEE_OTHER)
+        return RedirectResponse(_keeping_language(request, f"/schools/{unit.id}"), _SEE_OTHER)
     words = language_texts(request)
     view = district_view(scope, context.pack, unit, words)
     return render(

@@ -58,6 +58,7 @@ class _Unvouched:
 
     measured: dict[str, Any]
     required: dict[str, Any]
+    evidence: list[Any]
     state: str = State.UNKNOWN.value
     reason: str = Reason.ENGINE_STOPPED.value
 
@@ -67,7 +68,7 @@ def explanation(pack: Pack, judged: Judged, since: datetime | None, language: La
     verdict = judged.verdict
     if shown_state(judged) == verdict.state:
         return explain_fully(verdict, verdict.rule_id, pack, verdict.evidence, since, language)
-    shown = _Unvouched(verdict.measured, verdict.required)
+    shown = _Unvouched(verdict.measured, verdict.required, verdict.evidence)
     return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, None, language)
 
 

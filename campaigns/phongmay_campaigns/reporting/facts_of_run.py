@@ -23,6 +23,7 @@ def about(evidence: Evidence, language: str) -> list[Line]:
         ("run", run.run_id),
         ("kind", words.word(words.KINDS, run.kind, language)),
         ("mode", words.word(words.MODES, run.mode, language)),
+        *([("failover", words.text("failover_run", language))] if run.failover else []),
         ("start", f"{at.astimezone(LOCAL):%H:%M:%S %d/%m/%Y}"),
         ("isp", run.isp or words.text("unknown", language)),
         ("contract", f"{rate(run.contracted_dl, language)} / {rate(run.contracted_ul, language)}"),
@@ -82,7 +83,12 @@ def _left_out(evidence: Evidence, language: str) -> Iterator[Line]:
 
 
 def by_line(result: CampaignResult, evidence: Evidence, language: str) -> list[tuple[str, str, str, str]]:
-    """Give line, participants and rates, and verdict of each source address or line."""
+    """Give line, participants and rates, and verdict of each source address or line.
+
+    One line that carried everything is worth a word only in a failover: nothing comes out otherwise.
+    """
+    if len(result.by_line) < 2 and not evidence.run.failover:
+        return []
     out = []
     for one in result.by_line:
         rates = {figures["direction"]: figures["ip_bps"] for figures in one["directions"]}

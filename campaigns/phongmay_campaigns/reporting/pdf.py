@@ -83,9 +83,10 @@ def _story(evidence: Evidence, language: str, title: str) -> Iterator[Any]:
     for chart in (stacked(evidence, down=True, language=language), stacked(evidence, down=False, language=language)):
         if chart is not None:
             yield KeepTogether([Paragraph(escape(chart.title), part), _drawing(chart)])
-    if len(result.by_line) > 1:
+    lines_told = by_line(result, evidence, language)
+    if lines_told:
         yield Paragraph(escape(words.text("by_line", language)), part)
-        yield _table([list(row) for row in by_line(result, evidence, language)], [90 * mm, 16 * mm, 42 * mm, None])
+        yield _table([list(row) for row in lines_told], [90 * mm, 16 * mm, 42 * mm, None])
     yield Paragraph(escape(words.text("chart_pcs", language)), part)
     yield _table(
         _participants(evidence, language), [34 * mm, 26 * mm, 25 * mm, 24 * mm, 24 * mm, 20 * mm, None], head=True

@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import io
 
+from phongmay_campaigns.reporting import words
 from phongmay_campaigns.reporting.evidence import Evidence
-from phongmay_campaigns.reporting.facts_of_run import about, conclusion, measured
+from phongmay_campaigns.reporting.facts_of_run import about, by_line, conclusion, measured
+from phongmay_store.register.campaign import CampaignResult
 
 COLUMNS = (
     "code", "room", "status", "reason", "passed", "link", "link_bps", "goodput_dl_srv", "goodput_ul_srv",
@@ -29,6 +31,7 @@ def to_csv(evidence: Evidence, language: str) -> bytes:
         *about(evidence, language),
         *conclusion(evidence, language),
         *(measured(result, language) if result else []),
+        *(_lines(result, evidence, language) if result else []),
     ]
     for name, value in lines:
         writer.writerow([_safe(name), _safe(value)])
@@ -39,6 +42,11 @@ def to_csv(evidence: Evidence, language: str) -> bytes:
         cells["room"] = evidence.room_name(one.room_id)
         writer.writerow([_safe(cells[name]) for name in COLUMNS])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _lines(result: CampaignResult, evidence: Evidence, language: str) -> list[tuple[str, str]]:
+    name = words.text("by_line", language)
+    return [(f"{name}: {line}", " · ".join(rest)) for line, *rest in by_line(result, evidence, language)]
 
 
 def _safe(value: object) -> object:

@@ -77,6 +77,17 @@ REASONS: Mapping[str, Pair] = {
         "lưu lượng vẫn đi qua hơn một đường truyền, đường chính chưa được rút",
         "more than one line carried it: the main line was still on",
     ),
+    "it_went_over_the_usual_line": (
+        "lượt đo đi qua đúng đường truyền thường ngày: đường chính chưa được rút, chưa kiểm chứng được đường dự phòng",
+        "it went over the line that usually carries everything: the main line was not pulled out, so nothing is shown "
+        "of the other one",
+    ),
+    "no_earlier_run_tells_the_usual_line": (
+        "chưa biết đường nào là đường chính: cần khai báo địa chỉ IP công cộng của từng đường và đo một lượt thường "
+        "trước",
+        "which line is the main one is not known: declare the public addresses of each line, and run an ordinary test "
+        "first",
+    ),
     "source_address_of_no_known_line": (
         "địa chỉ nguồn không thuộc đường truyền nào đã khai báo",
         "a source address belongs to no known line",
@@ -144,6 +155,11 @@ TEXTS: Mapping[str, Pair] = {
     "run": ("Mã lượt đo", "Run"),
     "kind": ("Loại đo", "Kind"),
     "mode": ("Cách tổ chức", "Mode"),
+    "failover": ("Đo đường dự phòng", "Failover"),
+    "failover_run": (
+        "đường chính phải được rút trong lúc đo",
+        "the main line was to be pulled out during the run",
+    ),
     "start": ("Bắt đầu", "Start"),
     "isp": ("Nhà mạng", "Provider"),
     "contract": ("Tốc độ hợp đồng (xuống/lên)", "Contracted rate (down/up)"),

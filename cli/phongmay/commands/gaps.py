@@ -15,7 +15,9 @@ from phongmay_contract.errors import OperatorError
 from phongmay_rules.gaps.listing import GapList, make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, read_prices
 from phongmay_rules.gaps.sheets import workbook
+from phongmay_rules.gaps.solving import LIMIT_S
 from phongmay_rules.gaps.words import (
+    NOT_PROVEN,
     as_of,
     first_of,
     left_above,
@@ -31,6 +33,8 @@ from phongmay_rules.standing import read_standing
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.timetable import LOCAL
 
+_MOST_SECONDS = 86400.0
+
 
 def add(commands: Commands) -> None:
     """Declare the verb."""
@@ -43,6 +47,8 @@ def add(commands: Commands) -> None:
     listing.add_argument("--prices", type=Path, metavar="FILE", help="price file (default: the shipped sample prices)")
     listing.add_argument("--budget", type=int, metavar="VND",
                          help="spend at most so much: first the most schools, then the most verdicts")  # fmt: skip
+    listing.add_argument("--seconds", type=float, default=LIMIT_S, metavar="N",
+                         help="the solver may take so long in all (default: %(default)g)")  # fmt: skip
     listing.add_argument("--xlsx", type=Path, metavar="FILE", help="also write a workbook for the finance office")
     listing.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
     listing.set_defaults(run=_list)
@@ -58,6 +64,8 @@ def _sample(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     if args.budget is not None and args.budget < 0:
         raise OperatorError(f"--budget is {args.budget}; expected whole VND, 0 or more")
+    if not 0 < args.seconds <= _MOST_SECONDS:
+        raise OperatorError(f"--seconds is {args.seconds:g}; expected more than 0 and at most {_MOST_SECONDS:g}")
     settings = load(args.config)
     pack = packs_in_force(settings.rules)
     for rule in args.rule:
@@ -68,7 +76,7 @@ def _list(args: argparse.Namespace) -> int:
     require_current(register)
     with Session(register) as session:
         standing = read_standing(session, pack, args.unit)
-    found = make_gap_list(standing, prices, budget=args.budget, only=frozenset(args.rule))
+    found = make_gap_list(standing, prices, budget=args.budget, only=frozenset(args.rule), limit_s=args.seconds)
     stale = prices.staleness(standing.at.astimezone(LOCAL).date())
     if stale:
         print(f"warning: {stale}", file=sys.stderr)
@@ -85,8 +93,8 @@ def _list(args: argparse.Namespace) -> int:
 def _lines(found: GapList, language: str) -> Iterator[str]:
     vi = language == "vi"
     source = found.prices.source.in_(language)
-    yield (f"Số liệu tính đến {as_of(found)}; giá ngày {found.prices.dated} ({source})" if vi
-           else f"As of {as_of(found)}; prices of {found.prices.dated} ({source})")  # fmt: skip
+    yield (f"Số liệu tính đến {as_of(found)}; giá ngày {found.prices.dated:%d/%m/%Y} ({source})" if vi
+           else f"As of {as_of(found)}; prices of {found.prices.dated:%d/%m/%Y} ({source})")  # fmt: skip
     for school in found.schools:
         name = school_name(found, school.school_id)
         yield (f"\n{name}: {school.red} không đạt, {school.green} sẽ đạt, {len(school.unknown)} chưa rõ; "
@@ -120,9 +128,10 @@ def _lines(found: GapList, language: str) -> Iterator[str]:
            f"tiền, {green}/{red} tiêu chí sẽ đạt" if vi
            else f"\nTotal {vnd(found.cost)}{budget}; {complete} of {len(found.schools)} schools with nothing left "
            f"that money mends, {green} of {red} failing verdicts mended")  # fmt: skip
-    passed = green - len(found.undecided) - len(found.broken)
-    yield (f"Xét lại bằng chính các tiêu chí: {passed} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"
-           if vi else f"Judged again by the very rules: {passed} pass, {len(found.undecided)} still unknown, "
+    if not found.is_proven:
+        yield NOT_PROVEN[not vi]
+    yield (f"Xét lại bằng chính các tiêu chí: {green} đạt, {len(found.undecided)} còn chưa rõ, {len(found.broken)} sai"
+           if vi else f"Judged again by the very rules: {green} pass, {len(found.undecided)} still unknown, "
            f"{len(found.broken)} wrong")  # fmt: skip
     for target in found.broken:
         yield f"  ! {subject_name(found, target)} {target[2]}"

@@ -155,7 +155,7 @@ def _facts(report: Report | None, english: bool) -> Iterator[str]:
         disk = sum(one.value for one in figures if one.name == "queue_messages" and one.labels.get("where") == "disk")
         yield (f"waiting {_whole(figures, 'receipts_outstanding')}, on disk {disk:.0f}" if english else
                f"đang chờ {_whole(figures, 'receipts_outstanding')}, trên đĩa {disk:.0f}")  # fmt: skip
-        yield ("lag" if english else "trễ") + f" {figure_of(figures, 'lag_seconds'):.1f} s"
+        yield ("lag" if english else "trễ") + f" {_seconds(figures, 'lag_seconds', english)}"
         yield (
             ("last write" if english else "ghi lần cuối")
             + " "
@@ -164,7 +164,7 @@ def _facts(report: Report | None, english: bool) -> Iterator[str]:
         yield ("dead letters" if english else "thư chết") + f" {_whole(figures, 'dead_letters')}"
         yield ("broker dropped" if english else "MQTT đã bỏ") + f" {_whole(figures, 'broker_dropped_messages')}"
     if "evaluation_seconds" in names:
-        took = f"{figure_of(figures, 'evaluation_seconds'):.1f} s"
+        took = _seconds(figures, "evaluation_seconds", english)
         yield (
             ("last evaluation" if english else "đánh giá lần cuối")
             + " "
@@ -174,6 +174,11 @@ def _facts(report: Report | None, english: bool) -> Iterator[str]:
     if "series_answer_seconds" in names:
         milliseconds = 1000 * figure_of(figures, "series_answer_seconds")
         yield (f"store answers in {milliseconds:.0f} ms" if english else f"kho trả lời trong {milliseconds:.0f} ms")
+
+
+def _seconds(figures: Sequence[Figure], name: str, english: bool) -> str:
+    text = f"{figure_of(figures, name):.1f} s"
+    return text if english else text.replace(".", ",")
 
 
 def _whole(figures: Sequence[Figure], name: str) -> str:

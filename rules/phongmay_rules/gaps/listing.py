@@ -7,20 +7,23 @@ does not come out as promised stands in `broken`, which is empty unless this pro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from phongmay_rules.gaps.measures import with_measures
 from phongmay_rules.gaps.obstacles import Obstacles, obstacles_above, obstacles_of
 from phongmay_rules.gaps.options import Line, Option, Target
 from phongmay_rules.gaps.prices import ItemKind, Prices
 from phongmay_rules.gaps.problem import Problem, problem_of
-from phongmay_rules.gaps.solving import LIMIT_S, Solution, solve
+from phongmay_rules.gaps.solving import LIMIT_S, Solution, SolverError, solve
 from phongmay_rules.judging import Judgement
 from phongmay_rules.model import Severity
 from phongmay_rules.places import LinePlace
 from phongmay_rules.standing import Judged, Standing
 from phongmay_store.register.compliance import State, SubjectKind
+
+_OWN_SHARE = 0.8
+"""Of the time, for the list within a budget; the rest tells what money could mend at all."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class SchoolGap:
 
     Attributes:
         red: failing verdicts.
-        green: of these, mended by the list.
+        green: of these, mended by the list, and passing when judged again.
         no_measure: of these, what nothing in the price file mends (without a budget), or is not paid for.
         paperwork: failing verdicts that only a declaration mends; in none of the counts above.
         obstacles: why each verdict of `no_measure` and `paperwork` stays red; never empty for one.
@@ -85,6 +88,7 @@ class GapList:
         above: red verdicts on units above schools that stay red (or become unknown), and why.
         undecided: mended aggregates that are still unknown, because some of their members are.
         broken: promised and not kept, or worse than before; empty unless the program is wrong.
+        is_proven: no better choice exists; False = the time ran out first, and this is the best that was found.
     """
 
     standing: Standing
@@ -97,6 +101,7 @@ class GapList:
     above: Obstacles
     undecided: tuple[Target, ...]
     broken: tuple[Target, ...]
+    is_proven: bool = True
 
     @property
     def cost(self) -> int:
@@ -119,10 +124,11 @@ def make_gap_list(
         prices: what there is to buy.
         budget: whole VND; None = the cheapest set that mends all that can be mended.
         only: rules that matter (empty = all but recommendations, whose severity is "info").
-        limit_s: seconds that the solver may take in all.
+        limit_s: seconds that the solver may take in all; when they run out, the list is the best that was found and
+            says that it is not proven.
 
     Raises:
-        SolverError: no proven optimum.
+        SolverError: nothing was found in time, or there is no solver.
     """
     wanted = only or frozenset(rule.id for rule in standing.rules if rule.severity is not Severity.INFO)
     before = standing.judge()
@@ -131,18 +137,16 @@ def make_gap_list(
         for school in standing.schools.values()
         if school.id not in standing.never_judged
     ]
-    deadline = time.monotonic() + limit_s
-    best = solve(problems, None, limit_s)
-    solution = best if budget is None else solve(problems, budget, max(0.01, deadline - time.monotonic()))
+    solution, best = _solve(problems, budget, limit_s)
     after = with_measures(standing, solution.chosen).judge()
     undecided, broken = _check(solution, before, after)
     lines = tuple(_lines(standing, problems, solution))
     schools = tuple(
         _school(
-            problem, solution, lines,
+            problem, solution, lines, {*undecided, *broken},
             obstacles_of(
                 standing, problem, before[problem.school.id], prices, wanted=wanted, green=solution.green,
-                mendable=best.green,
+                mendable=best.green, is_proven=solution.is_proven and best.is_proven,
             ),
         )
         for problem in problems
@@ -152,7 +156,22 @@ def make_gap_list(
         for unit in standing.units
         for target, why in obstacles_above(before[unit], after[unit], standing.rules, wanted).items()
     }
-    return GapList(standing, prices, budget, lines, schools, before, after, above, undecided, broken)
+    return GapList(
+        standing, prices, budget, lines, schools, before, after, above, undecided, broken, solution.is_proven
+    )
+
+
+def _solve(problems: Sequence[Problem], budget: int | None, limit_s: float) -> tuple[Solution, Solution]:
+    """Give what to buy, and what would be bought without a budget; the list that was asked for has the time first."""
+    if budget is None:
+        solution = solve(problems, None, limit_s)
+        return solution, solution
+    deadline = time.monotonic() + limit_s
+    solution = solve(problems, budget, limit_s * _OWN_SHARE)
+    try:
+        return solution, solve(problems, None, max(0.0, deadline - time.monotonic()))
+    except SolverError:  # it only tells why something stays red
+        return solution, replace(solution, is_proven=False)
 
 
 def _check(
@@ -203,13 +222,15 @@ def _counted(problems: Sequence[Problem], option: Option, solution: Solution) ->
     )
 
 
-def _school(problem: Problem, solution: Solution, lines: Sequence[GapLine], obstacles: Obstacles) -> SchoolGap:
+def _school(
+    problem: Problem, solution: Solution, lines: Sequence[GapLine], unkept: Collection[Target], obstacles: Obstacles
+) -> SchoolGap:
     left = tuple(target for target in problem.targets if target not in solution.green)
     cost = sum(line.cost for line in lines if line.school_id == problem.school.id)
     return SchoolGap(
         problem.school.id,
         len(problem.targets),
-        len(problem.targets) - len(left),
+        sum(target in solution.green and target not in unkept for target in problem.targets),
         left,
         problem.paperwork,
         obstacles,

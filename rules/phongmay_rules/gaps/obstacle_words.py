@@ -54,6 +54,12 @@ def obstacle_text(obstacle: Obstacle, rule: str, pack: Pack, language: str) -> s
         return (
             "xử lý được bằng tiền nhưng ngân sách không đủ" if vi else "money mends it, and the budget does not reach"
         )
+    if obstacle.why is Why.TIME:
+        return (
+            "có thể xử lý được bằng tiền, nhưng hết thời gian tính trước khi tìm ra phương án"
+            if vi
+            else "money may mend it, but the time ran out before a way was found"
+        )
     if obstacle.why is Why.ENTRY:
         return (
             f"không phải thứ mua được: chỉ cần bổ sung hồ sơ ({fact})"

@@ -79,6 +79,7 @@ class Why(StrEnum):
     NO_ROOM = "no_room"
     MEMBERS = "members"
     UNDECIDED = "undecided"
+    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def obstacles_of(
     wanted: frozenset[str],
     green: Collection[Target],
     mendable: Collection[Target],
+    is_proven: bool = True,
 ) -> dict[Target, tuple[Obstacle, ...]]:
     """Give for each verdict of a school that stays red why it does.
 
@@ -137,13 +139,18 @@ def obstacles_of(
         wanted: rules that are to be turned green.
         green: verdicts that the list turns green.
         mendable: verdicts that a list without a budget turns green.
+        is_proven: both lists are the best there are; else what money could mend was perhaps just not found.
     """
     search = _Search(standing, problem, judged, prices, frozenset(mendable), wanted)
     found: dict[Target, tuple[Obstacle, ...]] = {
         target: (Obstacle(Why.ENTRY, fact=search.first_fact(target)),) for target in problem.paperwork
     }
     for target in problem.targets:
-        if target not in green:
+        if target in green:
+            continue
+        if not is_proven and search.is_offered(target):
+            found[target] = (Obstacle(Why.TIME),)
+        else:
             found[target] = (Obstacle(Why.BUDGET),) if target in mendable else search.of(target)
     return found
 
@@ -187,6 +194,10 @@ class _Search:
     def first_fact(self, target: Target) -> str:
         """Give the fact that a rule is about."""
         return min(self._bench.rules[target[2]].facts(), default="")
+
+    def is_offered(self, target: Target) -> bool:
+        """Tell whether something would mend it, alone or with its members."""
+        return target in self._offered or target in self._mendable
 
     def of(self, target: Target) -> tuple[Obstacle, ...]:
         """Give the obstacles of one verdict, each once; never none."""

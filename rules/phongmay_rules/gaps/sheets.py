@@ -16,7 +16,17 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from phongmay_rules.gaps.listing import GapList
-from phongmay_rules.gaps.words import REMARKS, as_of, first_of, left_above, left_of, note_text, school_name, vnd
+from phongmay_rules.gaps.words import (
+    NOT_PROVEN,
+    REMARKS,
+    as_of,
+    first_of,
+    left_above,
+    left_of,
+    note_text,
+    school_name,
+    vnd,
+)
 from phongmay_store.register.timetable import LOCAL
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -34,7 +44,15 @@ def workbook(found: GapList) -> bytes:
     _sheet(
         book,
         "Theo trường",
-        ("Trường", "Tiêu chí không đạt", "Sẽ đạt", "Còn lại", "Chưa rõ", "Thành tiền (đ)", "Sau khi thực hiện"),
+        (
+            "Trường",
+            "Tiêu chí không đạt",
+            "Sẽ đạt",
+            "Còn không đạt hoặc chưa rõ",
+            "Chưa rõ",
+            "Thành tiền (đ)",
+            "Sau khi thực hiện",
+        ),
         _schools(found),
         total=True,
     )
@@ -70,10 +88,14 @@ def _summary(found: GapList) -> list[tuple[object, ...]]:
         ("Giá có hiệu lực đến", f"{prices.valid_until:%d/%m/%Y}"),
         ("Ngân sách", "không giới hạn" if found.budget is None else vnd(found.budget)),
         ("Tổng cộng", vnd(found.cost)),
+        ("Phương án tốt nhất", "đã chứng minh" if found.is_proven else "chưa chứng minh được (hết thời gian tính)"),
         ("Trường xử lý hết phần phải chi tiền", f"{complete}/{len(found.schools)}"),
         ("Tiêu chí sẽ đạt", f"{sum(s.green for s in found.schools)}/{sum(s.red for s in found.schools)}"),
+        ("Tiêu chí không đạt sẽ thành chưa rõ (cần đo, khai báo thêm)", str(len(found.undecided))),
         ("Tiêu chí chưa rõ", str(sum(len(school.unknown) for school in found.schools))),
     ]
+    if not found.is_proven:
+        rows.insert(0, ("CẢNH BÁO", NOT_PROVEN[0]))
     if prices.placeholder:
         rows.insert(0, ("CẢNH BÁO", "Giá trong danh sách là mức giá mẫu, chưa có báo giá."))
     if prices.staleness(found.standing.at.astimezone(LOCAL).date()):
@@ -152,11 +174,11 @@ def _left(found: GapList) -> list[tuple[object, ...]]:
     ]
     parts.append(("(toàn đơn vị)", left_above(found, "vi"), left_above(found, "en")))
     return [
-        (name, subject, one.rule, one.title, one.why, english[one.rule, subject])
+        (name, subject, one.rule, one.title, one.why, english[target])
         for name, vi, en in parts
-        for english in [{(one.rule, subject): one.why for one in en for subject in one.subjects}]
+        for english in [{target: one.why for one in en for target in one.targets}]
         for one in vi
-        for subject in one.subjects
+        for target, subject in zip(one.targets, one.subjects, strict=True)
     ]
 
 

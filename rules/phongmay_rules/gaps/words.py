@@ -40,6 +40,13 @@ REMARKS: tuple[tuple[str, str], ...] = (
     ),
 )
 
+NOT_PROVEN = (
+    "Chưa chứng minh được đây là phương án tốt nhất: hết thời gian tính. Đây là phương án tốt nhất đã tìm được; có thể "
+    "còn phương án rẻ hơn hoặc được nhiều hơn. Hãy tính riêng từng trường hoặc đơn vị nhỏ hơn.",
+    "Not proven to be the best choice: the time ran out. This is the best that was found; a cheaper or better one may "
+    "exist. Ask for one school or a smaller unit.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class First:
@@ -93,12 +100,14 @@ class Left:
     """Red verdicts of one rule in one school (or above) that stay red for one reason.
 
     Attributes:
-        subjects: their names, in order.
+        targets: the verdicts, in order.
+        subjects: the names of what they judge, one for each; two things may have one name.
         why: the reason, a whole sentence without its full stop.
     """
 
     rule: str
     title: str
+    targets: tuple[Target, ...]
     subjects: tuple[str, ...]
     why: str
 
@@ -114,14 +123,16 @@ def left_above(found: GapList, language: str) -> list[Left]:
 
 
 def _left(found: GapList, targets: tuple[Target, ...], obstacles: Obstacles, language: str) -> list[Left]:
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[Target]] = {}
     for target in sorted(targets):
         why = obstacle_texts(obstacles, target, found.standing.pack, language)
-        groups.setdefault((target[2], why), []).append(subject_name(found, target))
+        groups.setdefault((target[2], why), []).append(target)
     return [
-        Left(rule, rule_title(found, rule, language), tuple(names), why)
-        for (rule, why), names in sorted(groups.items())
-    ]
+        Left(
+            rule, rule_title(found, rule, language), tuple(same), tuple(subject_name(found, one) for one in same), why
+        )
+        for (rule, why), same in sorted(groups.items())
+    ]  # fmt: skip
 
 
 def note_text(line: GapLine, language: str) -> str:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 
-EXPECTED = "IP addresses or networks such as 203.0.113.7 or 203.0.113.8/29, several with commas between"
 MAX_ADDRESSES = 16
+LONGEST_TEXT = MAX_ADDRESSES * 52
+"""Characters in which so many can be written, each as long as IPv6 with a prefix gets, a comma and a space between."""
+EXPECTED = (
+    f"IP addresses or networks such as 203.0.113.7 or 203.0.113.8/29, at most {MAX_ADDRESSES}, with commas between"
+)
 _LEAST_PREFIX = 8
 
 

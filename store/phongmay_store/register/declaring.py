@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.units import MBIT_PER_SECOND
+from phongmay_store.register.addresses import LONGEST_TEXT
 from phongmay_store.register.base import Versioned, new_id, utc_now
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import DECLARABLE, Declarable, Declared
@@ -91,6 +92,11 @@ class Wish:
     attachment_sha256: str = ""
 
 
+def longest_text(kind: Declarable) -> int:
+    """Give how many characters a value may have as a person writes it."""
+    return LONGEST_TEXT if kind.unit == "IP" else MAX_TEXT
+
+
 def understood(kind: Declarable, text: str) -> tuple[float | str | None, str]:
     """Read a value as a person writes it.
 
@@ -98,8 +104,8 @@ def understood(kind: Declarable, text: str) -> tuple[float | str | None, str]:
         The value in base units and "", or None and what was expected instead.
     """
     text = " ".join(text.split())
-    if kind.is_text and len(text) > MAX_TEXT:
-        return None, f"expected at most {MAX_TEXT} characters"
+    if kind.is_text and len(text) > (longest := longest_text(kind)):
+        return None, f"expected at most {longest} characters"
     if not text:
         return None, "is empty"
     item = read_value("value", kind, text)

@@ -64,6 +64,8 @@ def open_register(url: str) -> Engine:
     except (ArgumentError, ImportError) as error:
         raise StoreError(f"store.register_url {without_password(url)!r} cannot be used: {error}") from error
     settle = _sqlite_settings if engine.dialect.name == "sqlite" else _require_utf8
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", settle, insert=True)  # before SQLAlchemy asks anything
     event.listen(engine, "before_cursor_execute", _refuse_nul)
     return engine
@@ -79,17 +81,26 @@ def _known(url: URL) -> URL:
 
 
 def _postgresql_arguments(url: URL) -> dict[str, Any]:
-    """Give what a connection needs so that a server that went away is noticed in seconds; the URL may say otherwise."""
+    """Give what a connection needs so that a server that went away is noticed in seconds; the URL may say otherwise.
+
+    A server that stands still (SIGSTOP, a frozen machine) acknowledges what comes all the same: see `answering`.
+    """
     wanted: dict[str, Any] = {
         "application_name": "phongmay",
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "tcp_user_timeout": 30_000,
+        "tcp_user_timeout": 15_000,
         "options": f"-c lock_timeout={_LOCK_S}s",
     }
     return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def _connect(_dialect: object, _record: object, _arguments: object, wanted: dict[str, Any]) -> Any:
+    from phongmay_store.register.answering import connect  # psycopg is an extra
+
+    return connect(wanted)
 
 
 def _require_utf8(connection: Any, _record: object) -> None:

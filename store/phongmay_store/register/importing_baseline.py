@@ -64,7 +64,11 @@ def device_of(
 
 
 def _differs(row: Row, known: Thing, room: Thing | None, name_of: Callable[[str], str]) -> RowError | None:
-    """Give the fault of a row that has the device elsewhere, or as another kind."""
+    """Give the fault of a row that has the device elsewhere, as another kind, or at all when it is retired."""
+    if known.values["state"] == DeviceState.RETIRED:
+        return row.error(
+            "code", f"the register has retired it, and a list counts what is there; take the row out, or {_MOVE}"
+        )
     if room is not None and known.values["room_id"] != room.id:
         place = known.values["room_id"]
         where = f"in {name_of(place)!r}" if place else "in no room"

@@ -16,12 +16,14 @@ from typing import Any
 
 from phongmay_contract.units import MBIT_PER_SECOND
 from phongmay_store.register import timetable
-from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
+from phongmay_store.register.addresses import EXPECTED, LONGEST_TEXT, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.device import DeviceKind, DeviceState
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
 from phongmay_store.register.place import RoomKind
 
+MAX_TEXT = 200
+"""Characters of one cell, where its column does not take more."""
 _EXTERNAL = re.compile(r"[a-z0-9][a-z0-9-]*:[^\s|:][^\s|]*")
 
 
@@ -38,6 +40,7 @@ class Column:
         example: a value that reads well.
         required: every row must have it.
         clearable: '-' empties it.
+        longest: characters of a cell at most.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Column:
     example: str
     required: bool = False
     clearable: bool = False
+    longest: int = MAX_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,7 @@ ROOMS = SheetKind(
         Column(
             "timetable", "thời khóa biểu", "When the room is in use, in Asia/Ho_Chi_Minh; without it the default.",
             "always, never, or days and hours such as 'Mon-Fri 07:00-11:30 13:00-16:30; Sat 07:00-11:30'", _timetable,
-            "Mon-Fri 07:00-11:30 13:00-16:30", clearable=True,
+            "Mon-Fri 07:00-11:30 13:00-16:30", clearable=True, longest=300,
         ),
     ),
 )  # fmt: skip
@@ -264,7 +268,7 @@ LINES = SheetKind(
                "a number of Mbit/s above 0", _mbps, "300", clearable=True),
         Column("source_addresses", "địa chỉ IP công cộng / địa chỉ nguồn",
                "Public addresses or networks of the line; they tell several lines of a school apart.",
-               EXPECTED, _addresses, "203.0.113.7", clearable=True),
+               EXPECTED, _addresses, "203.0.113.7", clearable=True, longest=LONGEST_TEXT),
     ),
 )  # fmt: skip
 DEVICES = SheetKind(
@@ -368,3 +372,9 @@ BASELINE = SheetKind(
 )
 SHEETS = (UNITS, ROOMS, SEATS, LINES, DEVICES, DECLARED, BASELINE)
 """In the order in which one may refer to the other."""
+
+
+def longest_cell(header: str) -> int:
+    """Give how many characters a cell under a header may have, whatever sheet it is."""
+    columns = (kind.column(header) for kind in SHEETS)
+    return max((column.longest for column in columns if column is not None), default=MAX_TEXT)

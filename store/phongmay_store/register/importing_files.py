@@ -21,6 +21,7 @@ from xml.etree.ElementTree import ParseError
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
+from phongmay_store.register.importing_columns import MAX_TEXT, longest_cell
 from phongmay_store.register.importing_json import NotThisForm, json_rows
 
 MAX_FILE_BYTES = 32 * 1024**2
@@ -29,8 +30,6 @@ MAX_UNPACKED_BYTES = 512 * 1024**2
 MAX_ROWS = 200_000
 """Rows of one table; the largest city of the country has about 125,000 school PCs."""
 MAX_COLUMNS = 60
-MAX_TEXT = 200
-"""Characters of one cell."""
 GUIDE_SHEET = "guide"
 """Sheet of the XLSX template that explains the columns; the import passes over it."""
 
@@ -221,6 +220,7 @@ def _table(origin: str, rows: _Rows) -> Table | None:
     """Find the header and hold every row against it; None when there is nothing but comments."""
     header: tuple[str, ...] = ()
     header_line = 0
+    longest: list[int] = []
     kept: list[tuple[int, tuple[str, ...]]] = []
     for line, raw in rows:
         cells = tuple(unicodedata.normalize("NFC", cell).strip() for cell in raw)
@@ -229,14 +229,14 @@ def _table(origin: str, rows: _Rows) -> Table | None:
         if not cells or cells[0].startswith("#"):
             continue
         for cell in cells:
-            if len(cell) > MAX_TEXT:
-                raise _refuse(origin, f"at most {MAX_TEXT} characters in one cell", line, value=cell[:40] + "…")
             if any(unicodedata.category(character) == "Cc" for character in cell):
                 raise _refuse(origin, "no line breaks or control characters inside a cell", line, value=cell[:40])
         if not header:
             if len(cells) > MAX_COLUMNS:
                 raise _refuse(origin, f"has {len(cells)} columns; at most {MAX_COLUMNS} are read", line)
             header, header_line = cells, line
+            _bound(origin, line, cells, [MAX_TEXT] * len(cells))
+            longest = [longest_cell(name) for name in header]
             continue
         if len(cells) > len(header):
             raise _refuse(
@@ -245,5 +245,13 @@ def _table(origin: str, rows: _Rows) -> Table | None:
             )  # fmt: skip
         if len(kept) == MAX_ROWS:
             raise _refuse(origin, f"has more than {MAX_ROWS} rows; split it", line)
+        _bound(origin, line, cells, longest)
         kept.append((line, cells + ("",) * (len(header) - len(cells))))
     return Table(origin, header_line, header, tuple(kept)) if header else None
+
+
+def _bound(origin: str, line: int, cells: Sequence[str], longest: Sequence[int]) -> None:
+    """Refuse a cell with more characters than its column takes; nothing is ever cut."""
+    for cell, most in zip(cells, longest, strict=False):
+        if len(cell) > most:
+            raise _refuse(origin, f"at most {most} characters in one cell", line, value=cell[:40] + "…")

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from phongmay_bandwidth.report import ConnectionReport, RunReport
 from phongmay_campaigns.coordinator import Coordinator
+from phongmay_campaigns.finishing import read_plan
 from phongmay_campaigns.ledger import (
     StepTakenError,
     hold_lease,
@@ -400,6 +402,7 @@ def test_a_step_is_taken_once(office: Office) -> None:
         (Wish("quan", room_id="x"), "room"),
         (Wish("th", server_id="x"), "server"),
         (Wish("th", starts_at=NOON, ends_at=NOON), "ends_at"),
+        (Wish("quan", failover=True), "failover"),
     ],
 )
 def test_wishes_that_cannot_be_met(office: Office, wish: Wish, key: str) -> None:
@@ -407,3 +410,79 @@ def test_wishes_that_cannot_be_met(office: Office, wish: Wish, key: str) -> None
     with Session(office.engine) as session, pytest.raises(OrderingError) as refused:
         order(session, wish, "test")
     assert refused.value.key == key
+
+
+def test_a_failover_of_lines_that_nobody_can_tell_apart_is_refused(office: Office) -> None:
+    """One line, or two of which one has no declared address: the school is named and what is to be declared."""
+    with Session(office.engine) as session:
+        for addresses in ("", "192.0.2.9"):
+            with pytest.raises(OrderingError, match=r"Trường: a failover needs two registered lines.*source_addresses"):
+                order(session, Wish("th", failover=True), "test")
+            if not addresses:
+                session.add(Line(id="spare", school_id="th", name="Dự phòng", valid_from=LONG_AGO))
+                session.flush()
+        session.execute(update(Line).values(source_addresses="192.0.2.9"))
+        assert order(session, Wish("th", failover=True), "test").failover
+
+
+@pytest.mark.parametrize(
+    ("carried", "verdict", "reasons"),
+    [
+        (["l"], "insufficient", ["it_went_over_the_usual_line"]),
+        (["spare"], "pass", []),
+        (["gone"], "insufficient", ["no_earlier_run_tells_the_usual_line"]),
+        (["l", "spare"], "pass", []),
+    ],
+)
+def test_a_failover_is_held_against_the_runs_before_it(
+    office: Office, carried: list[str], verdict: str, reasons: list[str]
+) -> None:
+    """Everything went over line `l`: whether that is the line that was left, the last ordinary run tells; a failover,
+    an invalid run, a later and an old one tell nothing."""
+    with Session(office.engine) as session:
+        session.add(
+            Line(id="spare", school_id="th", name="Dự phòng", valid_from=LONG_AGO, source_addresses="192.0.2.9")
+        )
+        session.execute(update(Line).where(Line.id == "l").values(source_addresses="203.0.113.7"))
+        session.commit()
+    office.order(kind=CampaignKind.FLOOR, failover=True)
+    office.on(PCS)
+    assert office.begin() == [("ordered", "")]
+    with Session(office.engine, expire_on_commit=False) as session:
+        standing = open_runs(session)[0]
+        plan, run = read_plan(standing.detail["plan"]), standing.run
+        for name, lines, days, more in (
+            ("ordinary", carried, 3, {}), ("other", ["spare"], 1, {"failover": True}), ("void", ["spare"], 1, {}),
+            ("later", ["spare"], -1, {}), ("old", ["spare"], 93, {}),
+        ):  # fmt: skip
+            values = {column.name: getattr(run, column.name) for column in CampaignRun.__table__.columns}
+            session.add(CampaignRun(**{**values, "run_id": name, "campaign_id": name, "failover": False, **more}))
+            session.add(
+                CampaignResult(
+                    run_id=name, school_id="th", kind="floor", t_start=NOON - timedelta(days=days), warmup_s=2,
+                    window_s=6, streams=1, pace_bps=1e6, n_registered=PCS, n_online=PCS, n_started=PCS, n_valid=PCS,
+                    emulated_n=0, bytes_total=1, server_load=0.1, directions=[], rooms=[], whole_room=True,
+                    whole_school=True, verdict="invalid" if name == "void" else "pass", reasons=[], cause_names=[],
+                    by_line=[{"line": line, "participants": 2} for line in lines] + [{"line": "x", "participants": 0}],
+                )
+            )  # fmt: skip
+        rate = 1e6
+        connections = tuple(
+            ConnectionReport(
+                f"pc-{number}", direction, 0, "203.0.113.7", start, start + 8.1, "window", int(rate * 8.1 / 8),
+                (int(rate / 80),) * 81, "cubic", "kernel", "acked", 0, 0.01, 0.01, 0.0, 0.0,
+            )
+            for direction, start in plan.starts().items() for number in range(PCS)
+        )  # fmt: skip
+        report = RunReport(
+            run.run_id, "floor", plan.start + 30, True, False, *plan.starts().values(), 6.0, 6.0, "window", "window",
+            "cubic", 0.1, 8e7, 8e7, False, (), {}, connections, {},
+        )  # fmt: skip
+        take(session, run.run_id, RunStep.MEASURED, NOON, {**standing.detail, "report": report.to_json()})
+        session.commit()
+    office.look(run.due_at + timedelta(minutes=10))
+    with Session(office.engine) as session:
+        result = session.get(CampaignResult, run.run_id)
+        assert result is not None
+        assert (result.verdict, result.reasons) == (verdict, reasons)
+        assert {(line["line"], line["verdict"]) for line in result.by_line} == {("l", verdict)}

@@ -5,7 +5,7 @@ The server's report is made up; the register's rows and the series store are rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -45,6 +45,7 @@ def judged(
     *,
     kind: RunKind = RunKind.FLOOR,
     failover: bool = False,
+    usual: Sequence[Collection[str]] = (),
 ) -> CampaignResult:
     """Judge a run whose PCs went out over these addresses in turn, at the rate of each."""
     plan = RunPlan("run-1234", kind, "h", 7800, T0, FLOOR, FLOOR, registered=len(PCS))
@@ -64,7 +65,7 @@ def judged(
         run_id="run-1234", school_id="th", kind=kind.value, failover=failover, ramp_n=0, lines=["main", "spare"],
         contracted_dl=140_000_000, contracted_ul=90_000_000,
     )  # fmt: skip
-    return finish(run, detail, plan, report, {}, series, site, 10**9).result
+    return finish(run, detail, plan, report, {}, series, site, 10**9, usual).result
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ def test_without_declared_addresses_each_address_stands_for_itself(series: Sqlit
 
 def test_a_failover_run_holds_the_other_line_against_its_own_contract(series: SqliteSeries) -> None:
     """Everybody came over the spare line: 41 Mbit/s keep its contract, which is all that can be asked of it."""
-    result = judged(series, BOTH, sources=(SPARE,), rates=(2e6,), kind=RunKind.CAPACITY, failover=True)
+    spare = {"sources": (SPARE,), "rates": (2e6,), "kind": RunKind.CAPACITY}
+    result = judged(series, BOTH, **spare, failover=True, usual=[{"main"}])  # type: ignore[arg-type] # as named
     assert (result.verdict, verdicts(result)) == ("pass", {"spare": "pass"})
     plain = judged(series, BOTH, sources=(SPARE,), rates=(2e6,), kind=RunKind.CAPACITY)
     assert plain.verdict == "fail", "without failover both contracts count"
@@ -133,5 +135,38 @@ def test_a_failover_run_holds_the_other_line_against_its_own_contract(series: Sq
 
 def test_a_failover_run_in_which_the_main_line_still_carries_says_nothing(series: SqliteSeries) -> None:
     """Nobody pulled it out: the run is no failover."""
-    result = judged(series, BOTH, failover=True)
+    result = judged(series, BOTH, failover=True, usual=[{"main"}])
     assert (result.verdict, result.reasons) == ("insufficient", ["more_than_one_line_carried_it"])
+    assert verdicts(result) == {"main": "insufficient", "spare": "insufficient"}
+
+
+@pytest.mark.parametrize("kind", [RunKind.FLOOR, RunKind.CAPACITY])
+@pytest.mark.parametrize(
+    ("source", "usual", "reasons"),
+    [
+        (MAIN, [{"main"}], ["it_went_over_the_usual_line"]),
+        (MAIN, [{"main"}, {"spare"}, {"main"}], ["it_went_over_the_usual_line"]),
+        (MAIN, [{"main", "spare"}, {"main"}], ["it_went_over_the_usual_line"]),
+        (SPARE, [{"main"}, {"spare"}, {"main"}], []),
+        (SPARE, [{"main", "spare"}], []),
+        (SPARE, [], ["no_earlier_run_tells_the_usual_line"]),
+        ("192.0.2.1", [{"main"}], ["source_address_of_no_known_line", "no_earlier_run_tells_the_usual_line"]),
+    ],
+)
+def test_a_failover_over_the_usual_line_is_none(
+    series: SqliteSeries, kind: RunKind, source: str, usual: list[set[str]], reasons: list[str]
+) -> None:
+    """Nobody pulled the main line and everything went over it as always, or nobody knows which one that is: the run
+    passes nothing, neither as a whole nor for the line, however fast it was."""
+    rate = FLOOR if kind is RunKind.FLOOR else 9.8e6
+    result = judged(series, BOTH, sources=(source,), rates=(rate,), kind=kind, failover=True, usual=usual)
+    assert result.reasons == reasons
+    assert result.verdict == ("insufficient" if reasons else "pass")
+    assert set(verdicts(result).values()) == {result.verdict}
+
+
+def test_without_declared_addresses_a_failover_shows_nothing(series: SqliteSeries) -> None:
+    """An address alone is of no line: which one was out cannot be told."""
+    plain = tuple(SchoolLine(line.id, line.isp, line.down_bps, line.up_bps) for line in BOTH)
+    result = judged(series, plain, sources=(SPARE,), rates=(FLOOR,), failover=True)
+    assert (result.verdict, result.reasons) == ("insufficient", ["no_earlier_run_tells_the_usual_line"])

@@ -17,7 +17,7 @@ from phongmay_campaigns.ledger import Standing
 from phongmay_campaigns.reporting import words
 from phongmay_campaigns.reporting.charts import per_pc, stacked
 from phongmay_campaigns.reporting.evidence import Evidence
-from phongmay_campaigns.reporting.facts_of_run import conclusion, measured
+from phongmay_campaigns.reporting.facts_of_run import about, by_line, conclusion, measured
 from phongmay_campaigns.reporting.pdf import to_pdf
 from phongmay_campaigns.reporting.svg import svg
 from phongmay_campaigns.reporting.table import COLUMNS, to_csv
@@ -133,6 +133,32 @@ def test_the_letters_of_the_pdf(evidence: Make) -> None:
         font = pdfmetrics.getFont(name)
         assert isinstance(font, TTFont)
         assert {letter for letter in texts if ord(letter) not in font.face.charToGlyph} == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [("vi", "đường chính chưa được rút"), ("en", "the main line was not pulled out")],
+)
+def test_a_failover_says_that_it_is_one_and_over_which_line_it_went(evidence: Make, language: str, reason: str) -> None:
+    """Page, PDF and CSV name the kind of run, the one line that carried it, and why it shows nothing."""
+    found = evidence("insufficient")
+    found.run.failover = True
+    assert found.result is not None
+    found.result.reasons = ["it_went_over_the_usual_line"]
+    found.result.by_line = [
+        {"line": "l", "sources": ["203.0.113.7"], "participants": 40, "verdict": "insufficient", "directions": []}
+    ]
+    assert reason in dict(conclusion(found, language))[words.text("reasons", language)]
+    assert words.text("failover", language) in dict(about(found, language))
+    (line,) = by_line(found.result, found, language)
+    assert (line[0], line[3]) == ("Cáp quang chính (203.0.113.7)", words.word(words.VERDICTS, "insufficient", language))
+    text = to_csv(found, language).decode("utf-8-sig")
+    assert reason in text
+    assert "Cáp quang chính (203.0.113.7)" in text
+    assert to_pdf(found, language, utc_now()).startswith(b"%PDF")
+    found.run.failover = False
+    assert by_line(found.result, found, language) == []
+    assert words.text("failover", language) not in dict(about(found, language))
 
 
 def test_the_csv(evidence: Make) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -46,6 +46,7 @@ class _Share:
 
     measured: dict[str, Any]
     required: dict[str, Any]
+    evidence: list[Any] = field(default_factory=list)
     state: str = "fail"
     reason: str = "below"
 

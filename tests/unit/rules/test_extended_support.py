@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from phongmay_rules.errors import PackError
+from phongmay_rules.explain import sentence
 from phongmay_rules.facts.catalogue import Found, Source, missing
 from phongmay_rules.facts.declared import Declarations, with_declared
 from phongmay_rules.facts.hardware import support_days, support_fact
+from phongmay_rules.facts.records import FactValue
 from phongmay_rules.facts.schools import FactMaker
 from phongmay_rules.facts.support import TABLE, read_table, shipped_table
+from phongmay_rules.judging import Subject, judge
+from phongmay_rules.loader import load_pack
 from phongmay_rules.places import Declaration, DevicePlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import LOCAL
@@ -109,6 +113,31 @@ def test_a_declared_system_may_have_them_too() -> None:
     found = known(missing(NAME, Reason.NO_AGENT, AT), declared)
     assert (found.value, found.source) == (support_days(date(2027, 10, 12), TODAY), Source.DECLARED)
     assert found.sources == ("dc:os", "dc:esu")
+
+
+@pytest.mark.parametrize(
+    ("said", "at", "vi", "en"),
+    [
+        ("2027-10-12", AT,
+         "Đạt: Số ngày còn được hãng hỗ trợ hệ điều hành: 300 ngày (tính cả hỗ trợ mở rộng (ESU) khai báo đến "
+         "12/10/2027); tối thiểu 0 ngày (mức theo công bố của hãng).",
+         "Pass: Days of vendor support left for the operating system: 300 days (with extended updates (ESU) that are "
+         "declared until 12/10/2027); at least 0 days (figure of the maker)."),
+        ("2030-01-01", AT, "khai báo đến 01/01/2030, hãng chỉ hỗ trợ đến 10/10/2028)",
+         "declared until 01/01/2030; the maker ends them on 10/10/2028)"),
+        ("2026-11-20", AT, "quá hạn 3 ngày (tính cả hỗ trợ mở rộng (ESU) khai báo đến 20/11/2026)",
+         "over by 3 days (with extended updates (ESU) that are declared until 20/11/2026)"),
+    ],
+)  # fmt: skip
+def test_the_sentence_names_what_was_declared(said: str, at: float, vi: str, en: str) -> None:
+    """Days of support that rest on a declaration are never told as the maker's alone, met or not."""
+    rule = load_pack("operations").rules["TB-05"]
+    for found, told in ((known(seen(), {"esu_until": until(said)}), True), (seen(), False)):
+        value = FactValue(1, NAME, found.value, "", found.at, "derived", found.sources, found.detail)
+        verdict = judge(rule, Subject("device", "a", "th", "pc"), {NAME: value}, (), {}, at)
+        said_vi, said_en = sentence(verdict, rule, "vi"), sentence(verdict, rule, "en")
+        assert (vi in said_vi, en in said_en) == (told, told), said_vi
+        assert ("ESU" in said_vi, "ESU" in said_en) == (told, told)
 
 
 def test_days_are_local() -> None:

@@ -1,8 +1,12 @@
-"""What stays red and why, and a slow line from its measured rate to the contract that is bought for it."""
+"""What stays red and why, and a slow line from its measured rate to the contract that is bought for it.
+
+Long because each kind of obstacle needs a standing of its own, and the helpers that make one.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -136,6 +140,33 @@ def test_data_that_must_be_there_first(house: Any) -> None:
     assert "không phải thứ mua được" in texts["TB-11"]
 
 
+def test_two_things_of_one_name_keep_each_its_own_reason(house: Any) -> None:
+    """Two classrooms called alike, one without a declaration, one without a price: each row has its reason, in both
+    languages, of the same thing."""
+    house.room("a", "cs")
+    house.room("b", "cs")
+    with house.sessions() as session:
+        for name, has_audio in (("a", False), ("b", True)):
+            session.execute(update(Room).where(Room.id == name).values(kind="smart_classroom", name="Phòng 12"))
+            said = {"display": 0, "teacher_computer": 1, "internet": 1} | ({"audio": 0} if has_audio else {})
+            for item, number in said.items():
+                session.add(
+                    Declared(id=f"{name}-{item}", school_id="cs", subject_kind="room", subject_id=name, name=item,
+                             number=number, declared_by="x", valid_from=LONG_AGO, recorded_at=LONG_AGO)
+                )  # fmt: skip
+        session.commit()
+    found = only(standing_of(house), "PH-08", prices=items(ItemKind.ROOM_PART))
+    rows = [row for row in load_workbook(io.BytesIO(workbook(found)))["Chưa xử lý"].values if row[2] == "PH-08"]
+    assert [row[1] for row in rows] == ["Phòng 12", "Phòng 12"]
+    pairs = {
+        (word, text in str(row[5]))
+        for row in rows
+        for word, text in (("còn thiếu số liệu", "data are missing"), ("chưa có giá", "no price is known"))
+        if word in str(row[4])
+    }
+    assert pairs == {("còn thiếu số liệu", True), ("chưa có giá", True)}
+
+
 def with_fact(standing: Standing, subject: tuple[Any, str], **values: float) -> Standing:
     """Give the standing with other facts of one subject."""
     own = dict(standing.facts.get(subject, {}))
@@ -264,6 +295,23 @@ def test_more_pcs_and_no_room_for_them(empty_house: Any) -> None:
         session.commit()
     found = only(standing_of(empty_house), "TR-02")
     assert [why.why for why in left(found, "cs")["TR-02"]] == ["no_room"]
+
+
+def test_what_was_perhaps_just_not_found_is_not_told_as_impossible(
+    house: Any, no_proof_in_time: Callable[[], None]
+) -> None:
+    """When the time ran out, nobody knows that the budget does not reach: a verdict that something would mend says that
+    the time ran out, one for which nothing is for sale says that."""
+    for name in ("odd", "even"):
+        house.device(name, "cs", "cs-room")
+        house.speak(name, Role.LOW_MEMORY)
+    no_proof_in_time()
+    found = only(standing_of(house), "TB-01", budget=450_000)
+    assert not found.is_proven
+    assert [why.why for why in left(found, "cs")["TB-01"]] == ["time"]
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    assert "hết thời gian tính" in left_of(found, school, "vi")[0].why
+    assert "the time ran out" in left_of(found, school, "en")[0].why
 
 
 def test_a_budget_that_does_not_reach_says_so(house: Any) -> None:

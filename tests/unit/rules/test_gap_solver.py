@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from phongmay_rules.gaps import solving
 from phongmay_rules.gaps.options import Line, Option, Target
 from phongmay_rules.gaps.prices import Item, ItemKind
 from phongmay_rules.gaps.problem import Count, Problem
-from phongmay_rules.gaps.solving import solve
+from phongmay_rules.gaps.solving import SolverError, solve
 from phongmay_rules.model import Text
 from phongmay_rules.places import SchoolPlace
 
@@ -129,6 +133,85 @@ def test_rooms_that_a_school_counts_are_mended_by_what_mends_the_rooms() -> None
     for targets, cost in (((device, room, school), 5000), ((school,), 5000)):
         found = solve([Problem(SchoolPlace("s", "s", ""), targets, {}, (), options, counts)])
         assert (found.green, found.cost) == (set(targets), cost)
+
+
+class HurriedSolver:
+    """The real solver, which tells that its time ran out: from some call on, and what it found by then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, first: int, *, finds: bool) -> None:
+        self.calls, self._first, self._finds, self.limits = 0, first, finds, list[float]()
+        self._numpy, self._optimize, self._sparse = solving._scipy()
+        monkeypatch.setattr(solving, "_scipy", lambda: (self._numpy, self, self._sparse))
+        self.Bounds, self.LinearConstraint = self._optimize.Bounds, self._optimize.LinearConstraint
+
+    def milp(self, target: Any, **more: Any) -> Any:
+        """Solve; of a call whose time ran out, the answer is one that nothing was minimised in, or none."""
+        self.calls += 1
+        self.limits.append(more["options"]["time_limit"])
+        if self.calls < self._first:
+            return self._optimize.milp(target, **more)
+        result = self._optimize.milp(0 * target, **more)
+        result.status = 1
+        result.x = result.x if self._finds else None
+        return result
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize("finds", [True, False])
+def test_what_was_found_when_the_time_ran_out_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, seed: int, first: int, finds: bool
+) -> None:
+    """A choice that nobody proved to be the best says so, keeps the budget and what the stages before reached, and buys
+    nothing that nothing needs; where nothing was found there is no list."""
+    chance = random.Random(2000 + seed)
+    problems = [_small(problem(chance, name), chance) for name in ("s", "t")]
+    budget = chance.randint(10, 40) * 1000
+    best = solve(problems, budget)
+    HurriedSolver(monkeypatch, first, finds=finds)
+    try:
+        found = solve(problems, budget)
+    except SolverError as error:
+        assert "for 2 schools in the time allowed; give it more time with --seconds" in str(error)  # noqa: PT017 it may
+        assert first < 3, "two stages found their answers"
+        return
+    assert finds or first > 1, "no stage found anything"
+    assert (best.is_proven, found.is_proven) == (True, False)
+    assert found.cost <= budget
+    options = [one for each in problems for one in each.options]
+    times = [sum(n for chosen, n in found.chosen if chosen is one) for one in options]
+    complete, green, cost = outcome(problems, times)
+    assert (complete, green, cost) == (len(found.complete), len(found.green), found.cost)
+    if first == 3:
+        assert (complete, green) == (len(best.complete), len(best.green))
+    for number, count in enumerate(times):
+        if count:
+            fewer = outcome(problems, [n - (place == number) for place, n in enumerate(times)])
+            assert fewer[:2] != (complete, green), "nothing is bought that nothing needs"
+
+
+def test_the_stages_share_one_limit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one stage leaves over is the next one's, and together they never get more than the limit."""
+    problems = [problem(random.Random(number), f"s{number}") for number in range(3)]
+    hurried = HurriedSolver(monkeypatch, 99, finds=True)
+    solve(problems, 20_000, 9.0)
+    assert hurried.limits == pytest.approx([4.5, 4.5, 9], abs=0.4), "half of what is left, and all of it"
+    hurried.limits.clear()
+    solve(problems, None, 12.0)
+    assert hurried.limits == pytest.approx([2, 4, 3, 6, 6, 12], abs=0.6), "each school: its part of what is left"
+
+
+def test_a_hard_problem_ends_in_time() -> None:
+    """The real solver on a real clock: a district that takes it minutes is given up in time, with what was found."""
+    problems = [problem(random.Random(number), f"s{number}") for number in range(400)]
+    start = time.monotonic()
+    with contextlib.suppress(SolverError):  # a slow machine may find nothing at all
+        found = solve(problems, 1_000_000, 3.0)
+        assert found.green
+        assert found.cost <= 1_000_000
+        for each in problems:
+            assert {target for target in found.green if target[1].startswith(each.school.id + "-")} <= set(each.targets)
+    assert time.monotonic() - start < 60
 
 
 def test_nothing_to_do() -> None:

@@ -135,6 +135,9 @@ def test_what_may_turn_out_well_is_not_bought(house: Any) -> None:
     found = gaps(house)
     assert bought(found) == {("big", "pc"): 4}
     assert ("room", "big", "PH-01") in found.undecided
+    (school,) = [school for school in found.schools if school.school_id == "cs"]
+    unsettled = [target for target in found.undecided if target in found.before["cs"]]
+    assert school.green == school.red - len(school.no_measure) - len(unsettled), "what stays unknown is no pass"
 
 
 def test_a_school_without_a_room_gets_one_with_pcs(empty_house: Any) -> None:

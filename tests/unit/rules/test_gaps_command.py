@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from phongmay.main import main
 from phongmay_rules.gaps.listing import make_gap_list
 from phongmay_rules.gaps.prices import SAMPLE, read_prices
 from phongmay_rules.gaps.sheets import workbook
+from phongmay_rules.quality import FAULTS
 from phongmay_rules.standing import read_standing
 from phongmay_simulate.district import Role
-from phongmay_store.register.device import Device
+from phongmay_store.register.base import utc_now
+from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.register.place import Room
 
 pytestmark = pytest.mark.one_register
@@ -61,6 +64,7 @@ def test_list(config: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["gaps", "list", "--unit", "nowhere"], "nowhere"),
         (["gaps", "list", "--rule", "TB-99"], "TB-99"),
         (["gaps", "list", "--budget", "-1"], "--budget"),
+        (["gaps", "list", "--seconds", "0"], "--seconds"),
         (["gaps", "list", "--prices", "absent.toml"], "absent.toml"),
         (["gaps", "list", "--xlsx", "absent/list.xlsx"], "absent/list.xlsx"),
         (["rules", "whatif", "--set", "ram=1"], "ram_min"),
@@ -111,6 +115,32 @@ def test_workbook(house: Any, config: str, tmp_path: Path) -> None:
     assert "CẢNH BÁO" in summary
 
 
+def test_a_list_that_nobody_proved_to_be_the_best_says_so(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_proof_in_time: Callable[[], None]
+) -> None:
+    """The time ran out before the proof: the command says it in both languages, the workbook warns first of all, and
+    what stays red may have been mendable. With a proof the workbook says that too."""
+    path = tmp_path / "list.xlsx"
+    wanted = ["--config", config, "gaps", "list", *CORE, "--xlsx", str(path)]
+    assert main(wanted) == 0
+    assert "hết thời gian" not in capsys.readouterr().out
+    summary = {row[0]: row[1] for row in load_workbook(path)["Tổng hợp"].values}
+    assert summary["Phương án tốt nhất"] == "đã chứng minh"
+    no_proof_in_time()
+    for language, said in (
+        ("vi", "Chưa chứng minh được đây là phương án tốt nhất"),
+        ("en", "Not proven to be the best"),
+    ):
+        assert main([*wanted, "--lang", language, "--seconds", "30"]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "450.000 đ" in out
+    rows = list(load_workbook(path)["Tổng hợp"].values)
+    warned = [row[1] for row in rows if row[0] == "CẢNH BÁO"]
+    assert any(str(text).startswith("Chưa chứng minh được") for text in warned)
+    assert {row[0]: row[1] for row in rows}["Phương án tốt nhất"] == "chưa chứng minh được (hết thời gian tính)"
+
+
 def test_no_name_becomes_a_formula(house: Any) -> None:
     """A room or code that begins like a formula is text, and control characters are left out."""
     house.device("short", "cs", "cs-room")
@@ -145,7 +175,20 @@ def test_quality(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Numerator, denominator, unknown share and definition of each score are printed."""
     assert main(["--config", config, "rules", "quality", "--lang", "en"]) == 0
     out = capsys.readouterr().out
-    assert "Complete: 5/5 = 100.0 %; 0 unknown (0.0 %)" in out or "Complete: 0/5" in out
+    assert "Complete: 5/5 = 100 %; 0 unknown (0 %)" in out or "Complete: 0/5" in out
     assert "devices seen within 7 days / registered devices with an agent" in out
     assert main(["--config", config, "rules", "quality"]) == 0
     assert "Sống: " in capsys.readouterr().out
+
+
+def test_faults_of_the_data_are_told_in_words(house: Any, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No code stands in what a person reads, and each fault that can be counted has words in both languages."""
+    with house.sessions() as session:
+        session.add(IdentityConflict(device_id="short", opened_at=utc_now(), detail="two live runs"))
+        session.commit()
+    for language, said in (("vi", "hai máy chung một danh tính: 1"), ("en", "two machines with one identity: 1")):
+        assert main(["--config", config, "rules", "quality", "--lang", language]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "identity_conflict" not in out
+    assert all(vi and en and vi != en for vi, en in FAULTS.values())

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.units import GIB
+from phongmay_store.register.addresses import EXPECTED
 from phongmay_store.register.base import Versioned
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.declaring import ITEMS, Wish, declare, declared_now, history, understood, written
@@ -72,6 +73,18 @@ def test_words_are_read_in_their_unit(name: str, text: str, value: float | str) 
     assert understood(KINDS[name], text) == (value, "")
     again, _ = understood(KINDS[name], written(KINDS[name], value))
     assert again == value
+
+
+def test_as_many_addresses_as_a_line_may_have_fit() -> None:
+    """Sixteen networks of IPv6, each written in full, are taken whole; one more is refused by number, none is cut."""
+    full = [f"2001:0db8:aaaa:bbbb:cccc:dddd:{number:04x}:0000/112" for number in range(0x1000, 0x1011)]
+    value, problem = understood(KINDS["source_addresses"], ", ".join(full[:16]))
+    assert problem == ""
+    assert str(value).split(", ") == [
+        f"2001:db8:aaaa:bbbb:cccc:dddd:{number:x}:0/112" for number in range(0x1000, 0x1010)
+    ]
+    assert understood(KINDS["source_addresses"], ", ".join(full)) == (None, f"expected {EXPECTED}")
+    assert "at most 16" in EXPECTED
 
 
 @pytest.mark.parametrize(

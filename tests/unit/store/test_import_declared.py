@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from phongmay_api.pages.import_words import in_language
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.device import Device
@@ -188,3 +189,23 @@ def test_a_wrong_cell_of_a_list_is_told_once(
     with Session(register_engine) as session:
         assert [device.code for device in session.scalars(Device.at())] == ["PC-1"]
     assert values(register_engine) == {}
+
+
+def test_a_list_that_names_a_retired_pc_is_told(register_engine: Engine, tmp_path: Path) -> None:
+    """A list counts what is there: a PC that the register has retired is a fault with row, code and remedy, and nothing
+    is written; taken into service again by the sheet of devices beside it, the same row is good."""
+    gone = "school,code,room,state\nmoet:1,PC-1,Phòng máy 1,retired\n"
+    run(register_engine, tmp_path / "in", {**PLACES, "devices": gone})
+    row = HEAD_PC + "moet:1,PC-7,Phòng máy 1,,8,4,2021,x\nmoet:1,PC-1,Phòng máy 1,,8,4,2021,x\n"
+    result = run(register_engine, tmp_path / "list", {"baseline": row})
+    assert [(error.line, error.column, error.value) for error in result.errors] == [(3, "code", "PC-1")]
+    assert "the register has retired it" in result.errors[0].expected
+    assert "take the row out, or enter the change in the sheet 'devices'" in result.errors[0].expected
+    assert "sổ đăng ký ghi máy đã thanh lý" in in_language(result.errors[0].expected, "vi")
+    assert values(register_engine) == {}
+    back = "school,code,state\nmoet:1,PC-1,in_service\n"
+    assert run(register_engine, tmp_path / "both", {"baseline": row, "devices": back}).errors == []
+    with Session(register_engine) as session:
+        assert {device.code: device.state for device in session.scalars(Device.at())} == {
+            "PC-1": "in_service", "PC-7": "in_service",
+        }  # fmt: skip

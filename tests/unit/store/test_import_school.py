@@ -148,6 +148,21 @@ def test_class_sizes_and_contracts_come_by_file_too(register: Session) -> None:
     assert (line.contracted_down_bps, line.source_addresses) == (300_000_000, "203.0.113.7")
 
 
+def test_sixteen_addresses_of_ipv6_fit_in_a_cell(register: Session) -> None:
+    """A cell takes as many addresses as a line may have, in full; other cells keep their bound, and nothing is cut."""
+    full = ", ".join(f"2001:0db8:aaaa:bbbb:cccc:dddd:eeee:{number:04x}" for number in range(0x1000, 0x1010))
+    text = f'school,name,source_addresses\nmoet:1,Chính,"{full}"\n'
+    preview = look(register, text)
+    assert preview.errors == []
+    apply_school_file(register, school(register), "khai-bao.csv", text.encode(), SINCE, preview.mark)
+    register.commit()
+    assert register.scalars(Line.at()).one().source_addresses.count(",") == 15
+    (long,) = look(register, text.replace("Chính", "x" * 201)).errors
+    assert "at most 200 characters" in str(long)
+    (longer,) = look(register, text.replace('"\n', f', {full}"\n')).errors
+    assert "characters in one cell" in str(longer)
+
+
 def as_json(**more: Any) -> dict[str, Any]:
     """Give a good JSON list of PCs."""
     computers = [

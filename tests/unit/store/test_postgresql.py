@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -257,6 +259,53 @@ def test_a_connection_that_was_cut_is_told_and_replaced(postgres: Cluster, datab
     assert sentence(lost.value).startswith(("the database server is stopping", "the connection to the database was"))
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+IMPATIENT = "?tcp_user_timeout=1000&connect_timeout=2"
+
+
+def test_a_server_that_stands_still_is_given_up(postgres: Cluster, database: str) -> None:
+    """A stopped server acknowledges every packet and answers none: who asks is told within seconds instead of waiting
+    for ever, and goes on by a new connection as soon as the server does."""
+    engine = open_register(postgres.url(database) + IMPATIENT)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    postgres.tell(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        with pytest.raises(DBAPIError) as told, engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        took_s = time.monotonic() - start
+    finally:
+        postgres.tell(signal.SIGCONT)
+    assert took_s < 15
+    assert "does not answer in time" in sentence(told.value), "the ping before it found out"
+    with engine.begin() as connection:  # in the middle of work there is no ping
+        connection.execute(text("CREATE TABLE half (done int)"))
+        postgres.tell(signal.SIGSTOP)
+        try:
+            with pytest.raises(DBAPIError, match="PostgreSQL has said nothing for 1 s") as lost:
+                connection.execute(text("SELECT 1"))
+        finally:
+            postgres.tell(signal.SIGCONT)
+        assert "connection to the database was lost" in sentence(lost.value)
+        assert lost.value.connection_invalidated
+        connection.rollback()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT to_regclass('half')")) is None
+    engine.dispose()
+
+
+def test_a_long_statement_is_no_silence(postgres: Cluster, database: str) -> None:
+    """A statement may take several times as long as a silence: the server answers the second connection, and that it
+    refuses that one is an answer too."""
+    engine = open_register(postgres.url(database) + IMPATIENT)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 7 FROM pg_sleep(2.5)")) == 7
+        raw: Any = connection.connection.driver_connection
+        raw.again["password"] = "wrong"
+        assert connection.scalar(text("SELECT 8 FROM pg_sleep(2.5)")) == 8
     engine.dispose()
 
 
