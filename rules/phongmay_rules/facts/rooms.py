@@ -6,6 +6,7 @@ What was not declared is missing for that reason. A room's Internet is measured 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from phongmay_rules.facts.catalogue import Found, missing, not_measured
 from phongmay_rules.facts.declared import Declarations, side_by_side, stated
@@ -59,11 +60,13 @@ def _class_size(room: RoomPlace, at: float) -> Found:
 
 
 def _area_per_student(room: RoomPlace, area: Found, at: float) -> Found:
+    """Divide as decimals, which is how an area is declared: 66.6 m2 for 36 pupils are 1.85, not a binary digit less."""
     if not isinstance(area.value, float | int) or not room.class_size:
         return missing("area_per_student_m2", Reason.NOT_DECLARED, at, sources=(room.row,))
     sources = (*area.sources, room.row)
     detail = {"area_m2": area.value, "class_size": room.class_size}
-    return Found("area_per_student_m2", area.value / room.class_size, at, None, sources, detail)
+    share = float(Decimal(str(area.value)) / room.class_size)
+    return Found("area_per_student_m2", share, at, None, sources, detail)
 
 
 def _registered(name: str, device: DevicePlace | None, at: float) -> Found | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -166,6 +167,19 @@ def test_a_declared_room() -> None:
     for half in (room_facts(replace(ROOM, class_size=0), [], {}, papers, AT), room_facts(ROOM, [], {}, {}, AT)):
         found = by_name(half)["area_per_student_m2"]
         assert found == missing("area_per_student_m2", Reason.NOT_DECLARED, AT, sources=("room:r1:1",))
+
+
+@pytest.mark.parametrize("share", ["1.5", "1.85"])
+def test_exactly_the_area_that_a_class_needs_is_enough(share: str) -> None:
+    """People declare decimals: 66.6 m2 for 36 pupils are 1.85 m2 for each, in no binary digit less."""
+    for pupils in range(1, 61):
+        papers = {"area": declared(float(Decimal(share) * pupils))}
+        facts = by_name(room_facts(replace(ROOM, class_size=pupils), [], {}, papers, AT))
+        assert facts["area_per_student_m2"].value == float(share), pupils
+        papers = {"area": declared(float(Decimal(share) * pupils - Decimal("0.01")))}
+        short = by_name(room_facts(replace(ROOM, class_size=pupils), [], {}, papers, AT))["area_per_student_m2"].value
+        assert isinstance(short, float)
+        assert short < float(share), pupils
 
 
 def test_what_is_registered_goes_before_what_is_declared() -> None:
