@@ -52,7 +52,7 @@ _SYLLABLE = re.compile(
 )
 
 pytestmark = pytest.mark.one_register
-_NAMES = {"internet", "wi", "fi", "bit", "mbit", "gbit", "giga", "m²", "windows"}
+_NAMES = {"internet", "wi", "fi", "bit", "kbit", "mbit", "gbit", "ms", "giga", "m²", "windows"}
 """Words that are written the same in Vietnamese papers."""
 
 
