@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BAD_TIMETABLE = "bad_timetable"
     CALENDAR_EXPIRED = "calendar_expired"
     NOT_DECLARED = "not_declared"
+    CONTRADICTORY = "contradictory"
     NOT_MEASURED_YET = "not_measured_yet"
     NO_RUN_YET = "no_run_yet"
     NO_CAPACITY_RUN = "no_capacity_run"
@@ -102,6 +103,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
         "the school calendar or the table of public holidays has run out; the new one must be entered",
     ),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
+    Reason.CONTRADICTORY: ("các giá trị khai báo mâu thuẫn với nhau", "the declared values contradict each other"),
     Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
     Reason.NO_RUN_YET: (
         "quý này chưa có lượt đo đồng thời nào hợp lệ",

@@ -306,6 +306,9 @@ BY_REASON: Mapping[Reason, Supply] = {
     Reason.BAD_TIMETABLE: Supply(
         Supplier.SCHOOL, "nhập lại thời khóa biểu của phòng", "enter the room's timetable anew"
     ),
+    Reason.CONTRADICTORY: Supply(
+        Supplier.SCHOOL, "sửa lại các giá trị đã khai báo", "correct the declared values"
+    ),
     Reason.NO_CAPACITY_RUN: _CAPACITY,
     Reason.BAD_PARAMETER: Supply(
         Supplier.DISTRICT,

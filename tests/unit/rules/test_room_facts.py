@@ -209,8 +209,29 @@ def test_the_internet_of_a_room_is_measured_by_any_machine() -> None:
     assert (found.value, found.at, found.missing) == (1, AT, None)
     assert found.sources == ("p1/a", "p1/b", "p2/a", "p2/b", "p3/a", "p3/b")
     assert found.detail == {"declared": 0, **ORIGIN, "disagrees": True}
-    none = by_name(room_facts(ROOM, [device("p0"), device("q")], reach, {"internet": declared(1, "dc:i")}, AT))
+    assert found.source is Source.MEASURED, "nobody declared this value"
+    none = by_name(room_facts(ROOM, [device("q")], reach, {"internet": declared(1, "dc:i")}, AT))
     assert none["has_internet"] == stated("has_internet", declared(1, "dc:i"), AT)
+
+
+@pytest.mark.parametrize(("said", "disagrees"), [(1, True), (0, False)])
+def test_a_declared_internet_that_no_machine_reached_is_said_so(said: int, disagrees: bool) -> None:
+    """A line that was away for a day takes no component from a room, but declared and measured stand side by side."""
+    reach = {name: Found("internet_reach_ratio", 0.0, AT, None, (f"{name}/a",)) for name in ("p0", "p1", "x")}
+    reach["q"] = missing("internet_reach_ratio", Reason.NO_DATA, AT)
+    broken = replace(device("x"), state="in_repair")
+    papers = {"internet": declared(said, "dc:i")}
+    found = by_name(room_facts(ROOM, [device("p0"), device("p1"), device("q"), broken], reach, papers, AT))
+    plain = stated("has_internet", papers["internet"], AT)
+    assert found["has_internet"] == replace(
+        plain,
+        sources=("dc:i", "p0/a", "p1/a"),
+        detail={**plain.detail, "declared": said, "disagrees": disagrees, "reached": 0, "tried": 2},
+    )
+    alone = by_name(room_facts(ROOM, [broken, device("q")], reach, papers, AT))["has_internet"]
+    assert alone == plain, "nothing in service was measured"
+    silent = by_name(room_facts(ROOM, [device("p0")], reach, {}, AT))["has_internet"]
+    assert silent.missing is Reason.NOT_DECLARED
 
 
 def school(**content: Any) -> SchoolPlace:
@@ -246,10 +267,10 @@ def test_rooms_and_pupils_of_a_school() -> None:
 
 @pytest.mark.parametrize(
     ("rooms", "equipped", "share"),
-    [(20.0, 5.0, 0.25), (4, 5, 1.0), (1, 1, 1.0), (0, 0, None), (None, 1, None), (1, None, None), ("x", 1, None)],
+    [(20.0, 5.0, 0.25), (1, 1, 1.0), (0, 0, None), (None, 1, None), (1, None, None), ("x", 1, None)],
 )
 def test_equipped_classrooms(rooms: Any, equipped: Any, share: float | None) -> None:
-    """A share of those that are there, never more than all; of none or of words there is no share."""
+    """A share of those that are there; of none or of words there is no share."""
     names = {"classrooms": rooms, "classrooms_equipped": equipped}
     papers = {name: declared(value, f"dc:{name}") for name, value in names.items() if value is not None}
     found = by_name(school_facts(school(), papers, AT))["equipped_classrooms_ratio"]
@@ -258,6 +279,15 @@ def test_equipped_classrooms(rooms: Any, equipped: Any, share: float | None) -> 
     else:
         sources = ("dc:classrooms", "dc:classrooms_equipped")
         assert found == Found("equipped_classrooms_ratio", share, AT, None, sources)
+
+
+def test_more_equipped_classrooms_than_classrooms_prove_nothing() -> None:
+    """Declarations that contradict each other give no value, let alone a pass."""
+    papers = {"classrooms": declared(4, "dc:1"), "classrooms_equipped": declared(5, "dc:2")}
+    found = by_name(school_facts(school(), papers, AT))["equipped_classrooms_ratio"]
+    assert found == missing(
+        "equipped_classrooms_ratio", Reason.CONTRADICTORY, AT, sources=("dc:1", "dc:2"), classrooms=4, equipped=5
+    )
 
 
 @pytest.mark.parametrize(
