@@ -155,14 +155,16 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
     assert not [word for word in ("fact ", "from ", "judged", "missing", "None") if word in text]
     assert f"phongmay verdicts dispute {number} " in text
     fact = {"name": "contracted_down_bps", "value": 1e8, "unit": "bit/s", "source": "declared", "fact_id": 7, "at": 0,
-            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng", "declared_since": "2026-01-01",
+            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng", "declared_since": "2026-08-31T17:00:00+00:00",
             "attachment_sha256": "ab" * 32, "declared": 1e8, "disagrees": True}}  # fmt: skip
     waiver = {"waiver": 3, "state": "fail", "reason": "below", "until": "2027-01-01T00:00:00+00:00", "why": "chờ",
               "signed_by": "quan"}  # fmt: skip
     member = {"subject_kind": "device", "subject_id": "pc-1", "state": "unknown", "rules": ["TB-01"]}
     vi, en = (list(evidence_lines([fact, waiver, member], language)) for language in ("vi", "en"))
     assert len(vi) == len(en) == 4
+    assert vi[1].strip().startswith("100 Mbit/s, “Văn phòng” khai báo từ 01/09/2026, ")
     assert "KHÁC với số liệu đo" in vi[1]
+    assert en[1].strip().startswith("100 Mbit/s, declared by 'Văn phòng' since 01/09/2026, ")
     assert "DISAGREES with the measurement" in en[1]
     assert vi[2].startswith("  quyết định miễn số 3 do quan ký")
     assert vi[3] == "  máy pc-1: chưa rõ TB-01"
