@@ -18,6 +18,7 @@ from phongmay_rules.facts.catalogue import FACTS, basis
 from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack, Text
 from phongmay_rules.reasons import Reason, reason_text
+from phongmay_rules.summary import VOUCHED
 from phongmay_store.register.compliance import State, Verdict
 
 
@@ -203,6 +204,6 @@ def origins(pack: Pack, verdict: Verdict) -> list[str]:
 
 
 def shown_state(judged: Judged) -> str:
-    """Give the state that a person is shown: a pass or fail that nobody confirms any more is unknown."""
-    stale = judged.stale and judged.verdict.state in (State.PASS, State.FAIL)
+    """Give the state that a person is shown: what nobody confirms any more is unknown."""
+    stale = judged.stale and judged.verdict.state in VOUCHED
     return State.UNKNOWN.value if stale else judged.verdict.state

@@ -171,6 +171,21 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
     assert en[3] == "  device pc-1: unknown TB-01"
 
 
+def test_what_a_stopped_engine_found_is_not_explained_as_if_it_stood(run: Run, told: Any) -> None:
+    """Nobody vouches for the verdicts of last week any more: unknown, whatever the row says, until they are confirmed."""
+    for language, unknown, states in (
+        ("vi", "Chưa rõ: hệ thống đánh giá đã ngừng", ("Đạt:", "Không đạt:", "giữ nguyên")),
+        ("en", "Unknown: the evaluation has stopped", ("Pass:", "Fail:", "without a break")),
+    ):
+        for device in ("cs-0", "cs-1"):
+            text = run("rules", "explain", device, "TB-01", "--lang", language)[1]
+            assert unknown in text
+            assert not [state for state in states if state in text]
+    told.evaluate(utc_now())
+    assert "Pass: " in run("rules", "explain", "cs-1", "TB-01", "--lang", "en")[1]
+    assert "Fail: " in run("rules", "explain", "cs-0", "TB-01", "--lang", "en")[1]
+
+
 def test_the_number_that_explain_prints_can_be_disputed(run: Run, told: Any) -> None:
     """The id of `rules explain` is taken by `verdicts dispute`: the refusal is about the signer only."""
     text = run("rules", "explain", "cs-0", "TB-01", "--lang", "en")[1]
