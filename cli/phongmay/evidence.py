@@ -114,7 +114,7 @@ def _declared(item: Mapping[str, Any], language: str) -> Iterator[str]:
 
 
 def _day(moment: str) -> str:
-    """Write the day of a stored time (UTC) as the calendar in Viet Nam shows it: declarations begin with a local day."""
+    """Write the day of a stored time (UTC) as in Viet Nam: declarations begin with a local day."""
     return f"{datetime.fromisoformat(moment).astimezone(LOCAL):%d/%m/%Y}"
 
 

@@ -112,26 +112,27 @@ def format_beside(value: float | str | None, limit: object, unit: str, language:
     """Format a value that stands beside its limit: with the decimals that it takes to be on its side of the limit."""
     if isinstance(value, str) or value is None or not isinstance(limit, int | float):
         return format_value(value, unit, language)
-    factor = _scale(value, unit, language)[0]
-    number, bound = value / factor, round(limit / factor, _MOST_PLACES)
-    places = _places(number)
-    while places < _MOST_PLACES and _side(round(number, places), bound) != _side(value, limit):
-        places += 1
-    return _shown(value, unit, language, places)
+    return _shown(value, unit, language, limit)
 
 
 _MOST_PLACES = 9
 
 
-def _shown(value: float, unit: str, language: str, places: int | None = None) -> str:
+def _shown(value: float, unit: str, language: str, *limits: float) -> str:
     if unit == Unit.NONE:
         yes, no = ("có", "không") if language == "vi" else ("yes", "no")
         return yes if value else no
     factor, sign = _scale(value, unit, language)
     if unit == Unit.DAY and value < 0:
-        past = f"{_number(-value, language, places)}{sign}"
+        past = f"{_number(-value, language)}{sign}"
         return f"quá hạn {past}" if language == "vi" else f"over by {past}"
-    return f"{_number(value / factor, language, places)}{sign}"
+    number = value / factor
+    places = _places(number)
+    for limit in (*limits, *((0, 1) if unit == Unit.RATIO else ())):  # of a share, all but one is not 100 %
+        bound = round(limit / factor, _MOST_PLACES)
+        while places < _MOST_PLACES and _side(round(number, places), bound) != _side(value, limit):
+            places += 1
+    return f"{_number(number, language, places)}{sign}"
 
 
 def _scale(value: float, unit: str, language: str) -> tuple[float, str]:

@@ -9,7 +9,7 @@ from phongmay_api.access.scope import Scope
 from phongmay_api.context import Context
 from phongmay_api.pages.texts import Texts
 from phongmay_rules.explain import format_value
-from phongmay_rules.quality import DEFINITIONS, Definition, Share, total
+from phongmay_rules.quality import DEFINITIONS, FAULTS, Definition, Share, total
 from phongmay_store.errors import StoreError
 
 
@@ -61,5 +61,5 @@ def _line(about: Definition, share: Share, words: Texts) -> ScoreLine:
         unknown=words("quality_unknown", count=share.unknown, share=percent(share.unknown_ratio))
         if share.unknown
         else "",
-        faults=[(words.word("fault", name), count) for name, count in share.faults.most_common()],
+        faults=[(FAULTS[name][not vi], count) for name, count in share.faults.most_common()],
     )

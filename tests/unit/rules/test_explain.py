@@ -111,6 +111,10 @@ def test_every_case_has_a_sentence(language: str) -> None:
         (0.955, "ratio", "95,5%", "95.5 %"),
         (0.9995, "ratio", "99,95%", "99.95 %"),
         (2 / 3, "ratio", "66,7%", "66.7 %"),
+        (2999 / 3000, "ratio", "99,97%", "99.97 %"),
+        (1 / 99_999, "ratio", "0,001%", "0.001 %"),
+        (0, "ratio", "0%", "0 %"),
+        (1, "ratio", "100%", "100 %"),
         (900, "s", "15 phút", "15 min"),
         (360_000, "s", "100 giờ", "100 h"),
         (3 * 86400, "s", "3 ngày", "3 days"),
@@ -121,7 +125,7 @@ def test_every_case_has_a_sentence(language: str) -> None:
     ],
 )
 def test_values_as_people_read_them(value: float | None, unit: str, vi: str, en: str) -> None:
-    """Base units become marketed ones, with the decimal sign of the language."""
+    """Base units become marketed ones, with the decimal sign of the language; all but one is not all."""
     assert format_value(value, unit, "vi") == vi
     assert format_value(value, unit, "en") == en
 

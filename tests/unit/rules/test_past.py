@@ -155,8 +155,8 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
     assert not [word for word in ("fact ", "from ", "judged", "missing", "None") if word in text]
     assert f"phongmay verdicts dispute {number} " in text
     fact = {"name": "contracted_down_bps", "value": 1e8, "unit": "bit/s", "source": "declared", "fact_id": 7, "at": 0,
-            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng", "declared_since": "2026-08-31T17:00:00+00:00",
-            "attachment_sha256": "ab" * 32, "declared": 1e8, "disagrees": True}}  # fmt: skip
+            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng",
+            "declared_since": "2026-08-31T17:00:00+00:00", "attachment_sha256": "ab" * 32, "declared": 1e8, "disagrees": True}}  # fmt: skip
     waiver = {"waiver": 3, "state": "fail", "reason": "below", "until": "2027-01-01T00:00:00+00:00", "why": "chờ",
               "signed_by": "quan"}  # fmt: skip
     member = {"subject_kind": "device", "subject_id": "pc-1", "state": "unknown", "rules": ["TB-01"]}
@@ -172,7 +172,7 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
 
 
 def test_what_a_stopped_engine_found_is_not_explained_as_if_it_stood(run: Run, told: Any) -> None:
-    """Nobody vouches for the verdicts of last week any more: unknown, whatever the row says, until they are confirmed."""
+    """Nobody vouches for verdicts of last week any more: unknown, whatever the row says, until they are confirmed."""
     for language, unknown, states in (
         ("vi", "Chưa rõ: hệ thống đánh giá đã ngừng", ("Đạt:", "Không đạt:", "giữ nguyên")),
         ("en", "Unknown: the evaluation has stopped", ("Pass:", "Fail:", "without a break")),

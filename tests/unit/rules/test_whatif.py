@@ -96,5 +96,5 @@ def test_what_is_written_is_what_is_judged_by() -> None:
 def test_a_yes_or_no_is_nothing_in_between() -> None:
     """What a smart classroom must have is demanded or not."""
     assert read_values(PACK, ["smart_camera=1", "smart_audio=0"]) == {"smart_camera": 1, "smart_audio": 0}
-    with pytest.raises(OperatorError, match="smart_camera' may be 0 .no. or 1 .yes."):
+    with pytest.raises(OperatorError, match=r"smart_camera' may be 0 \(no\) or 1 \(yes\)"):
         read_values(PACK, ["smart_camera=0.5"])
