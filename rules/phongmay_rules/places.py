@@ -311,9 +311,9 @@ def _declared(known: bool, some: bool) -> Question:
 def _conflicts(known: bool, _some: bool) -> Question:
     """Ask for devices whose conflict was open at the instant; it is known of from its opening, of its end from that."""
     opened, closed = IdentityConflict.opened_at, IdentityConflict.closed_at
-    times = (bindparam("at"), *((bindparam("known_at"),) if known else ()))
-    is_open = or_(closed.is_(None), *(closed > time for time in times))
-    return select(IdentityConflict.device_id).where(is_open, *(opened <= time for time in times))
+    times = ("at", "known_at") if known else ("at",)
+    is_open = or_(closed.is_(None), *(closed > bindparam(time) for time in times))
+    return select(IdentityConflict.device_id).where(is_open, *(opened <= bindparam(time) for time in times))
 
 
 def _add_rooms(register: _Register, schools: Mapping[str, SchoolPlace]) -> dict[str, str]:

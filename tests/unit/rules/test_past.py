@@ -156,7 +156,8 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
     assert f"phongmay verdicts dispute {number} " in text
     fact = {"name": "contracted_down_bps", "value": 1e8, "unit": "bit/s", "source": "declared", "fact_id": 7, "at": 0,
             "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng",
-            "declared_since": "2026-08-31T17:00:00+00:00", "attachment_sha256": "ab" * 32, "declared": 1e8, "disagrees": True}}  # fmt: skip
+            "declared_since": "2026-08-31T17:00:00+00:00", "attachment_sha256": "ab" * 32,
+            "declared": 1e8, "disagrees": True}}  # fmt: skip
     waiver = {"waiver": 3, "state": "fail", "reason": "below", "until": "2027-01-01T00:00:00+00:00", "why": "chờ",
               "signed_by": "quan"}  # fmt: skip
     member = {"subject_kind": "device", "subject_id": "pc-1", "state": "unknown", "rules": ["TB-01"]}
