@@ -48,6 +48,7 @@ class Reason(StrEnum):
     NOT_MEASURED_YET = "not_measured_yet"
     NO_RUN_YET = "no_run_yet"
     NO_CAPACITY_RUN = "no_capacity_run"
+    CONTRACT_CHANGED = "contract_changed"
     NOT_ALL_TESTED = "not_all_tested"
     FAILED_ONCE = "failed_once"
     FLOOR_RAISED = "floor_raised"
@@ -112,6 +113,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CAPACITY_RUN: (
         "quý này chưa có lượt đo dung lượng đường truyền nào hợp lệ",
         "there was no valid capacity test of the line this quarter",
+    ),
+    Reason.CONTRACT_CHANGED: (
+        "hợp đồng đã thay đổi sau lượt đo gần nhất, cần đo lại",
+        "the contract has changed since the newest test; it must be run again",
     ),
     Reason.NOT_ALL_TESTED: (
         "một số máy chưa dự lượt đo nào hợp lệ trong quý, hoặc mới không đạt một lần",

@@ -310,6 +310,7 @@ BY_REASON: Mapping[Reason, Supply] = {
         Supplier.SCHOOL, "sửa lại các giá trị đã khai báo", "correct the declared values"
     ),
     Reason.NO_CAPACITY_RUN: _CAPACITY,
+    Reason.CONTRACT_CHANGED: _CAPACITY,
     Reason.BAD_PARAMETER: Supply(
         Supplier.DISTRICT,
         "đặt lại tham số của tiêu chí trong giới hạn cho phép",
