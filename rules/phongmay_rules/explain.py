@@ -202,13 +202,14 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
             else f"{measured['value']} of {measured['total']} {'PC' if measured['total'] == 1 else 'PCs'} "
             f"{'works' if measured['value'] == 1 else 'work'}"
         )
-        for key, words in (
-            ("perhaps", ("chưa rõ", "not known")),
-            ("declared_only", ("chỉ khai báo", "declared only")),
-            ("in_repair", ("đang sửa chữa", "in repair")),
-        ):
-            if measured.get(key):
-                text += f", {measured[key]} {_pick(words, language)}"
+        perhaps, declared = measured.get("perhaps"), measured.get("declared_only")
+        if perhaps:
+            text += f", {perhaps} {'chưa rõ' if vi else 'not known'}"
+        if perhaps and declared:  # they are among those of which it is not known
+            some = "" if declared == perhaps else f"trong đó {declared} " if vi else f"{declared} of them "
+            text += f" ({some}{'chỉ khai báo' if vi else 'declared only'})"
+        if measured.get("in_repair"):
+            text += f", {measured['in_repair']} {'đang sửa chữa' if vi else 'in repair'}"
         return text
     kind = FACTS.get(measured.get("fact", ""))
     name = (kind.vi if vi else kind.en) if kind else ""

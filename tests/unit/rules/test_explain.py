@@ -65,6 +65,11 @@ class _Share:
          "1 of 1 PC works; 1 needed for 1 pupil "),
         ({"value": 1, "total": 3}, {"operator": "per_head", "value": 2, "heads": 3},
          "1 of 3 PCs works; 2 needed for 3 pupils "),
+        ({"value": 1, "total": 9, "perhaps": 5, "declared_only": 3, "in_repair": 2},
+         {"operator": "per_head", "value": 2, "heads": 3},
+         "1 of 9 PCs works, 5 not known (3 of them declared only), 2 in repair; 2 needed for 3 pupils "),
+        ({"value": 1, "total": 9, "perhaps": 3, "declared_only": 3}, {"operator": "per_head", "value": 2, "heads": 3},
+         "1 of 9 PCs works, 3 not known (declared only); 2 needed for 3 pupils "),
     ],
 )  # fmt: skip
 def test_english_knows_one_from_many(measured: dict[str, Any], required: dict[str, Any], text: str) -> None:
