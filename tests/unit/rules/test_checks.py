@@ -254,8 +254,8 @@ CAP = Setting(3, Unit.COUNT, NumberFrom.LAW)
 
 
 def test_per_head_says_all() -> None:
-    """Counts of working, uncertain, in repair and declared PCs (each once: a broken one without an agent is broken), the
-    demand and each member's state."""
+    """Counts of working, uncertain, in repair and declared PCs (each once: a broken one without an agent is broken),
+    the demand and each member's state."""
     members = [
         pc("d", TB_09=["fail"]),
         pc("a", TB_09=["pass"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from re import findall
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,12 @@ def test_every_window_and_coverage_has_words() -> None:
         assert (";" in vi) == (";" in en) == (kind.coverage is not None)
         assert kind.coverage is None or 0 < kind.coverage.least <= 1
         assert kind.measurable or kind.window in (Span.NOT_DECIDED, Span.CALENDAR_MONTH, Span.QUARTER)
+
+
+def test_both_languages_offer_the_same_alternatives() -> None:
+    """What a school declares in Vietnamese is what an officer reads in English: no "or" stands in one of them alone."""
+    for name, kind in FACTS.items():
+        assert len(findall(r"\bhoặc\b", kind.vi)) == len(findall(r"\bor\b", kind.en)), name
 
 
 def test_what_is_said_of_a_fact() -> None:
