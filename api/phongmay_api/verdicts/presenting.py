@@ -65,17 +65,20 @@ class _Unvouched:
 
 def explanation(pack: Pack, judged: Judged, since: datetime | None, language: Language) -> Explanation:
     """Explain a verdict in full; one that the engine has stopped confirming as unknown."""
+    verdict, shown = judged.verdict, _shown(judged)
+    held = since if shown.state == verdict.state else None
+    return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, held, language)
+
+
+def _shown(judged: Judged) -> explain.VerdictLike:
+    """Give a verdict as it may be shown: with the state that somebody vouches for."""
     verdict = judged.verdict
-    if shown_state(judged) == verdict.state:
-        return explain_fully(verdict, verdict.rule_id, pack, verdict.evidence, since, language)
-    shown = _Unvouched(verdict.measured, verdict.required)
-    return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, None, language)
+    return verdict if shown_state(judged) == verdict.state else _Unvouched(verdict.measured, verdict.required)
 
 
 def sentence(pack: Pack, judged: Judged, language: Language) -> str:
     """Say what was found and what is demanded; of a rule that left the pack only why it has its state."""
-    verdict = judged.verdict
-    rule = pack.rules.get(verdict.rule_id)
+    verdict, rule = _shown(judged), pack.rules.get(judged.verdict.rule_id)
     if rule is None:
         return f"{explain.state_name(verdict.state, language)}: {reason_text(verdict.reason, language)}"
     return explain.sentence(verdict, rule, language)
