@@ -145,7 +145,7 @@ def _rule_lines(pack: Pack, rule: Rule, settings: Settings) -> Iterator[str]:
                     if held is not None and held.row is not None and not held.is_default:
                         shown = format_value(held.value, parameter.unit, "vi")
                         yield (f"    in force: {shown}, set for {held.row.unit_id} by {held.row.set_by} "
-                               f"{held.row.recorded_at:%Y-%m-%d}: {held.row.reason}")  # fmt: skip
+                               f"{held.row.recorded_at.astimezone(LOCAL):%Y-%m-%d}: {held.row.reason}")  # fmt: skip
     for clause in (pack.clauses[clause] for clause in rule.clauses):
         yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
     stamp = pack.stamp(rule.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from phongmay.main import main
 from phongmay.settings import load as load_settings
@@ -258,6 +258,12 @@ def test_a_unit_sets_a_parameter(house: Any, tmp_path: Path, capsys: pytest.Capt
     assert "16 GB" in line
     assert "phuong, quan1" in line
     assert "máy mới" in line
+    with house.sessions() as session:
+        session.execute(update(Parameter).values(recorded_at=datetime(2026, 3, 14, 18, 30, tzinfo=UTC)))
+        session.commit()
+    for words in (["parameters", "--unit", "th"], ["show", "TB-01", "--unit", "th"]):
+        assert main(["--config", config, "rules", *words]) == 0
+        assert "2026-03-15: máy mới" in capsys.readouterr().out, "half past one in the night, in Viet Nam"
     assert main(["--config", config, "rules", "parameters"]) == 0
     line = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("ram_min "))
     assert "default (district_setting)" in line
