@@ -44,6 +44,10 @@ def test_what_is_said_of_a_fact() -> None:
     name = "availability_30d_ratio"
     assert basis(FACTS[name], "vi") == "30 ngày qua; cần biết ít nhất 10% số phút trong giờ sử dụng"
     assert basis(FACTS[name], "en") == "last 30 days; needs at least 10 % of the expected minutes"
+    for kind in (kind for kind in FACTS.values() if kind.coverage is not None):
+        share = f"{kind.coverage.least:.0%}"
+        assert f" {share} " in basis(kind, "vi")
+        assert f" {share.replace('%', ' %')} " in basis(kind, "en")
     assert basis(FACTS["cpu_bits"], "vi") == "hiện tại"
     assert basis(FACTS["cpu_bits"], "en") == "now"
 

@@ -124,6 +124,10 @@ def test_a_declared_system_is_looked_up_and_compared_by_name() -> None:
     assert paper.detail.items() >= ORIGIN.items()
     assert paper.detail["os_id"] == "windows"
     assert paper.detail["os_version"] == "7"
+    assert paper.detail["os_name"] == "windows 7", "editions are told apart by the whole of what was declared"
+    gap = missing(name, Reason.NO_AGENT, AT)
+    long = by_name(with_declared(device("a"), [gap], {"os": declared("debian 12 bookworm")}, shipped_table(), AT))[name]
+    assert (long.detail["os_id"], long.detail["os_version"]) == ("debian", "12 bookworm")
     seen = Found(name, 300, AT, None, ("d/r/1",), {"os_id": "Windows", "os_version": "11-24H2"})
     for said, disagrees in (("windows 11-24h2", False), ("windows 10-22H2", True)):
         found = by_name(with_declared(device("a"), [seen], {"os": declared(said)}, shipped_table(), AT))[name]
@@ -151,7 +155,8 @@ def test_an_empty_room() -> None:
 
 def test_a_declared_room() -> None:
     """Every component from its own declaration; the area for each pupil rests on both rows."""
-    names = {"area": 60.0, "display": 1, "teacher_computer": 0, "internet": 1, "audio": 0, "signal_equipment": 1}
+    names = {"area": 60.0, "display": 1, "teacher_computer": 0, "internet": 1, "audio": 0, "camera": 1,
+             "signal_equipment": 1}  # fmt: skip
     papers = {name: declared(value, f"dc:{name}") for name, value in names.items()}
     facts = by_name(room_facts(ROOM, [], {}, papers, AT))
     assert facts["class_size"] == Found("class_size", 40, AT, None, ("room:r1:1",))
@@ -160,7 +165,7 @@ def test_a_declared_room() -> None:
     )
     twins = {
         "area_m2": "area", "has_display": "display", "has_teacher_pc": "teacher_computer", "has_internet": "internet",
-        "has_audio": "audio", "has_signal_equipment": "signal_equipment",
+        "has_audio": "audio", "has_camera": "camera", "has_signal_equipment": "signal_equipment",
     }  # fmt: skip
     for name, twin in twins.items():
         assert facts[name] == stated(name, papers[twin], AT)
