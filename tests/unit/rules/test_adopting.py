@@ -72,7 +72,7 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
 
     assert main(["--config", config, "rules", "adopt-annex", str(annex)]) == 0
     said = capsys.readouterr().out
-    assert "ram_min: 4 GB -> 16 GB  (000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3)" in said
+    assert "ram_min: 4 GB -> 16 GB  (000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3)" in said
     assert "TB-01  device   cs-0: pass (met) -> fail (below)" in said
     assert "TB-01: 6 pass -> fail" in said
     assert "PH-02: 2 pass -> fail" in said
@@ -86,14 +86,14 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
         row = session.scalars(select(Parameter).where(Parameter.name == "ram_min")).one()
         assert (row.unit_id, row.pack_id, row.value, row.set_by) == ("quan", "tanbinh-2023", 16 * 2**30, "quan1")
         assert row.reason == REASON
-        assert row.source == "000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3"
+        assert row.source == "000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3"
 
     house.evaluate(at=now + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("fail", "below")
     verdict = house.verdict("cs-0", "TB-01")
     assert verdict.required["set_by"] == "quan"
     told = sentence(verdict, house.pack.rules["TB-01"], "vi")
-    assert "mức do quận đặt theo 000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3" in told, "the document is named"
+    assert "mức do quận đặt theo 000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3" in told, "the document is named"
     with house.sessions() as session:
         past = replay(session, "cs", now)
         assert past.differences == ()
