@@ -292,8 +292,9 @@ def _of_contract(
         runs: each with its rate and what the lines promised then (None = nobody had declared it: as now).
         at: time of the evaluation.
     """
-    promised = sum(promise or 0 for promise in promises)
-    if not promises or not all(promises):
+    told = [promise for promise in promises if promise]
+    promised = sum(told)
+    if not told or len(told) < len(promises):
         return missing(name, Reason.NOT_DECLARED, at, sources=lines)
     found = [(run, rate, then) for run, rate, then in runs if rate is not None]
     if not found:

@@ -288,7 +288,7 @@ def test_all_contracts_together() -> None:
 def test_a_rate_is_held_against_the_contract_that_it_was_measured_under() -> None:
     """A provider of 100 Mbit/s that carried 95 does not break the contract of 300 that came a week later, nor keep the
     one of 50 that took its place: until the line is tested again nothing is known of the new contract."""
-    before = [capacity(day, 95e6, 48e6) for day in (9, 8)]
+    before = [capacity(day, 95e6, 48e6) for day in (9, 8, 7)]
     for down in (300_000_000, 50_000_000):
         lines = [replace(LINES[0], down_bps=down)]
         found = of_line(*before, lines=lines)

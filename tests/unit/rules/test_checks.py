@@ -264,12 +264,13 @@ def test_per_head_says_all() -> None:
         pc("t", sort="teacher_pc", TB_09=["pass"]),
         pc("e", TB_09=["not_applicable"]),
         pc("f", "in_repair", agent=False),
+        pc("g", agent=False, TB_09=["not_applicable"]),
     ]
     heads = fact("class_size", 5)
     judged = per_head(PER_HEAD, context([heads], members, cap=CAP))
     assert (judged.state, judged.reason) == (State.UNKNOWN, Reason.UNDECIDED)
-    assert judged.measured == {"value": 1, "perhaps": 2, "total": 6, "unit": "1", "in_repair": 2, "declared_only": 1,
-                               "states": {"fail": 3, "pass": 1, "unknown": 2}}  # fmt: skip
+    assert judged.measured == {"value": 1, "perhaps": 3, "total": 7, "unit": "1", "in_repair": 2, "declared_only": 2,
+                               "states": {"fail": 3, "pass": 1, "unknown": 3}}  # fmt: skip
     assert judged.required == {"operator": "per_head", "value": 3, "unit": "1", "number_from": "plan", "heads": 5,
                                "heads_from": "declared", "heads_per_device": 2}  # fmt: skip
     assert judged.evidence == (
@@ -280,6 +281,7 @@ def test_per_head_says_all() -> None:
         {"subject_kind": "device", "subject_id": "d", "state": "fail", "rules": ["TB-09"]},
         {"subject_kind": "device", "subject_id": "e", "state": "unknown"},
         {"subject_kind": "device", "subject_id": "f", "state": "fail"},
+        {"subject_kind": "device", "subject_id": "g", "state": "unknown"},
     )
 
 
