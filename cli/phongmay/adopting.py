@@ -32,6 +32,7 @@ from phongmay_store.register.device import Device
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.organisation import Unit, find_external
 from phongmay_store.register.place import Room
+from phongmay_store.register.timetable import LOCAL
 
 
 def add_adopting(verbs: Commands) -> None:
@@ -116,7 +117,8 @@ def _parameters(args: argparse.Namespace) -> int:
         shown = format_value(parameter.value, declared.unit, "en")
         whose = f"default ({declared.number_from})"
         if by is not None:
-            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {by.recorded_at:%Y-%m-%d}: {by.reason}"
+            day = f"{by.recorded_at.astimezone(LOCAL):%Y-%m-%d}"
+            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {day}: {by.reason}"
         print(f"{name:<28}{shown:<14}[{low} .. {high}]  {whose}")
     return 0
 

@@ -95,7 +95,7 @@ def _declared(item: Mapping[str, Any], language: str) -> Iterator[str]:
     if "declared_by" not in detail:
         return
     vi = language == "vi"
-    by, since = detail["declared_by"], detail["declared_since"]
+    by, since = detail["declared_by"], _day(detail["declared_since"])
     who = f"“{by}” khai báo từ {since}" if vi else f"declared by {by!r} since {since}"
     if "attachment_sha256" in detail:
         who += f", {'tệp đính kèm' if vi else 'attachment'} {detail['attachment_sha256'][:12]}"
@@ -111,6 +111,11 @@ def _declared(item: Mapping[str, Any], language: str) -> Iterator[str]:
     unmeasured = ("không có số liệu đo để so sánh", "nothing was measured to compare it with")
     beside = compared.get(detail.get("disagrees"), unmeasured)
     yield f"    {value}, {who}: {beside[not vi]}"
+
+
+def _day(moment: str) -> str:
+    """Write the day of a stored time (UTC) as in Viet Nam: declarations begin with a local day."""
+    return f"{datetime.fromisoformat(moment).astimezone(LOCAL):%d/%m/%Y}"
 
 
 def _waiver(item: Mapping[str, Any], language: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
 from phongmay.settings import load
+from phongmay_contract.units import Unit
 from phongmay_rules.explain import format_value
 from phongmay_rules.quality import DEFINITIONS, FAULTS, Score, Share, quality, total
 from phongmay_store.register.engine import open_register, require_current
@@ -41,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     stopped = [school.name for school in found if school.engine_stopped]
     if stopped:
-        names = ", ".join(stopped)
+        names, many = ", ".join(stopped), f"{len(stopped)} school{'' if len(stopped) == 1 else 's'}"
         print(f"Cảnh báo: bộ đánh giá đã ngừng ở {len(stopped)} trường: {names}" if vi
-              else f"Warning: the rules engine has stopped for {len(stopped)} schools: {names}")  # fmt: skip
+              else f"Warning: the rules engine has stopped for {many}: {names}")  # fmt: skip
     for about in DEFINITIONS.values():
         print(f"{about.word_vi}: {about.vi}." if vi else f"{about.word_en}: {about.en}.")
     return 0
@@ -53,12 +54,8 @@ def _lines(scores: Mapping[Score, Share], vi: bool) -> Iterator[str]:
     language = "vi" if vi else "en"
     for score, share in scores.items():
         word = DEFINITIONS[score].word_vi if vi else DEFINITIONS[score].word_en
-        ratio = ("chưa rõ" if vi else "unknown") if share.ratio is None else _percent(share.ratio, language)
-        missing = _percent(share.unknown_ratio or 0.0, language)
+        ratio = format_value(share.ratio, Unit.RATIO, language)
+        missing = format_value(share.unknown_ratio or 0.0, Unit.RATIO, language)
         faults = "".join(f"; {FAULTS[name][not vi]}: {count}" for name, count in share.faults.most_common())
         unknown = f"chưa rõ {share.unknown} ({missing})" if vi else f"{share.unknown} unknown ({missing})"
         yield f"  {word}: {share.good}/{share.total} = {ratio}; {unknown}{faults}"
-
-
-def _percent(ratio: float, language: str) -> str:
-    return format_value(ratio, "ratio", language)

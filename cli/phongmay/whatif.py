@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     for (unit, rule, before, after), count in sorted(counted.items()):
         if not args.all:
             print(f"{names[unit]}  {rule}  {state_name(before, args.lang)} -> {state_name(after, args.lang)}: {count}")
-    word = "kết luận sẽ thay đổi; không ghi gì" if args.lang == "vi" else "verdicts would change; nothing was written"
+    many = "verdict" if len(changes) == 1 else "verdicts"
+    word = "kết luận sẽ thay đổi; không ghi gì" if args.lang == "vi" else f"{many} would change; nothing was written"
     print(f"{len(changes)} {word}")
     return 0

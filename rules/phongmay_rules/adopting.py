@@ -66,7 +66,7 @@ class Annex(BaseModel):
     @property
     def sources(self) -> dict[str, str]:
         """Parameter -> document and place."""
-        return {figure.parameter: f"{self.number}, {self.issued}, {figure.source}" for figure in self.figure}
+        return {figure.parameter: f"{self.number}, {self.issued:%d/%m/%Y}, {figure.source}" for figure in self.figure}
 
 
 @dataclass(frozen=True, slots=True)

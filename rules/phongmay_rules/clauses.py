@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from phongmay_rules.model import Assessment, Clause, Pack
 from phongmay_rules.summary import Shares, Summary
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import State
 from phongmay_store.register.decisions import Attestation
+from phongmay_store.register.timetable import LOCAL
 
 _WORST_FIRST = (State.FAIL, State.ERROR, State.UNKNOWN, State.MANUAL, State.WAIVED, State.PASS, State.NOT_APPLICABLE)
 _MET = (State.PASS, State.NOT_APPLICABLE)
@@ -37,19 +40,21 @@ class ClauseStanding:
     stated: Attestation | None
 
 
-def standings(pack: Pack, summary: Summary, stated: Mapping[str, Attestation]) -> list[ClauseStanding]:
+def standings(
+    pack: Pack, summary: Summary, stated: Mapping[str, Attestation], day: date | None = None
+) -> list[ClauseStanding]:
     """Give every clause in the order of the packs.
 
     Args:
         pack: the packs in force.
         summary: verdicts of the unit and what is below it, by rule; what no engine vouches for is unknown there.
         stated: statements on the unit that hold, by clause.
+        day: local day of which it is told which rules are in force (default: today).
     """
     judging: dict[str, list[str]] = {}
-    for rule in pack.rules.values():
-        if rule.id in pack.active:
-            for cited in rule.clauses:
-                judging.setdefault(cited, []).append(rule.id)
+    for rule in pack.judged_on(day or utc_now().astimezone(LOCAL).date()):
+        for cited in rule.clauses:
+            judging.setdefault(cited, []).append(rule.id)
     return [
         _standing(clause, tuple(judging.get(clause.id, ())), summary, stated.get(clause.id))
         for clause in pack.standard.clause

@@ -101,33 +101,91 @@ def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
 
 
 def format_value(value: float | str | None, unit: str, language: str) -> str:
-    """Format a value of a base unit as people read it: GB, Mbit/s, %, minutes; decimal comma in Vietnamese."""
+    """Format a value of a base unit as people read it: GB, Mbit/s, %, minutes; decimal comma in Vietnamese.
+
+    Up to three decimals stand as they are, since a limit is never rounded (1.85 m² is not 1.9); longer numbers get one.
+    """
     if value is None:
         return "chưa rõ" if language == "vi" else "not known"
     if isinstance(value, str):
         return value
-    if unit == Unit.BYTE:
-        return _bytes(value, language)
-    if unit == Unit.BIT_PER_SECOND:
-        return f"{_number(value / MBIT_PER_SECOND, language)} Mbit/s"
-    if unit == Unit.RATIO:
-        return f"{_number(value * 100, language)}{'%' if language == 'vi' else ' %'}"
-    if unit == Unit.SECOND:
-        return _seconds(value, language)
-    if unit == Unit.DAY:
-        word = "ngày" if language == "vi" else "day" if abs(value) == 1 else "days"
-        if value < 0:
-            past = f"{_number(-value, language)} {word}"
-            return f"quá hạn {past}" if language == "vi" else f"over by {past}"
-        return f"{_number(value, language)} {word}"
-    if unit == Unit.SQUARE_METRE:
-        return f"{_number(value, language)} m²"
-    if unit == Unit.BIT:
-        return f"{_number(value, language)} bit"
+    return _shown(value, unit, language)
+
+
+def format_beside(value: float | str | None, limit: object, unit: str, language: str) -> str:
+    """Format a value that stands beside its limit: with the decimals that it takes to be on its side of the limit."""
+    if isinstance(value, str) or value is None or not isinstance(limit, int | float):
+        return format_value(value, unit, language)
+    return _shown(value, unit, language, limit)
+
+
+_MOST_PLACES = 9
+
+
+def _shown(value: float, unit: str, language: str, *limits: float) -> str:
     if unit == Unit.NONE:
         yes, no = ("có", "không") if language == "vi" else ("yes", "no")
         return yes if value else no
-    return _number(value, language)
+    factor, sign = _scale(value, unit, language)
+    if unit == Unit.DAY and value < 0:
+        past = f"{_number(-value, language)}{sign}"
+        return f"quá hạn {past}" if language == "vi" else f"over by {past}"
+    number = value / factor
+    places = _places(number)
+    for limit in (*limits, *((0, 1) if unit == Unit.RATIO else ())):  # of a share, all but one is not 100 %
+        bound = round(limit / factor, _MOST_PLACES)
+        while places < _MOST_PLACES and _side(round(number, places), bound) != _side(value, limit):
+            places += 1
+    return f"{_number(number, language, places)}{sign}"
+
+
+def _scale(value: float, unit: str, language: str) -> tuple[float, str]:
+    """Give the factor by which a value is shown, and the sign that follows its number."""
+    vi = language == "vi"
+    match unit:
+        case Unit.BYTE:  # memory is sold in binary gigabytes, disks in decimal ones; a whole number is that one
+            return (GIB if value % GB and not value % (GIB // 4) else GB), " GB"
+        case Unit.BIT_PER_SECOND:
+            small = value and round(value / 1e3, 1) < 1000
+            return (1e3, " kbit/s") if small else (MBIT_PER_SECOND, " Mbit/s")
+        case Unit.RATIO:
+            return 0.01, "%" if vi else " %"
+        case Unit.SECOND:
+            return _seconds(value, vi)
+        case Unit.DAY:
+            return 1, " ngày" if vi else " day" if abs(value) == 1 else " days"
+        case Unit.SQUARE_METRE:
+            return 1, " m²"
+        case Unit.BIT:
+            return 1, " bit"
+    return 1, ""
+
+
+def _seconds(value: float, vi: bool) -> tuple[float, str]:
+    if value and round(value * 1e3, 1) < 1000:
+        return 1e-3, " ms"
+    if value < 120:
+        return 1, " giây" if vi else " s"
+    if value < 7200:
+        return 60, " phút" if vi else " min"
+    if value < 2 * 86400 or (value <= 100 * 3600 and value % 86400):
+        return 3600, " giờ" if vi else " h"
+    return 86400, " ngày" if vi else " days"
+
+
+def _number(value: float, language: str, places: int | None = None) -> str:
+    text = f"{value:.{_places(value) if places is None else places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace(".", ",") if language == "vi" else text
+
+
+def _places(number: float) -> int:
+    """Give how many decimals a number is shown with: all that it has, if these are few, else one."""
+    return next((few for few in range(4) if abs(round(number, few) - number) <= 1e-9 * max(1.0, abs(number))), 1)
+
+
+def _side(number: float, bound: float) -> int:
+    return (number > bound) - (number < bound)
 
 
 def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language: str) -> str:
@@ -148,17 +206,18 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
             else f"{measured['value']} of {measured['total']} {'PC' if measured['total'] == 1 else 'PCs'} "
             f"{'works' if measured['value'] == 1 else 'work'}"
         )
-        for key, words in (
-            ("perhaps", ("chưa rõ", "not known")),
-            ("declared_only", ("chỉ khai báo", "declared only")),
-            ("in_repair", ("đang sửa chữa", "in repair")),
-        ):
-            if measured.get(key):
-                text += f", {measured[key]} {_pick(words, language)}"
+        perhaps, declared = measured.get("perhaps"), measured.get("declared_only")
+        if perhaps:
+            text += f", {perhaps} {'chưa rõ' if vi else 'not known'}"
+        if perhaps and declared:  # they are among those of which it is not known
+            some = "" if declared == perhaps else f"trong đó {declared} " if vi else f"{declared} of them "
+            text += f" ({some}{'chỉ khai báo' if vi else 'declared only'})"
+        if measured.get("in_repair"):
+            text += f", {measured['in_repair']} {'đang sửa chữa' if vi else 'in repair'}"
         return text
     kind = FACTS.get(measured.get("fact", ""))
     name = (kind.vi if vi else kind.en) if kind else ""
-    text = f"{name}: {format_value(measured.get('value'), unit, language)}"
+    text = f"{name}: {format_beside(measured.get('value'), required.get('value'), unit, language)}"
     if measured.get("declared"):
         text += " (theo khai báo, không đo)" if vi else " (declared, not measured)"
     if measured.get("known_s") is not None:
@@ -211,28 +270,6 @@ def _required(required: Mapping[str, Any], language: str) -> str:
     own = origin_text(required["number_from"], required.get("source", ""), language)
     names = ", ".join([own, *(origin_name(origin, language) for origin in inherited)])
     return f"{text} ({names})"
-
-
-def _bytes(value: float, language: str) -> str:
-    """Memory is sold in binary gigabytes, disks in decimal ones; a whole number in one of them is that one."""
-    gigabytes = value / GB if value % GB == 0 else value / GIB if value % (GIB // 4) == 0 else value / GB
-    return f"{_number(gigabytes, language)} GB"
-
-
-def _seconds(value: float, language: str) -> str:
-    vi = language == "vi"
-    if value < 120:
-        return f"{_number(value, language)} {'giây' if vi else 's'}"
-    if value < 7200:
-        return f"{_number(value / 60, language)} {'phút' if vi else 'min'}"
-    if value < 2 * 86400:
-        return f"{_number(value / 3600, language)} {'giờ' if vi else 'h'}"
-    return f"{_number(value / 86400, language)} {'ngày' if vi else 'days'}"
-
-
-def _number(value: float, language: str) -> str:
-    text = f"{value:.1f}".removesuffix(".0")
-    return text.replace(".", ",") if language == "vi" else text
 
 
 def _pick(pair: tuple[str, str] | None, language: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from phongmay_rules.explain import VerdictLike, sentence, state_name
 from phongmay_rules.facts.catalogue import FACTS
-from phongmay_rules.facts.suppliers import NAMES, Supplier, supply
+from phongmay_rules.facts.suppliers import NAMES, NO_SCHOOLS, TOO_LITTLE, Supplier, Supply, supply
 from phongmay_rules.model import Actor, Document, Pack, Rule, Share
 from phongmay_rules.reasons import Reason, reason_text
 from phongmay_store.register.compliance import State, SubjectKind
@@ -138,7 +138,7 @@ def _basis(rule: Rule, pack: Pack, language: str) -> str:
         cited = (pack.clauses[clause] for clause in rule.clauses)
         places = [clause.locator.in_(language) for clause in cited if clause.document == rule.duty]
         text += f" ({'; '.join(places)})" if places else ""
-    text += f". {'Tiêu chí có hiệu lực từ' if vi else 'The rule is in force since'} {_day(rule.valid_from)}"
+    text += f". {'Tiêu chí có hiệu lực từ' if vi else 'The rule is in force from'} {_day(rule.valid_from)}"
     if rule.valid_to is not None:
         text += f" {'đến hết' if vi else 'until'} {_day(rule.valid_to)}"
     return text + "."
@@ -183,12 +183,15 @@ def _missing(verdict: VerdictLike, rule: Rule, pack: Pack, evidence: list[Any], 
             found |= _of_members(verdict, rule, pack, evidence, language)
     if not found:
         facts = sorted(rule.facts() or _facts_below(rule, pack)) or [""]
-        found["", ""] = _of_fact("" if supply(verdict.reason) else facts[0], verdict.reason, language)
+        about = str(verdict.measured.get("fact", "")) if verdict.reason in TOO_LITTLE else ""
+        fact = about or ("" if supply(verdict.reason) else facts[0])
+        of_schools = verdict.reason == Reason.NO_MEMBERS and verdict.measured.get("members") == "schools"
+        found["", ""] = _of_fact(fact, verdict.reason, language, NO_SCHOOLS if of_schools else None)
     yield from found.values()
 
 
-def _of_fact(fact: str, reason: str, language: str) -> Missing:
-    way = supply(reason, fact)
+def _of_fact(fact: str, reason: str, language: str, known: Supply | None = None) -> Missing:
+    way = known or supply(reason, fact)
     kind = FACTS.get(fact)
     why = reason_text(reason, language)
     who = way.who if way else Supplier.OPERATOR

@@ -21,8 +21,9 @@ from phongmay_rules.errors import PackError
 from phongmay_rules.explain import sentence, state_name
 from phongmay_rules.model import Pack
 from phongmay_rules.reasons import Reason, reason_text
+from phongmay_rules.summary import VOUCHED
 from phongmay_store.register.base import utc_now
-from phongmay_store.register.compliance import EvaluationRun, State, Verdict
+from phongmay_store.register.compliance import CurrentRun, EvaluationRun, State, Verdict
 
 _BLOCK = 400
 """Ids in one IN list: SQLite and PostgreSQL both take it."""
@@ -162,6 +163,16 @@ def past(row: Verdict, run: EvaluationRun | None, *, is_vouched: bool) -> PastVe
     if run is None or not is_vouched:
         return PastVerdict(row, State.UNKNOWN, Reason.ENGINE_STOPPED, None)
     return PastVerdict(row, row.state, row.reason, run.id)
+
+
+def present(session: Session, row: Verdict, now: datetime) -> PastVerdict:
+    """Say what may be said now of a current verdict: unknown when the engine has not confirmed its unit in time."""
+    run = session.get(CurrentRun, row.unit_id)
+    if run is not None and now - run.confirmed_at <= timedelta(seconds=run.valid_for_s):
+        return PastVerdict(row, row.state, row.reason, run.run_id)
+    if row.state not in VOUCHED:
+        return PastVerdict(row, row.state, row.reason, None)
+    return PastVerdict(row, State.UNKNOWN, Reason.ENGINE_STOPPED, None)
 
 
 def run_before(

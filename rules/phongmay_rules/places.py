@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, true
+from sqlalchemy import ColumnElement, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
 from phongmay_rules.runs import LineRun, read_runs
@@ -307,7 +307,13 @@ def _declared(known: bool, some: bool) -> Question:
     return select(*columns).where(_holds(Declared, known), _of(Declared.school_id, some)).order_by(Declared.row_id)
 
 
-_CONFLICTS = select(IdentityConflict.device_id).where(IdentityConflict.closed_at.is_(None))
+@lru_cache
+def _conflicts(known: bool, _some: bool) -> Question:
+    """Ask for devices whose conflict was open at the instant; it is known of from its opening, of its end from that."""
+    opened, closed = IdentityConflict.opened_at, IdentityConflict.closed_at
+    times = ("at", "known_at") if known else ("at",)
+    is_open = or_(closed.is_(None), *(closed > bindparam(time) for time in times))
+    return select(IdentityConflict.device_id).where(is_open, *(opened <= bindparam(time) for time in times))
 
 
 def _add_rooms(register: _Register, schools: Mapping[str, SchoolPlace]) -> dict[str, str]:
@@ -320,7 +326,7 @@ def _add_rooms(register: _Register, schools: Mapping[str, SchoolPlace]) -> dict[
 
 
 def _add_devices(register: _Register, schools: Mapping[str, SchoolPlace], timetables: Mapping[str, str]) -> None:
-    conflicts = {device for (device,) in ask(register.session, _CONFLICTS)}
+    conflicts = {device for (device,) in register.rows(_conflicts)}
     for row, device, school, room, kind, state, since in register.rows(_devices):
         if school in schools:
             schools[school].devices.append(

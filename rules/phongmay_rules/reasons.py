@@ -44,9 +44,11 @@ class Reason(StrEnum):
     BAD_TIMETABLE = "bad_timetable"
     CALENDAR_EXPIRED = "calendar_expired"
     NOT_DECLARED = "not_declared"
+    CONTRADICTORY = "contradictory"
     NOT_MEASURED_YET = "not_measured_yet"
     NO_RUN_YET = "no_run_yet"
     NO_CAPACITY_RUN = "no_capacity_run"
+    CONTRACT_CHANGED = "contract_changed"
     NOT_ALL_TESTED = "not_all_tested"
     FAILED_ONCE = "failed_once"
     FLOOR_RAISED = "floor_raised"
@@ -102,6 +104,7 @@ TEXTS: dict[Reason, tuple[str, str]] = {
         "the school calendar or the table of public holidays has run out; the new one must be entered",
     ),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
+    Reason.CONTRADICTORY: ("các giá trị khai báo mâu thuẫn với nhau", "the declared values contradict each other"),
     Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
     Reason.NO_RUN_YET: (
         "quý này chưa có lượt đo đồng thời nào hợp lệ",
@@ -110,6 +113,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CAPACITY_RUN: (
         "quý này chưa có lượt đo dung lượng đường truyền nào hợp lệ",
         "there was no valid capacity test of the line this quarter",
+    ),
+    Reason.CONTRACT_CHANGED: (
+        "hợp đồng đã thay đổi sau lượt đo gần nhất, cần đo lại",
+        "the contract has changed since the newest test; it must be run again",
     ),
     Reason.NOT_ALL_TESTED: (
         "một số máy chưa dự lượt đo nào hợp lệ trong quý, hoặc mới không đạt một lần",

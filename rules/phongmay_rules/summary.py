@@ -20,7 +20,8 @@ from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import CurrentRun, CurrentVerdict, EvaluationRun, State, Verdict
 from phongmay_store.register.organisation import Unit
 
-_JUDGED = (State.PASS.value, State.FAIL.value)
+VOUCHED = frozenset({State.PASS.value, State.FAIL.value, State.WAIVED.value})
+"""States that are unknown as soon as no run vouches for them; the others claim nothing that could have changed."""
 
 
 @dataclass
@@ -143,7 +144,7 @@ def _sum_up(
         if run is not None and (summary.last_run is None or run[0] < summary.last_run):
             summary.last_run = run[0]
         for rule, state, count in counts.get(member, ()):
-            shown = State.UNKNOWN.value if stale and state in _JUDGED else state
+            shown = State.UNKNOWN.value if stale and state in VOUCHED else state
             group = pack.rules[rule].group if rule in pack.rules else ""
             for shares in (summary.groups.setdefault(group, Shares()), summary.rules.setdefault(rule, Shares())):
                 shares.add(shown, count)

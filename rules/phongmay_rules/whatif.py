@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, MIB, Unit
@@ -20,11 +21,11 @@ from phongmay_rules.model import NumberFrom, Pack
 from phongmay_rules.standing import Standing
 
 _VALUE = re.compile(r"^(-?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z%/]*)$")
-_SUFFIXES: Mapping[str, Mapping[str, float]] = {
+_SUFFIXES: Mapping[str, Mapping[str, int | Decimal]] = {
     Unit.BYTE: {"B": 1, "MiB": MIB, "GiB": GIB, "MB": 10**6, "GB": GB, "TB": 10**12},
     Unit.BIT_PER_SECOND: {"bit/s": 1, "Mbit/s": MBIT_PER_SECOND, "Gbit/s": 1000 * MBIT_PER_SECOND},
     Unit.SECOND: {"s": 1, "min": 60, "h": 3600, "d": 86400},
-    Unit.RATIO: {"%": 0.01},
+    Unit.RATIO: {"%": Decimal("0.01")},
     Unit.DAY: {"d": 1},
     Unit.BIT: {"bit": 1},
 }
@@ -62,20 +63,22 @@ def read_values(pack: Pack, texts: Iterable[str]) -> dict[str, float]:
             hint = f"did you mean '{close[0]}'?" if close else f"expected one of: {', '.join(names)}"
             raise OperatorError(f"--set {text}: unknown parameter {name!r}; {hint}")
         number = _number(text, value, parameter.unit)
-        if not parameter.low <= number <= parameter.high:
+        halved = parameter.unit is Unit.NONE and number not in (0, 1)
+        if halved or not parameter.low <= number <= parameter.high:
             low, high = (format_value(bound, parameter.unit, "en") for bound in (parameter.low, parameter.high))
-            raise OperatorError(f"--set {text}: '{name}' may be from {low} to {high} ({parameter.number_from})")
+            span = "0 (no) or 1 (yes)" if parameter.unit is Unit.NONE else f"from {low} to {high}"
+            raise OperatorError(f"--set {text}: '{name}' may be {span} ({parameter.number_from})")
         out[name] = number
     return out
 
 
 def _number(text: str, value: str, unit: Unit) -> float:
     match = _VALUE.match(value.strip())
-    factors = {"": 1.0, **_SUFFIXES.get(unit, {})}
+    factors = {"": 1, **_SUFFIXES.get(unit, {})}
     if match is None or match[2] not in factors:
         known = ", ".join(suffix for suffix in factors if suffix) or "none"
         raise OperatorError(f"--set {text}: expected a number with one of these units: {known}")
-    return float(match[1]) * factors[match[2]]
+    return float(Decimal(match[1]) * factors[match[2]])  # as decimals: 57 % is 0.57, not a binary digit more
 
 
 def what_if(standing: Standing, values: Mapping[str, float]) -> list[Change]:

@@ -53,5 +53,6 @@ class ShippedTable:
                 return f"{self.name} ({self.file}) ran out on {self.valid_until}: {self.without}"
             case Validity.ENDS_SOON:
                 left = (self.valid_until - today).days
-                return f"{self.name} ({self.file}) runs out on {self.valid_until}, in {left} days: then {self.without}"
+                days = "1 day" if left == 1 else f"{left} days"
+                return f"{self.name} ({self.file}) runs out on {self.valid_until}, in {days}: then {self.without}"
         return ""

@@ -172,6 +172,12 @@ def test_a_stopped_engine_is_seen(reader: TestClient, register: Engine) -> None:
     assert {item["stale"] for item in reader.get("/api/v1/verdicts").json()["items"]} == {True}
     shares = reader.get("/api/v1/compliance").json()["unit"]["shares"]
     assert (shares["pass"], shares["fail"], shares["unknown"]) == (0, 0, shares["total"])
+    panel = reader.get(f"/schools/unit-{OWN}?subject=device:pc-{OWN}").text
+    said = [item["sentence"] for item in reader.get("/api/v1/verdicts").json()["items"]]
+    assert "Chưa rõ: hệ thống đánh giá đã ngừng" in panel
+    assert all(one.startswith("Chưa rõ: ") for one in said), "the sentence says what the sign beside it says"
+    for claim in (">Đạt: ", ">Không đạt: "):
+        assert claim not in panel
 
 
 def test_sample_data_is_marked(reader: TestClient, register: Engine) -> None:

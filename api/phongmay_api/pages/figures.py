@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from phongmay_api.pages.texts import Texts
-from phongmay_rules.explain import format_value
+from phongmay_rules.explain import format_beside, format_value
 from phongmay_store.register.compliance import Verdict
 
 
@@ -19,7 +19,8 @@ def measured_text(verdict: Verdict, words: Texts) -> str:
         return f"{text}, {words('perhaps_found', count=found['perhaps'])}" if found.get("perhaps") else text
     if found.get("value") is None:
         return words("no_value")
-    return format_value(found["value"], str(found.get("unit", "")), words.language)
+    limit = verdict.required.get("value")
+    return format_beside(found["value"], limit, str(found.get("unit", "")), words.language)
 
 
 def required_text(verdict: Verdict, words: Texts) -> str:

@@ -61,5 +61,5 @@ def _line(about: Definition, share: Share, words: Texts) -> ScoreLine:
         unknown=words("quality_unknown", count=share.unknown, share=percent(share.unknown_ratio))
         if share.unknown
         else "",
-        faults=[(FAULTS[name][0 if vi else 1], count) for name, count in share.faults.most_common()],
+        faults=[(FAULTS[name][not vi], count) for name, count in share.faults.most_common()],
     )

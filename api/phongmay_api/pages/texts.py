@@ -242,7 +242,7 @@ EN: dict[str, str] = {
     "rule_status_over": "no longer in force",
     "tile_about": "A machine's sign counts what is measured now; records, 30 days and gaps: see the lists.",
     "own_rules": "Rules about the unit as a whole",
-    "rule_in_force": "the rule is in force since {day}",
+    "rule_in_force": "the rule is in force from {day}",
     "no_verdicts": "No verdicts yet.",
     "broken_first": "Mend first",
     "nothing_broken": "Nothing fails.",

@@ -18,6 +18,7 @@ from phongmay_rules.facts.catalogue import FACTS, basis
 from phongmay_rules.history import held_since
 from phongmay_rules.model import Pack, Text
 from phongmay_rules.reasons import Reason, reason_text
+from phongmay_rules.summary import VOUCHED
 from phongmay_store.register.compliance import State, Verdict
 
 
@@ -65,17 +66,22 @@ class _Unvouched:
 
 def explanation(pack: Pack, judged: Judged, since: datetime | None, language: Language) -> Explanation:
     """Explain a verdict in full; one that the engine has stopped confirming as unknown."""
+    verdict, shown = judged.verdict, _shown(judged)
+    held = since if shown.state == verdict.state else None
+    return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, held, language)
+
+
+def _shown(judged: Judged) -> explain.VerdictLike:
+    """Give a verdict as it may be shown: with the state that somebody vouches for."""
     verdict = judged.verdict
     if shown_state(judged) == verdict.state:
-        return explain_fully(verdict, verdict.rule_id, pack, verdict.evidence, since, language)
-    shown = _Unvouched(verdict.measured, verdict.required, verdict.evidence)
-    return explain_fully(shown, verdict.rule_id, pack, verdict.evidence, None, language)
+        return verdict
+    return _Unvouched(verdict.measured, verdict.required, verdict.evidence)
 
 
 def sentence(pack: Pack, judged: Judged, language: Language) -> str:
     """Say what was found and what is demanded; of a rule that left the pack only why it has its state."""
-    verdict = judged.verdict
-    rule = pack.rules.get(verdict.rule_id)
+    verdict, rule = _shown(judged), pack.rules.get(judged.verdict.rule_id)
     if rule is None:
         return f"{explain.state_name(verdict.state, language)}: {reason_text(verdict.reason, language)}"
     return explain.sentence(verdict, rule, language)
@@ -204,6 +210,6 @@ def origins(pack: Pack, verdict: Verdict) -> list[str]:
 
 
 def shown_state(judged: Judged) -> str:
-    """Give the state that a person is shown: a pass or fail that nobody confirms any more is unknown."""
-    stale = judged.stale and judged.verdict.state in (State.PASS, State.FAIL)
+    """Give the state that a person is shown: what nobody confirms any more is unknown."""
+    stale = judged.stale and judged.verdict.state in VOUCHED
     return State.UNKNOWN.value if stale else judged.verdict.state

@@ -28,7 +28,7 @@ from phongmay_rules.cases import run_cases
 from phongmay_rules.engine import Evaluation, evaluate
 from phongmay_rules.explain import format_value, origin_name
 from phongmay_rules.explanation import actors, explain
-from phongmay_rules.history import held_since
+from phongmay_rules.history import held_since, present
 from phongmay_rules.loader import load_packs, packs_in_force
 from phongmay_rules.model import Pack, Rule
 from phongmay_rules.places import read_organisation
@@ -145,7 +145,7 @@ def _rule_lines(pack: Pack, rule: Rule, settings: Settings) -> Iterator[str]:
                     if held is not None and held.row is not None and not held.is_default:
                         shown = format_value(held.value, parameter.unit, "vi")
                         yield (f"    in force: {shown}, set for {held.row.unit_id} by {held.row.set_by} "
-                               f"{held.row.recorded_at:%Y-%m-%d}: {held.row.reason}")  # fmt: skip
+                               f"{held.row.recorded_at.astimezone(LOCAL):%Y-%m-%d}: {held.row.reason}")  # fmt: skip
     for clause in (pack.clauses[clause] for clause in rule.clauses):
         yield f"clause       {clause.id} ({clause.locator.vi}; {clause.assessment}, {clause.wording}): {clause.text.vi}"
     stamp = pack.stamp(rule.id)
@@ -234,8 +234,9 @@ def _explain(args: argparse.Namespace) -> int:
             raise OperatorError(
                 f"there is no verdict of {args.rule} on {args.subject!r}; see 'phongmay rules list' and the register"
             )
-        since = held_since(session, [found]).get(found.id)
-        for part in explain(found, rule.id, pack, found.evidence, since, args.lang).sentences():
+        shown = present(session, found, utc_now())
+        since = held_since(session, [found]).get(found.id) if shown.state == found.state else None
+        for part in explain(shown, rule.id, pack, found.evidence, since, args.lang).sentences():
             print(part)
         for line in (*evidence_lines(found.evidence, args.lang), *stamp_lines(found, args.lang, is_current=True)):
             print(line)

@@ -32,7 +32,7 @@ def per_head(check: PerHead, context: Context) -> Outcome:
     measured: dict[str, Any] = {
         "value": found.surely, "perhaps": found.perhaps, "total": found.total, "unit": Unit.COUNT,
         "in_repair": sum(member.state == DeviceState.IN_REPAIR for member in members),
-        "declared_only": sum(not member.has_agent for member in members),
+        "declared_only": sum(not member.has_agent and member.state != DeviceState.IN_REPAIR for member in members),
         "states": counting.counts(states),
     }  # fmt: skip
     demand: dict[str, Any] = {"heads": heads, "heads_from": heads_from, "heads_per_device": per_device.value}

@@ -270,7 +270,7 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "has_display", Unit.NONE, _ROOM, Source.DECLARED, None,
-            "Phòng có màn hình tương tác hoặc thiết bị trình chiếu", "The room has an interactive display",
+            "Phòng có màn hình tương tác", "The room has an interactive display",
         ),
         FactKind(
             "has_teacher_pc", Unit.NONE, _ROOM, Source.DECLARED, None,
@@ -319,7 +319,7 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "room_availability_30d_ratio", Unit.RATIO, _ROOM, Source.DERIVED, None,
-            "Tỉ lệ sẵn sàng của phòng trong giờ sử dụng của 30 ngày",
+            "Tỉ lệ sẵn sàng của phòng trong giờ sử dụng của 30 ngày, theo máy giáo viên hoặc, nếu không có, máy bất kỳ",
             "Share of the known time in use of 30 days in which the teacher's PC (or, without one, any PC) was there",
             window=Span.MONTH, coverage=_TENTH,
         ),

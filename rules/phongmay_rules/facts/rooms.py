@@ -6,8 +6,10 @@ What was not declared is missing for that reason. A room's Internet is measured 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
-from phongmay_rules.facts.catalogue import Found, missing, not_measured
+from phongmay_rules.facts.catalogue import Found, Source, missing, not_measured
 from phongmay_rules.facts.declared import Declarations, side_by_side, stated
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
@@ -59,11 +61,13 @@ def _class_size(room: RoomPlace, at: float) -> Found:
 
 
 def _area_per_student(room: RoomPlace, area: Found, at: float) -> Found:
+    """Divide as decimals, which is how an area is declared: 66.6 m2 for 36 pupils are 1.85, not a binary digit less."""
     if not isinstance(area.value, float | int) or not room.class_size:
         return missing("area_per_student_m2", Reason.NOT_DECLARED, at, sources=(room.row,))
     sources = (*area.sources, room.row)
     detail = {"area_m2": area.value, "class_size": room.class_size}
-    return Found("area_per_student_m2", area.value / room.class_size, at, None, sources, detail)
+    share = float(Decimal(str(area.value)) / room.class_size)
+    return Found("area_per_student_m2", share, at, None, sources, detail)
 
 
 def _registered(name: str, device: DevicePlace | None, at: float) -> Found | None:
@@ -71,12 +75,23 @@ def _registered(name: str, device: DevicePlace | None, at: float) -> Found | Non
 
 
 def _internet(devices: Sequence[DevicePlace], reach: Mapping[str, Found], declared: Declarations, at: float) -> Found:
-    """Measured where any machine of the room has reached the Internet; else declared."""
-    online = [reach[device.id] for device in devices if device.id in reach and reach[device.id].value]
-    if not online:
-        return stated("has_internet", declared.get("internet"), at)
-    sources = tuple(source for found in online[:3] for source in found.sources)
-    return side_by_side(Found("has_internet", 1, at, None, sources), declared.get("internet"), at)
+    """Measured where any machine of the room has reached the Internet; else declared, beside what was measured."""
+    known = [(device, reach[device.id]) for device in devices if device.id in reach]
+    online = [found for _, found in known if found.value]
+    paper = declared.get("internet")
+    if online:
+        sources = _sources(online)
+        return side_by_side(Found("has_internet", 1, at, None, sources, source=Source.MEASURED), paper, at)
+    said = stated("has_internet", paper, at)
+    tried = [found for device, found in known if found.value == 0 and device.state == DeviceState.IN_SERVICE]
+    if paper is None or not tried:
+        return said
+    beside = {"declared": paper.value, "disagrees": bool(paper.value), "reached": 0, "tried": len(tried)}
+    return replace(said, sources=(*said.sources, *_sources(tried)), detail={**said.detail, **beside})
+
+
+def _sources(found: Sequence[Found]) -> tuple[str, ...]:
+    return tuple(source for one in found[:3] for source in one.sources)
 
 
 def school_facts(school: SchoolPlace, declared: Declarations, at: float) -> list[Found]:
@@ -109,8 +124,11 @@ def _equipped(declared: Declarations, at: float) -> Found:
     rooms, equipped = declared.get("classrooms"), declared.get("classrooms_equipped")
     if rooms is None or equipped is None or not isinstance(rooms.value, float | int) or rooms.value <= 0:
         return missing(name, Reason.NOT_DECLARED, at)
-    share = min(1.0, float(equipped.value) / rooms.value)
-    return Found(name, share, at, None, (rooms.row, equipped.row))
+    sources, share = (rooms.row, equipped.row), float(equipped.value) / rooms.value
+    if share > 1:
+        more = {"classrooms": rooms.value, "equipped": equipped.value}
+        return missing(name, Reason.CONTRADICTORY, at, sources=sources, **more)
+    return Found(name, share, at, None, sources)
 
 
 def _lines(school: SchoolPlace, at: float) -> list[Found]:

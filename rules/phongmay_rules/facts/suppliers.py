@@ -306,7 +306,11 @@ BY_REASON: Mapping[Reason, Supply] = {
     Reason.BAD_TIMETABLE: Supply(
         Supplier.SCHOOL, "nhập lại thời khóa biểu của phòng", "enter the room's timetable anew"
     ),
+    Reason.CONTRADICTORY: Supply(
+        Supplier.SCHOOL, "sửa lại các giá trị đã khai báo", "correct the declared values"
+    ),
     Reason.NO_CAPACITY_RUN: _CAPACITY,
+    Reason.CONTRACT_CHANGED: _CAPACITY,
     Reason.BAD_PARAMETER: Supply(
         Supplier.DISTRICT,
         "đặt lại tham số của tiêu chí trong giới hạn cho phép",
@@ -318,8 +322,12 @@ BY_REASON: Mapping[Reason, Supply] = {
 }  # fmt: skip
 """Reasons for which someone else than the fact's own supplier is asked."""
 
+NO_SCHOOLS = Supply(Supplier.DISTRICT, "đăng ký các trường của đơn vị vào hệ thống", "register the schools of the unit")
+"""In place of what `NO_MEMBERS` says of rooms and devices."""
 _OF_A_MONTH = {Reason.TOO_FEW: _MONTH, Reason.COVERAGE: _LISTENING}
 """Of facts over 30 days: too little time because the agents are new, too small a part because nobody listened."""
+TOO_LITTLE = frozenset(_OF_A_MONTH)
+"""Reasons of a rule that does not believe the fact which it looked at: the way to more depends on that fact."""
 
 
 def supply(reason: str, fact: str = "") -> Supply | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from phongmay.main import main
 from phongmay.settings import load as load_settings
@@ -72,7 +72,7 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
 
     assert main(["--config", config, "rules", "adopt-annex", str(annex)]) == 0
     said = capsys.readouterr().out
-    assert "ram_min: 4 GB -> 16 GB  (000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3)" in said
+    assert "ram_min: 4 GB -> 16 GB  (000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3)" in said
     assert "TB-01  device   cs-0: pass (met) -> fail (below)" in said
     assert "TB-01: 6 pass -> fail" in said
     assert "PH-02: 2 pass -> fail" in said
@@ -86,14 +86,14 @@ def test_the_how_to_step_by_step(house: Any, tmp_path: Path, annex: Path, capsys
         row = session.scalars(select(Parameter).where(Parameter.name == "ram_min")).one()
         assert (row.unit_id, row.pack_id, row.value, row.set_by) == ("quan", "tanbinh-2023", 16 * 2**30, "quan1")
         assert row.reason == REASON
-        assert row.source == "000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3"
+        assert row.source == "000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3"
 
     house.evaluate(at=now + timedelta(minutes=1))
     assert house.state("cs-0", "TB-01") == ("fail", "below")
     verdict = house.verdict("cs-0", "TB-01")
     assert verdict.required["set_by"] == "quan"
     told = sentence(verdict, house.pack.rules["TB-01"], "vi")
-    assert "mức do quận đặt theo 000/QĐ-UBND, 2026-11-01, Phụ lục I, dòng 3" in told, "the document is named"
+    assert "mức do quận đặt theo 000/QĐ-UBND, 01/11/2026, Phụ lục I, dòng 3" in told, "the document is named"
     with house.sessions() as session:
         past = replay(session, "cs", now)
         assert past.differences == ()
@@ -258,6 +258,12 @@ def test_a_unit_sets_a_parameter(house: Any, tmp_path: Path, capsys: pytest.Capt
     assert "16 GB" in line
     assert "phuong, quan1" in line
     assert "máy mới" in line
+    with house.sessions() as session:
+        session.execute(update(Parameter).values(recorded_at=datetime(2026, 3, 14, 18, 30, tzinfo=UTC)))
+        session.commit()
+    for words in (["parameters", "--unit", "th"], ["show", "TB-01", "--unit", "th"]):
+        assert main(["--config", config, "rules", *words]) == 0
+        assert "2026-03-15: máy mới" in capsys.readouterr().out, "half past one in the night, in Viet Nam"
     assert main(["--config", config, "rules", "parameters"]) == 0
     line = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("ram_min "))
     assert "default (district_setting)" in line

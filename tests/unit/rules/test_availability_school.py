@@ -15,7 +15,7 @@ from phongmay_rules.facts import availability
 from phongmay_rules.facts.availability import Book, Tally, month
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_store.register.calendar_hours import Calendar
-from phongmay_store.register.timetable import parse
+from phongmay_store.register.timetable import ALWAYS, parse
 from phongmay_store.series import open_writer
 from phongmay_store.series.interface import Arrival, TimeBasis
 from phongmay_store.settings import StoreSettings
@@ -66,6 +66,20 @@ def test_devices_and_their_room_are_counted(tmp_path: Path) -> None:
         ("device", "b"): Tally(second, WINDOW[1], 240, 240, 60),
         ("room", "r"): Tally(first, WINDOW[1], 360, 360, 91),
     }
+
+
+def test_a_machine_that_was_never_there_was_not_there_at_midnight_either(tmp_path: Path) -> None:
+    """Of a machine without a single round no minute is up, the first one of the window included; nor of its room."""
+    series = open_writer(StoreSettings(series_path=tmp_path / "series.db"))
+    always = replace(PC, timetable="always", agent_since=WINDOW[0])
+    whole = month(ALWAYS, HEARD, NOW.timestamp())
+    room = replace(ROOM, timetable="always")
+    counts = availability.count([always], [room], series, lambda _: whole, lambda _: 60.0, NOW.timestamp())
+    series.close()
+    assert whole.known & 1, "the first minute is in use, and somebody could hear"
+    assert {subject: (found.up, found.known) for subject, found in counts.items()} == {
+        ("device", "a"): (0, 30 * 1440), ("room", "r"): (0, 30 * 1440),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -273,16 +273,38 @@ def test_a_pupils_share_needs_a_rate() -> None:
 
 def test_all_contracts_together() -> None:
     """Two lines promise together; a promise of nothing, or no line at all, is to be declared."""
-    one = capacity(1, 90e6, 40e6)
+    one = replace(capacity(1, 90e6, 40e6), contracted_dl=150_000_000, contracted_ul=100_000_000)
     both = [*LINES, LinePlace("FPT", "fibre", "line:2", 50_000_000, 50_000_000)]
     found = of_line(one, lines=both)
     assert found["download_contract_ratio"].value == pytest.approx(0.6)
     assert found["upload_contract_ratio"].value == pytest.approx(0.4)
     assert found["upload_contract_ratio"].sources == ("line:1", "line:2", *rows(one))
-    nothing = [replace(LINES[0], down_bps=0)]
-    assert of_line(one, lines=nothing)["download_contract_ratio"].missing is Reason.NOT_DECLARED
-    assert of_line(one, lines=nothing)["upload_contract_ratio"].value == pytest.approx(0.8)
+    nothing, old = [replace(LINES[0], down_bps=0)], capacity(1, 90e6, 40e6)
+    assert of_line(old, lines=nothing)["download_contract_ratio"].missing is Reason.NOT_DECLARED
+    assert of_line(old, lines=nothing)["upload_contract_ratio"].value == pytest.approx(0.8)
     assert of_line(one, lines=[])["upload_contract_ratio"].missing is Reason.NOT_DECLARED
+
+
+def test_a_rate_is_held_against_the_contract_that_it_was_measured_under() -> None:
+    """A provider of 100 Mbit/s that carried 95 does not break the contract of 300 that came a week later, nor keep the
+    one of 50 that took its place: until the line is tested again nothing is known of the new contract."""
+    before = [capacity(day, 95e6, 48e6) for day in (9, 8, 7)]
+    for down in (300_000_000, 50_000_000):
+        lines = [replace(LINES[0], down_bps=down)]
+        found = of_line(*before, lines=lines)
+        name = "download_contract_ratio"
+        assert found[name] == missing(
+            name, Reason.CONTRACT_CHANGED, AT, sources=("line:1", *rows(*before[-1:])), run=before[-1].id,
+            contracted_bps=down, then_bps=100_000_000,
+        )  # fmt: skip
+        assert found["upload_contract_ratio"].value == pytest.approx(0.96), "that rate was not changed"
+        after = replace(capacity(1, 0.9 * down, 48e6), contracted_dl=down)
+        again = of_line(*before, after, lines=lines)[name]
+        assert (again.value, again.detail["runs"], again.sources) == (
+            pytest.approx(0.9), 1, ("line:1", *rows(after))
+        )  # fmt: skip
+    late = replace(before[0], contracted_dl=None, contracted_ul=None)
+    assert of_line(late)["download_contract_ratio"].value == pytest.approx(0.95), "declared after the test"
 
 
 def test_a_thousand_runs_are_more_than_indicative() -> None:

@@ -13,7 +13,7 @@ from phongmay_rules.places import LinePlace
 from phongmay_rules.reasons import Reason
 from phongmay_rules.runs import LineRun, RoomOutcome
 from phongmay_store.register.timetable import LOCAL
-from tests.unit.rules.campaign_runs import AT, FLOOR, LINES, PCS, capacity, of_line, of_room, run
+from tests.unit.rules.campaign_runs import AT, FLOOR, LINES, PCS, ROOM, capacity, of_line, of_room, run
 
 
 def test_nothing_was_run() -> None:
@@ -37,10 +37,12 @@ def test_a_room_of_which_few_took_part_has_no_rate() -> None:
     name = "concurrent_p10_bps"
     assert of_room(run(1), pcs=five)[name].value == FLOOR
     for few in ([run(1, absent="d")], [run(day, "fail", failed="a", absent="d") for day in (3, 2)]):
-        found = of_room(*few, pcs=five)[name]
-        assert (found.value, found.missing, found.detail["tested"]) == (None, Reason.NOT_ALL_TESTED, 3)
+        source = (f"register:campaign_result/{few[-1].id}",)
+        assert of_room(*few, pcs=five)[name] == missing(
+            name, Reason.NOT_ALL_TESTED, AT, sources=source, run=few[-1].id, pcs=5, tested=3
+        )
     assert of_room(run(2), run(1, absent="d"), pcs=five)[name].sources == ("register:campaign_result/run-2",)
-    assert of_room(run(1), pcs=[])[name].missing is Reason.NO_MEMBERS
+    assert of_room(run(1), pcs=[])[name] == missing(name, Reason.NO_MEMBERS, AT, sources=(ROOM.row,))
 
 
 @pytest.mark.parametrize(

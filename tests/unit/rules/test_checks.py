@@ -254,7 +254,8 @@ CAP = Setting(3, Unit.COUNT, NumberFrom.LAW)
 
 
 def test_per_head_says_all() -> None:
-    """Counts of working, uncertain, in repair and declared PCs, the demand and each member's state."""
+    """Counts of working, uncertain, in repair and declared PCs (each once: a broken one without an agent is broken),
+    the demand and each member's state."""
     members = [
         pc("d", TB_09=["fail"]),
         pc("a", TB_09=["pass"]),
@@ -262,12 +263,14 @@ def test_per_head_says_all() -> None:
         pc("c", agent=False, TB_09=["pass"]),
         pc("t", sort="teacher_pc", TB_09=["pass"]),
         pc("e", TB_09=["not_applicable"]),
+        pc("f", "in_repair", agent=False),
+        pc("g", agent=False, TB_09=["not_applicable"]),
     ]
     heads = fact("class_size", 5)
     judged = per_head(PER_HEAD, context([heads], members, cap=CAP))
     assert (judged.state, judged.reason) == (State.UNKNOWN, Reason.UNDECIDED)
-    assert judged.measured == {"value": 1, "perhaps": 2, "total": 5, "unit": "1", "in_repair": 1, "declared_only": 1,
-                               "states": {"fail": 2, "pass": 1, "unknown": 2}}  # fmt: skip
+    assert judged.measured == {"value": 1, "perhaps": 3, "total": 7, "unit": "1", "in_repair": 2, "declared_only": 2,
+                               "states": {"fail": 3, "pass": 1, "unknown": 3}}  # fmt: skip
     assert judged.required == {"operator": "per_head", "value": 3, "unit": "1", "number_from": "plan", "heads": 5,
                                "heads_from": "declared", "heads_per_device": 2}  # fmt: skip
     assert judged.evidence == (
@@ -277,6 +280,8 @@ def test_per_head_says_all() -> None:
         {"subject_kind": "device", "subject_id": "c", "state": "unknown"},
         {"subject_kind": "device", "subject_id": "d", "state": "fail", "rules": ["TB-09"]},
         {"subject_kind": "device", "subject_id": "e", "state": "unknown"},
+        {"subject_kind": "device", "subject_id": "f", "state": "fail"},
+        {"subject_kind": "device", "subject_id": "g", "state": "unknown"},
     )
 
 

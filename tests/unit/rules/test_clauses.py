@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -53,6 +53,19 @@ def test_every_clause_of_every_pack_is_there_once(pack: Pack) -> None:
     assert [row.clause.id for row in found] == list(pack.clauses)
     assert count(found).total == len(pack.clauses) > 80
     assert count(found).counts[State.MANUAL] == sum(c.assessment is Assessment.MANUAL for c in pack.clauses.values())
+
+
+@pytest.mark.parametrize(
+    ("day", "old", "new"),
+    [(date(2025, 9, 1), ("PH-06",), ()), (date(2025, 9, 2), (), ("PH-06b",)), (date(2026, 11, 28), (), ("PH-06b",))],
+)
+def test_rules_that_are_not_in_force_judge_nothing(
+    pack: Pack, day: date, old: tuple[str, ...], new: tuple[str, ...]
+) -> None:
+    """Circular 14/2020 is judged until 1 September 2025, its successor from the 2nd: no rule stands beside a clause
+    that it does not judge on that day."""
+    rules = {row.clause.id: row.rules for row in standings(pack, summary(), {}, day)}
+    assert (rules["TT14-2020-5.1a"], rules["TT14-2025-ROOM"]) == (old, new)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from phongmay_rules.checks.outcome import Context
 from phongmay_rules.facts.catalogue import DAY
-from phongmay_rules.facts.network import last_day
+from phongmay_rules.facts.network import last_day, minutes_between
 from phongmay_rules.facts.presence import has_reported, presence_facts
 from phongmay_rules.facts.records import FactValue
 from phongmay_rules.memory import stale_at
@@ -71,8 +71,11 @@ def test_a_value_ages_in_use_only(age: float, stale: bool, closed: bool) -> None
 def test_a_week_of_use(ago: float, closed: bool, reported: bool) -> None:
     """A PC that was silent for a week and all of Tết has reported; a second in use more and it has not."""
     hours = Calendar([TET] if closed else []).cut(WEEK)
-    assert has_reported(Presence("pc", "online", "s", "r", 0.0, AT - ago, "1"), hours, AT) is reported
+    heard = Presence("pc", "online", "s", "r", 0.0, AT - ago, "1")
+    assert has_reported(heard, hours, AT) is reported
     assert has_reported(None, hours, AT) is False
+    facts = {found.name: found.value for found in presence_facts(heard, hours, 0.0, 60.0, AT)}
+    assert facts["reported_7d"] == reported, "the fact is counted by the room's hours too"
 
 
 def test_the_next_instant_at_which_a_value_is_stale() -> None:
@@ -98,8 +101,10 @@ def test_silence_names_the_calendar_that_had_a_say() -> None:
     quiet = Presence("pc", "lost", "s", "r", 0.0, AT - HOUR, "1")
     for found in presence_facts(quiet, hours, AT - 5 * HOUR, 60.0, AT):
         assert found.sources == ("series:presence/pc/s", "calendar:-3600:0")
-    for found in presence_facts(Presence("pc", "online", "s", "r", 0.0, AT, "1"), hours, AT - HOUR, 60.0, AT):
-        assert found.sources == ("series:presence/pc/s",)
+    for ago in (0, 60, 119):  # below two of its rounds nothing is silent
+        spoke = Presence("pc", "online", "s", "r", 0.0, AT - ago, "1")
+        for found in presence_facts(spoke, hours, AT - HOUR, 60.0, AT):
+            assert found.sources == ("series:presence/pc/s",)
     for found in presence_facts(None, hours, AT - 2 * HOUR, 60.0, AT):
         assert found.sources == ("calendar:-7200:0",)
 
@@ -111,3 +116,50 @@ def test_the_last_day_names_the_calendar_that_had_a_say() -> None:
     assert day is not None
     assert (day.start, day.end) == (AT - 24 * HOUR, AT)
     assert day.sources == ("calendar:-86400:-1",)
+
+
+@dataclass
+class Days:
+    """Hours of a room that is in use for one hour on some days, counted back from today."""
+
+    back: tuple[int, ...]
+
+    def intervals(self, start: float, end: float) -> list[tuple[float, float]]:
+        """The hour before ten o'clock of each day."""
+        found = [(AT - days * DAY - HOUR, AT - days * DAY) for days in sorted(self.back, reverse=True)]
+        return [one for one in found if start <= one[0] and one[1] <= end]
+
+    def on(self, day: date) -> bool:
+        """Of the days in use."""
+        return (date(2026, 11, 23) - day).days in self.back
+
+    def minute_mask(self, hour: int) -> int:
+        """All minutes of the hour before ten o'clock."""
+        return (1 << 60) - 1 if any(hour == AT - days * DAY - HOUR for days in self.back) else 0
+
+    def sources(self, start: float, end: float) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("before", "days"), [((), 1), ((1,), 1), ((20,), 20), ((21,), 21), ((22,), 1), ((3, 20), 3)]
+)  # fmt: skip
+def test_the_last_day_begins_where_the_day_in_use_before_it_ended(before: tuple[int, ...], days: int) -> None:
+    """It reaches back three weeks, the longest holidays of a school; a room that was used once has one day."""
+    hours: Any = Days((0, *before))
+    day = last_day(hours, AT)
+    assert day is not None
+    assert (day.start, day.end) == (AT - days * DAY, AT)
+    assert day.masks == {int(AT - HOUR): (1 << 60) - 1}
+
+
+def test_no_hour_has_more_than_sixty_minutes() -> None:
+    """Of a span that covers the hour, begins or ends in it, or misses it, the minutes of this hour are told."""
+    whole = (1 << 60) - 1
+    assert minutes_between(3600, 3600, 3 * 3600) == whole
+    assert minutes_between(3600, 0, 3 * 3600) == whole
+    assert minutes_between(3600, 3600 + 59 * 60, 9e9) == 1 << 59
+    assert minutes_between(3600, 0, 3600 + 60) == 1
+    for start, end in ((0, 3600), (7200, 9e9), (9e8, 9e9), (0, 0)):
+        assert minutes_between(3600, start, end) == 0

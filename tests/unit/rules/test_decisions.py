@@ -93,6 +93,19 @@ def test_a_waiver_never_counts_as_met(signers: Any) -> None:
     assert after == before | {"fail": before["fail"] - 1, "waived": 1}
 
 
+def test_a_stopped_engine_vouches_for_no_waiver(signers: Any) -> None:
+    """Whether the waiver still holds, and the fail that it excuses, nobody knows any more: unknown like the rest."""
+    waive(signers, "odd", valid_to=NOW + timedelta(minutes=30))
+    signers.evaluate(NOW)
+    with signers.sessions() as session:
+        held, gone = (
+            summarise(session, ["cs"], pack=signers.pack, at=NOW + timedelta(minutes=after))["cs"].rules["TB-01"].counts
+            for after in (1, 60)
+        )
+    assert held["waived"] == 1
+    assert (gone["waived"], gone["unknown"]) == (0, sum(held.values()))
+
+
 def test_a_waiver_changes_nothing_but_a_fail(signers: Any) -> None:
     """Pass stays pass, unknown stays unknown, another rule and another school are not touched."""
     signers.device("silent", "cs", "cs-room")

@@ -132,7 +132,7 @@ def test_never_heard(house: Any) -> None:
 def test_identity_conflict(house: Any) -> None:
     """While two machines use one identity nothing is known of the device, and rooms that it could tip are unknown."""
     with house.sessions() as session:
-        session.add(IdentityConflict(device_id="cs-0", detail="two runs"))
+        session.add(IdentityConflict(device_id="cs-0", detail="two runs", opened_at=MONDAY_10))
         session.commit()
     house.evaluate()
     assert {house.state("cs-0", rule) for rule in DEVICE_RULES} == {("unknown", "identity_conflict")}

@@ -52,7 +52,7 @@ _SYLLABLE = re.compile(
 )
 
 pytestmark = pytest.mark.one_register
-_NAMES = {"internet", "wi", "fi", "bit", "mbit", "gbit", "giga", "m²", "windows"}
+_NAMES = {"internet", "wi", "fi", "bit", "kbit", "mbit", "gbit", "ms", "giga", "m²", "windows"}
 """Words that are written the same in Vietnamese papers."""
 
 
@@ -132,6 +132,32 @@ def test_an_engine_that_stopped_is_for_its_operator() -> None:
     """When nobody vouches for a verdict any more the one who runs the system is asked, not the school."""
     verdict = Judgement(State.UNKNOWN, Reason.ENGINE_STOPPED, {}, {}, [])
     assert [missing.who for missing in _explain("TB-01", verdict, "vi").missing] == [Supplier.OPERATOR]
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_too_little_time_leads_to_the_fact_of_which_too_little_is_known(language: str) -> None:
+    """A month of availability needs computers that report, and a server that listens; no try to reach the Internet."""
+    told = {
+        (rule, judgement.reason): _explain(rule, judgement, language).missing
+        for rule, judgement in (found.values for found in _judgements())
+        if judgement.reason in (Reason.TOO_FEW, Reason.COVERAGE)
+    }
+    assert {rule for rule, _ in told} == {"TB-08", "TB-10", "PH-09"}
+    for (rule, reason), (missing,) in told.items():
+        kind = FACTS[missing.fact]
+        assert missing.text.count(kind.vi if language == "vi" else kind.en) == 1, "what it is about"
+        assert ("Internet" in missing.text) == (rule == "TB-08")
+        stopped = reason is Reason.COVERAGE and rule != "TB-08"
+        assert missing.who is (Supplier.OPERATOR if stopped else Supplier.SCHOOL_IT)
+
+
+@pytest.mark.parametrize(("language", "what"), [("vi", "đăng ký các trường"), ("en", "register the schools")])
+def test_a_unit_without_schools_registers_schools(language: str, what: str) -> None:
+    """Nothing to count is another matter in a district than in a room."""
+    for rule, judgement in (found.values for found in _judgements()):
+        if judgement.reason is Reason.NO_MEMBERS and judgement.measured.get("members") == "schools":
+            (missing,) = _explain(rule, judgement, language).missing
+            assert (missing.who, what in missing.text) == (Supplier.DISTRICT, True), rule
 
 
 def test_missing_results_name_the_rule_and_lead_to_its_facts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from re import findall
 
 import pytest
 from hypothesis import given
@@ -33,11 +34,21 @@ def test_every_window_and_coverage_has_words() -> None:
         assert kind.measurable or kind.window in (Span.NOT_DECIDED, Span.CALENDAR_MONTH, Span.QUARTER)
 
 
+def test_both_languages_offer_the_same_alternatives() -> None:
+    """What a school declares in Vietnamese is what an officer reads in English: no "or" stands in one of them alone."""
+    for name, kind in FACTS.items():
+        assert len(findall(r"\bhoặc\b", kind.vi)) == len(findall(r"\bor\b", kind.en)), name
+
+
 def test_what_is_said_of_a_fact() -> None:
     """Window and share are said in the reader's language, the share in percent of what must be known."""
     name = "availability_30d_ratio"
     assert basis(FACTS[name], "vi") == "30 ngày qua; cần biết ít nhất 10% số phút trong giờ sử dụng"
     assert basis(FACTS[name], "en") == "last 30 days; needs at least 10 % of the expected minutes"
+    for kind in (kind for kind in FACTS.values() if kind.coverage is not None):
+        share = f"{kind.coverage.least:.0%}"
+        assert f" {share} " in basis(kind, "vi")
+        assert f" {share.replace('%', ' %')} " in basis(kind, "en")
     assert basis(FACTS["cpu_bits"], "vi") == "hiện tại"
     assert basis(FACTS["cpu_bits"], "en") == "now"
 

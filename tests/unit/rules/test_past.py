@@ -155,18 +155,36 @@ def test_evidence_is_said_in_both_languages(run: Run) -> None:
     assert not [word for word in ("fact ", "from ", "judged", "missing", "None") if word in text]
     assert f"phongmay verdicts dispute {number} " in text
     fact = {"name": "contracted_down_bps", "value": 1e8, "unit": "bit/s", "source": "declared", "fact_id": 7, "at": 0,
-            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng", "declared_since": "2026-01-01",
-            "attachment_sha256": "ab" * 32, "declared": 1e8, "disagrees": True}}  # fmt: skip
+            "sources": ["register:line/1"], "detail": {"declared_by": "Văn phòng",
+            "declared_since": "2026-08-31T17:00:00+00:00", "attachment_sha256": "ab" * 32,
+            "declared": 1e8, "disagrees": True}}  # fmt: skip
     waiver = {"waiver": 3, "state": "fail", "reason": "below", "until": "2027-01-01T00:00:00+00:00", "why": "chờ",
               "signed_by": "quan"}  # fmt: skip
     member = {"subject_kind": "device", "subject_id": "pc-1", "state": "unknown", "rules": ["TB-01"]}
     vi, en = (list(evidence_lines([fact, waiver, member], language)) for language in ("vi", "en"))
     assert len(vi) == len(en) == 4
+    assert vi[1].strip().startswith("100 Mbit/s, “Văn phòng” khai báo từ 01/09/2026, ")
     assert "KHÁC với số liệu đo" in vi[1]
+    assert en[1].strip().startswith("100 Mbit/s, declared by 'Văn phòng' since 01/09/2026, ")
     assert "DISAGREES with the measurement" in en[1]
     assert vi[2].startswith("  quyết định miễn số 3 do quan ký")
     assert vi[3] == "  máy pc-1: chưa rõ TB-01"
     assert en[3] == "  device pc-1: unknown TB-01"
+
+
+def test_what_a_stopped_engine_found_is_not_explained_as_if_it_stood(run: Run, told: Any) -> None:
+    """Nobody vouches for verdicts of last week any more: unknown, whatever the row says, until they are confirmed."""
+    for language, unknown, states in (
+        ("vi", "Chưa rõ: hệ thống đánh giá đã ngừng", ("Đạt:", "Không đạt:", "giữ nguyên")),
+        ("en", "Unknown: the evaluation has stopped", ("Pass:", "Fail:", "without a break")),
+    ):
+        for device in ("cs-0", "cs-1"):
+            text = run("rules", "explain", device, "TB-01", "--lang", language)[1]
+            assert unknown in text
+            assert not [state for state in states if state in text]
+    told.evaluate(utc_now())
+    assert "Pass: " in run("rules", "explain", "cs-1", "TB-01", "--lang", "en")[1]
+    assert "Fail: " in run("rules", "explain", "cs-0", "TB-01", "--lang", "en")[1]
 
 
 def test_the_number_that_explain_prints_can_be_disputed(run: Run, told: Any) -> None:

@@ -92,6 +92,27 @@ def test_of_some_schools_only_these_are_read(engine: Engine, known_at: datetime 
         assert reading.schools["a"].declared == {}
 
 
+@pytest.mark.parametrize(
+    ("at", "known_at", "is_open"),
+    [
+        (-1, None, False), (0, None, True), (9, None, True), (10, None, False), (20, None, False),
+        (0, -1, False), (20, 0, True), (20, 9, True), (20, 10, False), (9, 20, True),
+    ],
+)  # fmt: skip
+def test_a_conflict_stands_from_its_opening_to_its_decision(
+    engine: Engine, at: int, known_at: int | None, is_open: bool
+) -> None:
+    """Law: two machines under one identity at noon change nothing of what stood in the morning, nor does a decision in
+    the evening of what stood at noon; facts that are made anew of a past instant see what held then."""
+    with Session(engine) as session:
+        opened, closed = AT, AT + timedelta(hours=10)
+        session.add(IdentityConflict(device_id="pc-a", detail="two", opened_at=opened, closed_at=closed))
+        session.commit()
+        known = None if known_at is None else AT + timedelta(hours=known_at)
+        found = read_organisation(session, AT + timedelta(hours=at), known)
+    assert found.schools["a"].devices[0].in_conflict is is_open
+
+
 def test_what_was_not_known_yet_is_not_there(engine: Engine) -> None:
     """Law: each thing is read as of both times, the one that it holds at and the one that it was known at."""
     with Session(engine) as session:

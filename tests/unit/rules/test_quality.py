@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from phongmay_rules.quality import DEFINITIONS, Score, Share, quality, total
+from phongmay.main import main
+from phongmay_rules.quality import DEFINITIONS, FAULTS, Score, Share, quality, total
 from phongmay_simulate.district import Role
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.device import Device, IdentityConflict
 from phongmay_store.series.interface import DeadLetter
 
@@ -132,3 +135,22 @@ def test_sums_are_of_counts(house: Any) -> None:
     assert [school.unit_id for school in one] == ["th"]
     assert set(DEFINITIONS) == set(Score)
     assert all(d.vi and d.en and d.word_vi and d.word_en for d in DEFINITIONS.values())
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_the_command_says_scores_and_faults_in_words(
+    house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    """No code of a fault is read by anybody, and a number has the decimal sign of its language."""
+    house.device("paper", "cs", "cs-room", agent_since=None)
+    house.series.write([], dead=[DeadLetter(0, "phongmay/v1/cs-0/round", "bad", "x", b"{}", utc_now().timestamp())])
+    config = tmp_path / "phongmay.toml"
+    url = house.engine.url.render_as_string(hide_password=False)
+    config.write_text(f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8")
+    assert main(["--config", str(config), "rules", "quality", "--lang", language]) == 0
+    text = capsys.readouterr().out
+    assert FAULTS["refused_messages"][language == "en"] in text
+    assert "_" not in text
+    sign = "," if language == "vi" else "."
+    assert f"66{sign}7" in text, "two of three machines are clean"
+    assert "66{}7".format("." if language == "vi" else ",") not in text

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from phongmay_rules.checks.counting import quoted
-from phongmay_rules.checks.outcome import Member
+from phongmay_rules.checks.outcome import Context, Member
+from phongmay_rules.checks.share import share
 from phongmay_rules.facts.records import FactValue, digest
+from phongmay_rules.model import NumberFrom, Share
 from phongmay_store.register.compliance import State
 
 FACT = FactValue(7, "works_7d", 1.0, "", 1_700_000_000.0, "measured", ("pc/r/1",), {"k": "Phòng"})
@@ -57,3 +59,14 @@ def test_members_without_the_fact_are_left_out() -> None:
     assert quoted("works_7d", members) == ({"facts": "works_7d", "rows": [7, 9], "digest": digest([FACT, second])},)
     assert quoted("works_7d", [member("b")]) == ()
     assert quoted("works_7d", []) == ()
+
+
+def test_a_share_by_a_fact_quotes_it_and_one_by_rules_none() -> None:
+    """The evidence of a share ends with the rows that it read itself; verdicts that it counts quote their own."""
+    members = [member("a", FACT), member("b", FACT._replace(id=8, value=0.0))]
+    context = Context({}, members, {}, NumberFrom.PLAN, "", FACT.at)
+    by_fact = share(Share(kind="share", members="devices", fact="works_7d", at_least=0.5), context)
+    assert by_fact.evidence[2:] == quoted("works_7d", members)
+    assert [item["state"] for item in by_fact.evidence[:2]] == ["pass", "fail"]
+    by_rules = share(Share(kind="share", members="devices", rules=("TB-01",), at_least=0.5), context)
+    assert [item["subject_id"] for item in by_rules.evidence] == ["a", "b"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from phongmay_rules.facts import records
@@ -256,9 +256,12 @@ def test_current_rows_of_however_many_units(session: Session, count: int) -> Non
     units = [f"u{number:03}" for number in range(count)]
     homes: dict[Subject, str] = {("school", unit): unit for unit in [*units, "not-asked"]}
     write(session, {subject: [Found("students", float(n), AT)] for n, subject in enumerate(homes)}, homes, AT, {})
+    said: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *told: said.append(told[2]))
     assert values(read_current(session, units)) == {
         ("school", unit): {"students": float(number)} for number, unit in enumerate(units)
     }
+    assert sum("current_fact" in one for one in said) == -(-count // 400), "no row is asked for twice"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -124,6 +125,10 @@ def test_a_declared_system_is_looked_up_and_compared_by_name() -> None:
     assert paper.detail.items() >= ORIGIN.items()
     assert paper.detail["os_id"] == "windows"
     assert paper.detail["os_version"] == "7"
+    assert paper.detail["os_name"] == "windows 7", "editions are told apart by the whole of what was declared"
+    gap = missing(name, Reason.NO_AGENT, AT)
+    long = by_name(with_declared(device("a"), [gap], {"os": declared("debian 12 bookworm")}, shipped_table(), AT))[name]
+    assert (long.detail["os_id"], long.detail["os_version"]) == ("debian", "12 bookworm")
     seen = Found(name, 300, AT, None, ("d/r/1",), {"os_id": "Windows", "os_version": "11-24H2"})
     for said, disagrees in (("windows 11-24h2", False), ("windows 10-22H2", True)):
         found = by_name(with_declared(device("a"), [seen], {"os": declared(said)}, shipped_table(), AT))[name]
@@ -151,7 +156,8 @@ def test_an_empty_room() -> None:
 
 def test_a_declared_room() -> None:
     """Every component from its own declaration; the area for each pupil rests on both rows."""
-    names = {"area": 60.0, "display": 1, "teacher_computer": 0, "internet": 1, "audio": 0, "signal_equipment": 1}
+    names = {"area": 60.0, "display": 1, "teacher_computer": 0, "internet": 1, "audio": 0, "camera": 1,
+             "signal_equipment": 1}  # fmt: skip
     papers = {name: declared(value, f"dc:{name}") for name, value in names.items()}
     facts = by_name(room_facts(ROOM, [], {}, papers, AT))
     assert facts["class_size"] == Found("class_size", 40, AT, None, ("room:r1:1",))
@@ -160,13 +166,26 @@ def test_a_declared_room() -> None:
     )
     twins = {
         "area_m2": "area", "has_display": "display", "has_teacher_pc": "teacher_computer", "has_internet": "internet",
-        "has_audio": "audio", "has_signal_equipment": "signal_equipment",
+        "has_audio": "audio", "has_camera": "camera", "has_signal_equipment": "signal_equipment",
     }  # fmt: skip
     for name, twin in twins.items():
         assert facts[name] == stated(name, papers[twin], AT)
     for half in (room_facts(replace(ROOM, class_size=0), [], {}, papers, AT), room_facts(ROOM, [], {}, {}, AT)):
         found = by_name(half)["area_per_student_m2"]
         assert found == missing("area_per_student_m2", Reason.NOT_DECLARED, AT, sources=("room:r1:1",))
+
+
+@pytest.mark.parametrize("share", ["1.5", "1.85"])
+def test_exactly_the_area_that_a_class_needs_is_enough(share: str) -> None:
+    """People declare decimals: 66.6 m2 for 36 pupils are 1.85 m2 for each, in no binary digit less."""
+    for pupils in range(1, 61):
+        papers = {"area": declared(float(Decimal(share) * pupils))}
+        facts = by_name(room_facts(replace(ROOM, class_size=pupils), [], {}, papers, AT))
+        assert facts["area_per_student_m2"].value == float(share), pupils
+        papers = {"area": declared(float(Decimal(share) * pupils - Decimal("0.01")))}
+        short = by_name(room_facts(replace(ROOM, class_size=pupils), [], {}, papers, AT))["area_per_student_m2"].value
+        assert isinstance(short, float)
+        assert short < float(share), pupils
 
 
 def test_what_is_registered_goes_before_what_is_declared() -> None:
@@ -196,8 +215,29 @@ def test_the_internet_of_a_room_is_measured_by_any_machine() -> None:
     assert (found.value, found.at, found.missing) == (1, AT, None)
     assert found.sources == ("p1/a", "p1/b", "p2/a", "p2/b", "p3/a", "p3/b")
     assert found.detail == {"declared": 0, **ORIGIN, "disagrees": True}
-    none = by_name(room_facts(ROOM, [device("p0"), device("q")], reach, {"internet": declared(1, "dc:i")}, AT))
+    assert found.source is Source.MEASURED, "nobody declared this value"
+    none = by_name(room_facts(ROOM, [device("q")], reach, {"internet": declared(1, "dc:i")}, AT))
     assert none["has_internet"] == stated("has_internet", declared(1, "dc:i"), AT)
+
+
+@pytest.mark.parametrize(("said", "disagrees"), [(1, True), (0, False)])
+def test_a_declared_internet_that_no_machine_reached_is_said_so(said: int, disagrees: bool) -> None:
+    """A line that was away for a day takes no component from a room, but declared and measured stand side by side."""
+    reach = {name: Found("internet_reach_ratio", 0.0, AT, None, (f"{name}/a",)) for name in ("p0", "p1", "x")}
+    reach["q"] = missing("internet_reach_ratio", Reason.NO_DATA, AT)
+    broken = replace(device("x"), state="in_repair")
+    papers = {"internet": declared(said, "dc:i")}
+    found = by_name(room_facts(ROOM, [device("p0"), device("p1"), device("q"), broken], reach, papers, AT))
+    plain = stated("has_internet", papers["internet"], AT)
+    assert found["has_internet"] == replace(
+        plain,
+        sources=("dc:i", "p0/a", "p1/a"),
+        detail={**plain.detail, "declared": said, "disagrees": disagrees, "reached": 0, "tried": 2},
+    )
+    alone = by_name(room_facts(ROOM, [broken, device("q")], reach, papers, AT))["has_internet"]
+    assert alone == plain, "nothing in service was measured"
+    silent = by_name(room_facts(ROOM, [device("p0")], reach, {}, AT))["has_internet"]
+    assert silent.missing is Reason.NOT_DECLARED
 
 
 def school(**content: Any) -> SchoolPlace:
@@ -233,10 +273,10 @@ def test_rooms_and_pupils_of_a_school() -> None:
 
 @pytest.mark.parametrize(
     ("rooms", "equipped", "share"),
-    [(20.0, 5.0, 0.25), (4, 5, 1.0), (1, 1, 1.0), (0, 0, None), (None, 1, None), (1, None, None), ("x", 1, None)],
+    [(20.0, 5.0, 0.25), (1, 1, 1.0), (0, 0, None), (None, 1, None), (1, None, None), ("x", 1, None)],
 )
 def test_equipped_classrooms(rooms: Any, equipped: Any, share: float | None) -> None:
-    """A share of those that are there, never more than all; of none or of words there is no share."""
+    """A share of those that are there; of none or of words there is no share."""
     names = {"classrooms": rooms, "classrooms_equipped": equipped}
     papers = {name: declared(value, f"dc:{name}") for name, value in names.items() if value is not None}
     found = by_name(school_facts(school(), papers, AT))["equipped_classrooms_ratio"]
@@ -245,6 +285,15 @@ def test_equipped_classrooms(rooms: Any, equipped: Any, share: float | None) -> 
     else:
         sources = ("dc:classrooms", "dc:classrooms_equipped")
         assert found == Found("equipped_classrooms_ratio", share, AT, None, sources)
+
+
+def test_more_equipped_classrooms_than_classrooms_prove_nothing() -> None:
+    """Declarations that contradict each other give no value, let alone a pass."""
+    papers = {"classrooms": declared(4, "dc:1"), "classrooms_equipped": declared(5, "dc:2")}
+    found = by_name(school_facts(school(), papers, AT))["equipped_classrooms_ratio"]
+    assert found == missing(
+        "equipped_classrooms_ratio", Reason.CONTRADICTORY, AT, sources=("dc:1", "dc:2"), classrooms=4, equipped=5
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
 from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
 from phongmay_store.series.strips import strip
+from tests.unit.rules.campaign_runs import FLOOR, LINES, PCS, ROOM, capacity, run
 from tests.unit.rules.reached import reach_of
 
 AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC).timestamp()
@@ -359,3 +360,40 @@ def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
 def test_facts_of_a_unit() -> None:
     """Nothing about a unit above schools is measured yet, and each says so."""
     assert unit_facts(AT) == [missing("report_days_before_25", Reason.NOT_MEASURED_YET, AT)]
+
+
+def test_each_school_is_tested_against_its_own_floor() -> None:
+    """A run at 1 Mbit/s shows nothing of the 2 that the school's rules demand; of a school without runs nobody asks."""
+    asked = []
+
+    def floor_of(school: str) -> float:
+        asked.append(school)
+        return {"th": 2 * FLOOR}[school]
+
+    runs = (run(2), capacity(1, 90e6, 40e6))
+    paper = {("school", "th"): {"students": Declaration(500, AT - DAY, "Ban kiểm kê", "", "dc:s")}}
+    tested = SchoolPlace("th", "Trường", "tieu_hoc", rooms=[ROOM], devices=PCS, lines=LINES, runs=runs, declared=paper)
+    series: Any = Shelf()
+    made = FactMaker(AT, floor_of=floor_of).make([tested, SchoolPlace("cs", "Trường", "thcs", rooms=[])], series)
+    assert asked == ["th"]
+    of_school, of_room = by_name(made["school", "th"]), by_name(made["room", ROOM.id])
+    assert of_school["download_per_pc_bps"].missing is Reason.FLOOR_RAISED
+    assert of_room["concurrent_pass_ratio"].missing is Reason.FLOOR_RAISED
+    assert of_room["concurrent_p10_bps"].missing is Reason.FLOOR_RAISED
+    assert of_school["download_per_student_bps"].value == 90e6 / 500
+    assert by_name(made["school", "cs"])["download_per_pc_bps"].missing is Reason.NO_RUN_YET
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["calendar in force", "calendar run out"])
+def test_a_machine_that_was_heard_before_the_holidays_works(over: bool) -> None:
+    """Silent for a fortnight of which the school was open for a day: it reported within a week of use and works."""
+    closed = Period(CalendarKind.HOLIDAY, date(2026, 11, 9), date(2026, 11, 20), DayHours(), "Tết", 0, "entry/1")
+    calendar = Calendar([closed], ("public holidays", date(2026, 11, 20) if over else date(2026, 12, 31)))
+    shelf = full("a")
+    shelf.heard["a"] = shelf.heard["a"]._replace(last_seen=AT - 17 * DAY)
+    facts = by_name(make(shelf, pc("a"), calendar=calendar)["device", "a"])
+    assert facts["silent_expected_s"].missing is (Reason.CALENDAR_EXPIRED if over else None)
+    assert (facts["reported_7d"].value, facts["works_7d"].value) == (1, 1)
+    shelf.heard["a"] = shelf.heard["a"]._replace(last_seen=AT - 30 * DAY)
+    facts = by_name(make(shelf, pc("a"), calendar=calendar)["device", "a"])
+    assert (facts["reported_7d"].value, facts["works_7d"].value) == (0, 0)

@@ -85,3 +85,16 @@ def test_wrong_wishes_are_refused(text: str, named: str) -> None:
     with pytest.raises(OperatorError) as error:
         read_values(PACK, [text])
     assert named in str(error.value)
+
+
+def test_what_is_written_is_what_is_judged_by() -> None:
+    """57 % is 0.57 to the last digit: who just reaches the limit that somebody typed has reached it."""
+    for tenths in range(500, 1001):
+        assert read_values(PACK, [f"reach_share_min={tenths / 10}%"]) == {"reach_share_min": tenths / 1000}
+
+
+def test_a_yes_or_no_is_nothing_in_between() -> None:
+    """What a smart classroom must have is demanded or not."""
+    assert read_values(PACK, ["smart_camera=1", "smart_audio=0"]) == {"smart_camera": 1, "smart_audio": 0}
+    with pytest.raises(OperatorError, match=r"smart_camera' may be 0 \(no\) or 1 \(yes\)"):
+        read_values(PACK, ["smart_camera=0.5"])

@@ -69,6 +69,8 @@ def test_a_table_warns_before_its_end_and_its_last_day_counts() -> None:
     assert table.validity(date(2026, 12, 2), 30) is Validity.ENDS_SOON
     assert table.validity(date(2026, 12, 31), 30) is Validity.ENDS_SOON
     assert "in 0 days: then nothing is bought" in table.warning(date(2026, 12, 31), 30)
+    assert "in 1 day: then" in table.warning(date(2026, 12, 30), 30)
+    assert "in 2 days: then" in table.warning(date(2026, 12, 29), 30)
     assert table.validity(date(2027, 1, 1), 30) is Validity.EXPIRED
     assert "ran out on 2026-12-31: nothing is bought" in table.warning(date(2027, 1, 1), 30)
 
