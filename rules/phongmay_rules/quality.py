@@ -50,21 +50,6 @@ class Definition:
     en: str
 
 
-FAULTS: Mapping[str, tuple[str, str]] = {
-    "identity_conflict": ("hai máy chung một danh tính", "two machines with one identity"),
-    "no_fingerprint": ("không có dấu vân tay phần cứng", "no hardware fingerprint"),
-    "shared_fingerprint": ("trùng dấu vân tay với máy khác", "the fingerprint of another device"),
-    "refused_messages": ("có bản tin bị từ chối", "messages were refused"),
-    "out_of_range": ("có giá trị ngoài giới hạn vật lý", "values out of physical range"),
-    "not_seen": ("không gửi dữ liệu trong 7 ngày", "sent nothing within 7 days"),
-    "seen_in_repair": ("ghi là đang sửa mà vẫn gửi dữ liệu", "registered as in repair, yet it sends data"),
-    "seen_without_agent": (
-        "ghi là không có tác tử mà vẫn gửi dữ liệu", "registered without an agent, yet it sends data",
-    ),
-    "seen_retired": ("ghi là đã thanh lý mà vẫn gửi dữ liệu", "registered as retired, yet it sends data"),
-    "declared_differs": ("khai báo khác số đo", "declared otherwise than measured"),
-}  # fmt: skip
-"""What can be wrong with a device or a value, in words: Vietnamese, English."""
 DEFINITIONS: Mapping[Score, Definition] = {
     Score.ALIVE: Definition(
         "Sống", "Alive",
