@@ -18,7 +18,7 @@ from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type
 from phongmay_store.errors import StoreError
-from phongmay_store.series import sqlite_schema, sqlite_weeks
+from phongmay_store.series import sqlite_blocks, sqlite_schema, sqlite_weeks
 from phongmay_store.series.database import SqliteFile, Writing
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
 from phongmay_store.series.interface import (
@@ -270,7 +270,8 @@ class SqliteSeries:
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""
-        return sqlite_weeks.minutes_within(self._main, wanted, devices)
+        values = sqlite_blocks if sqlite_blocks.is_worth(self._main, devices) else sqlite_weeks
+        return values.minutes_within(self._main, wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------
 
