@@ -124,7 +124,7 @@ def influxd(folder: Path) -> Iterator[tuple[StoreSettings, int]]:
         process = subprocess.Popen(["influxd", "-config", str(config)], stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        for _ in range(200):
+        for _ in range(1800):  # a filled one first reads what it had not yet packed
             try:
                 urlopen(f"{url}/ping", timeout=2).close()
                 break

@@ -270,8 +270,9 @@ class SqliteSeries:
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""
-        values = sqlite_blocks if sqlite_blocks.is_worth(self._main, devices) else sqlite_weeks
-        return values.minutes_within(self._main, wanted, devices)
+        if sqlite_blocks.is_worth(self._main, devices):
+            return sqlite_blocks.minutes_within(self._main, wanted, devices)
+        return sqlite_weeks.minutes_within(self._main, wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------
 

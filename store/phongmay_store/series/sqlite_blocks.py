@@ -31,7 +31,8 @@ unreachable = excluded.unreachable"""
 _OF_KEYS = f"SELECT key, {_VALUES} FROM minutes_block WHERE key IN (SELECT value FROM json_each(?))"  # noqa: S608
 _TABLES = (
     "CREATE TABLE minutes_lane (number INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE) STRICT",
-    "CREATE TABLE minutes_block (key INTEGER PRIMARY KEY, seen BLOB NOT NULL, not_reached BLOB, unreachable BLOB) STRICT",
+    "CREATE TABLE minutes_block (key INTEGER PRIMARY KEY, "
+    "seen BLOB NOT NULL, not_reached BLOB, unreachable BLOB) STRICT",
 )
 _NUMBER_ALL = "INSERT INTO minutes_lane (device) SELECT DISTINCT device FROM minutes_week ORDER BY device"
 _OF_WEEK = """SELECT number, seen, not_reached, unreachable FROM minutes_week JOIN minutes_lane USING (device)
@@ -62,10 +63,9 @@ def _turned(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[bytes 
             own[number % LANES] = value or none
     cells = [memoryview(b"".join(own)).cast("Q") for own in weeks]
     for place in range(_HOURS_A_WEEK):
-        seen, *others = (own[place::_HOURS_A_WEEK].tobytes() for own in cells)
-        found = (seen, *(value if any(value) else None for value in others))
-        if any(found[0]) or found[2]:
-            yield place, found
+        seen, lacks, lost = (own[place::_HOURS_A_WEEK].tobytes() for own in cells)
+        if any(seen) or any(lost):
+            yield place, (seen, lacks if any(lacks) else None, lost if any(lost) else None)
 
 
 def add(writing: Writing, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -109,7 +109,7 @@ def minutes_within(
     masks = {mask: everywhere(mask) for mask in set(wanted.values())}
     inside = {hour // HOUR_S: masks[mask] for hour, mask in wanted.items()}
     sums: list[list[tuple[int, ...]]] = []  # of each block: seen, not reached, unreachable by lane
-    there: dict[int, tuple[bytes | None, ...]] = {}  # what blocks have of late hours
+    there: dict[int, list[bytes | None]] = {}  # what blocks have of late hours
     for block in range(-(-_lanes(main) // LANES)):
         counters = [LaneCounter() for _ in range(3)]
         for key, *values in main.stream(_OF_KEYS, (json.dumps([block * _BLOCK + hour for hour in inside]),)):
@@ -118,7 +118,7 @@ def minutes_within(
                 if value is not None:
                     counter.add(int.from_bytes(value, "little") & inside[hour])
             if hour in late:
-                there[key] = tuple(values)
+                there[key] = values
         sums.append([counter.counts() for counter in counters])
     numbers = {device: number for number, device in main.rows("SELECT number, device FROM minutes_lane")}
     chosen = numbers.keys() if devices is None else numbers.keys() & set(devices)
@@ -132,8 +132,8 @@ def minutes_within(
     both: dict[tuple[str, int], Masks] = {}
     for device, hour, *_ in recent if there else ():
         block, lane = divmod(numbers.get(device, 0), LANES)
-        values = there.get(block * _BLOCK + hour // HOUR_S)
-        if values is not None:
-            both[device, hour] = masks_at(lane, *values)
+        kept = there.get(block * _BLOCK + hour // HOUR_S)
+        if kept is not None:
+            both[device, hour] = masks_at(lane, *kept)
     tally.add_recent(recent, both, wanted)
     return tally.counts()

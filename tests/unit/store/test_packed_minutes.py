@@ -17,6 +17,7 @@ from phongmay_store.series.interface import Arrival, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
 
 DEVICE = "pc-one"
+TABLES = ("series_minutes", "minutes_week", "minutes_block")
 HOUR = int(time.time() // 3600 - 30) * 3600
 
 
@@ -42,7 +43,7 @@ def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
         rows, stream = reader._main.rows, reader._main.stream
 
         def then_pack(found: list[Any], sql: str) -> list[Any]:
-            while any(name in sql for name in ("series_minutes", "minutes_week", "minutes_block")) and series.maintain(HOUR + 86400):
+            while any(table in sql for table in TABLES) and series.maintain(HOUR + 86400):
                 pass
             return found
 
