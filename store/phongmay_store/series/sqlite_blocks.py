@@ -18,10 +18,10 @@ from typing import Any
 from phongmay_store.series.database import SqliteFile, Writing
 from phongmay_store.series.interface import MinuteCounts
 from phongmay_store.series.lanes import LANE_BYTES, LANES, NUMBER_BYTES, LaneCounter, everywhere
-from phongmay_store.series.sqlite_tally import Masks, Tally, masks_at, numbers_of, recent_rows, values_of
 from phongmay_store.series.state import HOUR_S
+from phongmay_store.series.strips import HOURS, numbers_of, values_of
+from phongmay_store.series.tally import Masks, Tally
 
-_HOURS_A_WEEK = 168
 _BLOCK = 1 << 24
 """Hours for which the keys of a block have room: 1,900 years."""
 _VALUES = "seen, not_reached, unreachable"
@@ -50,20 +50,20 @@ def create(connection: sqlite3.Connection) -> None:
     for (week,) in connection.execute("SELECT DISTINCT week FROM minutes_week").fetchall():
         rows = connection.execute(_OF_WEEK, (week,))
         for block, some in groupby(rows, lambda row: row[0] // LANES):
-            first = block * _BLOCK + week * _HOURS_A_WEEK
+            first = block * _BLOCK + week * HOURS
             connection.executemany(_PUT, [(first + place, *values) for place, values in _turned(some)])
 
 
 def _turned(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[bytes | None, ...]]]:
     """Make values by the hour of a week of what the devices of one block have in that week."""
-    none = bytes(LANE_BYTES * _HOURS_A_WEEK)
+    none = bytes(LANE_BYTES * HOURS)
     weeks = [[none] * LANES for _ in range(3)]
     for number, *values in rows:
         for own, value in zip(weeks, values, strict=True):
             own[number % LANES] = value or none
     cells = [memoryview(b"".join(own)).cast("Q") for own in weeks]
-    for place in range(_HOURS_A_WEEK):
-        seen, lacks, lost = (own[place::_HOURS_A_WEEK].tobytes() for own in cells)
+    for place in range(HOURS):
+        seen, lacks, lost = (own[place::HOURS].tobytes() for own in cells)
         if any(seen) or any(lost):
             yield place, (seen, lacks if any(lacks) else None, lost if any(lost) else None)
 
@@ -96,6 +96,25 @@ def is_worth(main: SqliteFile, devices: Collection[str] | None) -> bool:
 def _lanes(main: SqliteFile) -> int:
     number: int | None = main.rows("SELECT max(number) FROM minutes_lane")[0][0]
     return (number or 0) + 1
+
+
+def masks_at(place: int, seen: bytes | None, not_reached: bytes | None, unreachable: bytes | None) -> Masks:
+    """Give what values have at one of their places of 64 bits."""
+    values = [value[8 * place : 8 * place + 8] if value else b"" for value in (seen, not_reached, unreachable)]
+    saw, lacks, lost = (int.from_bytes(value, "little") for value in values)
+    return saw, saw ^ lacks, lost
+
+
+def recent_rows(
+    main: SqliteFile, wanted: Mapping[int, int], devices: Collection[str] | None
+) -> list[tuple[str, int, int, int, int]]:
+    """Give the rows that are not folded yet from the first wanted hour to the last."""
+    sql = "SELECT device, hour, seen, reachable, unreachable FROM series_minutes WHERE hour BETWEEN ? AND ?"
+    values: list[Any] = [min(wanted), max(wanted)]
+    if devices is not None:
+        condition, chosen = main.among("device", devices)
+        sql, values = f"{sql} AND {condition}", [*values, chosen]
+    return list(main.stream(sql, values))
 
 
 def minutes_within(

@@ -17,16 +17,14 @@ from typing import Any
 from phongmay_store.series import sqlite_blocks
 from phongmay_store.series.database import Database, SqliteFile
 from phongmay_store.series.interface import MinuteCounts, Minutes
-from phongmay_store.series.sqlite_tally import Masks, Tally, masks_at, numbers_of, recent_rows, values_of
-from phongmay_store.series.state import DAY_S, HOUR_S
-from phongmay_store.series.strips import PLACES, hours_between
+from phongmay_store.series.sqlite_blocks import masks_at, recent_rows
+from phongmay_store.series.state import HOUR_S
+from phongmay_store.series.strips import HOURS, PLACES, WEEK_BYTES, WEEK_S, hours_between, numbers_of, values_of
+from phongmay_store.series.tally import Masks, Tally
 
-WEEK_S = 7 * DAY_S
-HOURS = 168
 RECENT_S = HOUR_S
 """The present hour and the one before it stay in rows, since every round adds to them."""
 _ROWS_A_PIECE = 1000
-_BYTES = 8 * HOURS
 _PLACES = struct.Struct(f"<{HOURS}Q")
 _NONE = (0,) * HOURS
 _ENDS = "SELECT (SELECT min(week) FROM minutes_week), (SELECT max(week) FROM minutes_week)"
@@ -52,7 +50,7 @@ def fold(main: Database, now: float) -> bool:
                 weeks[key] = numbers_of(*there[0]) if there else [0, 0, 0]
             place = 64 * (hour % WEEK_S // HOUR_S)
             weeks[key] = [one | mask << place for one, mask in zip(weeks[key], masks, strict=True)]
-        writing.many(_PUT, [(*key, *values_of(numbers, _BYTES)) for key, numbers in weeks.items()])
+        writing.many(_PUT, [(*key, *values_of(numbers, WEEK_BYTES)) for key, numbers in weeks.items()])
         sqlite_blocks.add(writing, rows)
         writing.each("DELETE FROM series_minutes WHERE device = ? AND hour = ?", [row[:2] for row in rows])
     return len(rows) == _ROWS_A_PIECE

@@ -1,56 +1,16 @@
-"""What weeks and blocks of minute masks share: how three masks are kept, and how minutes are counted once.
+"""Counts minutes by device: those of weeks or blocks, and those of hours that are not in them yet, each minute once.
 
-In: values of `minutes_week` or `minutes_block`, and rows of `series_minutes` that are not folded into them. Out: masks
-as numbers, and counts by device. What SQLite refuses is a StoreError.
+Numbers whose bits are minutes go in, counts come out. Nothing can go wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from phongmay_store.series.database import SqliteFile
 from phongmay_store.series.interface import MinuteCounts
 
 Masks = tuple[int, int, int]
 """Seen, reachable, unreachable."""
-
-
-def numbers_of(seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> list[int]:
-    """Give seen, reachable and unreachable as numbers."""
-    whole = int.from_bytes(seen, "little")
-    reached = whole ^ int.from_bytes(not_reached, "little") if not_reached else whole
-    return [whole, reached, int.from_bytes(unreachable, "little") if unreachable else 0]
-
-
-def values_of(numbers: Sequence[int], size: int) -> tuple[bytes, bytes | None, bytes | None]:
-    """Give what is kept of seen, reachable and unreachable: what is all zero is NULL, mostly two of the three."""
-    seen, reachable, unreachable = numbers
-    lacks = seen ^ reachable
-    return (
-        seen.to_bytes(size, "little"),
-        lacks.to_bytes(size, "little") if lacks else None,
-        unreachable.to_bytes(size, "little") if unreachable else None,
-    )
-
-
-def masks_at(place: int, seen: bytes | None, not_reached: bytes | None, unreachable: bytes | None) -> Masks:
-    """Give what values have at one of their places of 64 bits."""
-    values = [value[8 * place : 8 * place + 8] if value else b"" for value in (seen, not_reached, unreachable)]
-    saw, lacks, lost = (int.from_bytes(value, "little") for value in values)
-    return saw, saw ^ lacks, lost
-
-
-def recent_rows(
-    main: SqliteFile, wanted: Mapping[int, int], devices: Collection[str] | None
-) -> list[tuple[str, int, int, int, int]]:
-    """Give the rows that are not folded yet from the first wanted hour to the last."""
-    sql = "SELECT device, hour, seen, reachable, unreachable FROM series_minutes WHERE hour BETWEEN ? AND ?"
-    values: list[Any] = [min(wanted), max(wanted)]
-    if devices is not None:
-        condition, chosen = main.among("device", devices)
-        sql, values = f"{sql} AND {condition}", [*values, chosen]
-    return list(main.stream(sql, values))
 
 
 class Tally:
@@ -73,6 +33,10 @@ class Tally:
 
     def add(self, device: str, numbers: Iterable[int], inside: int) -> None:
         """Add the bits of seen, reachable and unreachable that lie inside."""
+        seen, reachable, unreachable = numbers
+        if seen == reachable and not unreachable:
+            self.whole[device] = self.whole.get(device, 0) + (seen & inside).bit_count()
+            return
         mine = self._other.setdefault(device, [0, 0, 0])
         for place, number in enumerate(numbers):
             if number:
