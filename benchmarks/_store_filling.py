@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.series import open_writer
+from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.influx_server import InfluxServer
 from phongmay_store.series.influx_setup import set_up
 from phongmay_store.series.sqlite import SqliteSeries, days_folder
@@ -124,7 +125,7 @@ def influxd(folder: Path) -> Iterator[tuple[StoreSettings, int]]:
         process = subprocess.Popen(["influxd", "-config", str(config)], stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        for _ in range(200):
+        for _ in range(1800):  # a filled one first reads what it had not yet packed
             try:
                 urlopen(f"{url}/ping", timeout=2).close()
                 break
@@ -156,12 +157,31 @@ def fill_influx(settings: StoreSettings, filling: Filling, progress: Path) -> fl
             if number >= done:
                 server.write(raw if is_round else kept, [block().encode()])
                 progress.write_text(str(number + 1), "ascii")
+    _fill_state(settings, filling)
+    with closing(open_writer(settings)) as series:
+        while series.maintain(filling.now):  # packs the masks of past weeks
+            pass
     return time.monotonic() - start
+
+
+def _fill_state(settings: StoreSettings, filling: Filling) -> None:
+    """Put into the register what it has besides the server: masks of the last two days, of which two hours are open."""
+    finished = [hour for hour in filling.hours if hour >= filling.raw_days[0] * DAY]
+    hours = [(hour, 1, int(hour not in filling.recent), hour + HOUR) for hour in (*finished, *filling.recent)]
+    database = RegisterDatabase(open_register(settings.register_url))
+    with database.writing() as writing:
+        writing.one("DELETE FROM series_minutes")
+        writing.one("DELETE FROM series_hour")
+        writing.many("INSERT INTO series_hour (hour, changed, rolled, touched) VALUES (?, ?, ?, ?)", hours)
+        writing.many(
+            "INSERT INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, ?, ?)",
+            [(name, hour, _ALL, _ALL, 0) for name in filling.names for hour, *_ in hours],
+        )
 
 
 def _blocks(filling: Filling) -> Iterator[tuple[bool, Callable[[], str]]]:
     """Give what is to be written, block by block: whether it is of rounds, and its lines."""
-    for hour in [*filling.hours, *filling.recent]:
+    for hour in filling.hours:
         yield False, partial(_hour_lines, filling, hour)
     for day in filling.raw_days:
         for second in range(0, OPEN_HOURS * HOUR, filling.every_s):

@@ -18,8 +18,10 @@ from phongmay_store.register.engine import open_register
 from phongmay_store.series.arrivals import Arrivals, Lines
 from phongmay_store.series.database import RegisterDatabase
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
-from phongmay_store.series.influx_hours import MINUTES, InfluxHours, hourly_fields, hourly_measurement
+from phongmay_store.series.influx_hours import InfluxHours, hourly_fields, hourly_measurement
+from phongmay_store.series.influx_latest import latest
 from phongmay_store.series.influx_server import InfluxServer
+from phongmay_store.series.influx_weeks import InfluxWeeks
 from phongmay_store.series.influx_words import (
     GUESSED,
     OWN_FIELDS,
@@ -42,19 +44,15 @@ from phongmay_store.series.interface import (
     Presence,
     Row,
     RunOffset,
-    TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.state import HOUR_S, State, count_within
-from phongmay_store.series.strips import strips
+from phongmay_store.series.state import HOUR_S, State
 from phongmay_store.settings import StoreSettings
 
 _SLACK_NS = 1_000_000
 """Points lie up to a millisecond from the true time: asked for generously, then looked at one by one."""
 _MOST_NS = 9_223_372_036_000_000_000
 """Times lie between this and its negative: the whole seconds of 64 bits, with room for the millisecond above."""
-_MANY_DEVICES = 1000
-"""Beyond so many the question names no devices, and the answer is sifted here."""
 
 
 class InfluxSeries:
@@ -73,7 +71,8 @@ class InfluxSeries:
         self._kept = settings.influx.database
         self._raw = f"{self._kept}_raw"
         self._raw_days = settings.raw_days
-        hours = InfluxHours(self._server, self._state, self._raw, self._kept)
+        self._weeks = InfluxWeeks(self._server, self._state, self._kept)
+        hours = InfluxHours(self._server, self._state, self._weeks, self._raw, self._kept)
         self._housekeeping = Housekeeping(self._state, hours, settings.raw_days)
 
     def close(self) -> None:
@@ -143,18 +142,7 @@ class InfluxSeries:
         database = self._database(measurement)
         if devices is not None and not devices:
             return iter(())
-        where = f" WHERE {self._few(devices)}" if self._few(devices) else ""
-        statement = (
-            f"SELECT {_columns(measurement)} FROM {name(measurement)}{where} "
-            f'GROUP BY "device", "part", {name(GUESSED)} ORDER BY time DESC LIMIT 1'
-        )
-        newest: dict[tuple[str, str], Row] = {}
-        for series in self._server.query(database, statement):
-            for cells in series.rows():
-                row = row_of(measurement, series.tags, cells)
-                before = newest.get((row.device, row.part))
-                if before is None or before.basis is TimeBasis.GUESS:
-                    newest[row.device, row.part] = row
+        newest = latest(self._server, database, measurement, _columns(measurement), devices)
         return (newest[key] for key in sorted(newest) if devices is None or key[0] in devices)
 
     def newer(self, measurement: str, since: float) -> set[str]:
@@ -265,39 +253,17 @@ class InfluxSeries:
 
     def minutes(self, start: float, end: float, devices: Collection[str] | None = None) -> Iterator[Minutes]:
         """Give the minute masks of every hour that touches [start, end): those of the server and those of the state."""
-        if devices is not None and not devices:
-            return iter(())
-        recent = list(self._state.minutes(start, end, devices))  # first: what goes to the server is then found twice
-        masks: dict[tuple[str, int], list[int]] = {}
-        chosen = None if devices is None else frozenset(devices)
-        where = f"time > {_nanoseconds(start - HOUR_S)} AND time < {_nanoseconds(end)}"
-        where += f" AND {self._few(devices)}" if self._few(devices) else ""
-        statement = f'SELECT "seen", "reachable", "unreachable" FROM {name(MINUTES)} WHERE {where} GROUP BY "device"'
-        for series in self._server.query(self._kept, statement):
-            device = tag_back(series.tags["device"])
-            if chosen is None or device in chosen:
-                for at, *bits in series.values:
-                    masks[device, at // 10**9] = bits
-        for found in recent:
-            before = masks.get((found.device, found.hour), (0, 0, 0))
-            masks[found.device, found.hour] = [one | two for one, two in zip(before, found[2:], strict=True)]
-        return (Minutes(*key, *masks[key]) for key in sorted(masks))
+        return self._weeks.minutes(start, end, devices)
 
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
-        hours = ((m.device, int(m.hour - start) // HOUR_S, m.seen) for m in self.minutes(start, end, devices))
-        return strips(hours)
+        return self._weeks.seen(start, end, devices)
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""
-        if not wanted:
-            return {}
-        return count_within(self.minutes(min(wanted), max(wanted) + HOUR_S, devices), wanted)
-
-    def _few(self, devices: Collection[str] | None) -> str:
-        return "" if devices is None or len(devices) > _MANY_DEVICES else among("device", devices)
+        return self._weeks.minutes_within(wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_store.series.influx_server import InfluxServer, Series
+from phongmay_store.series.influx_weeks import MINUTES, InfluxWeeks
 from phongmay_store.series.influx_words import GUESSED, name, tag_back, tag_text
 from phongmay_store.series.quantities import gauges
 from phongmay_store.series.state import DAY_S, HOUR_S, State
 
-MINUTES = "minutes"
 MASKS = ("seen", "reachable", "unreachable")
 IN_REGISTER_S = 2 * DAY_S
 """Masks stay in the register for so long: nearly all late rounds come within it."""
@@ -33,8 +33,8 @@ def hourly_fields(quantity: str) -> tuple[str, str, str, str]:
 class InfluxHours:
     """The pieces of housekeeping on InfluxDB; see `housekeeping.Work`."""
 
-    def __init__(self, server: InfluxServer, state: State, raw: str, kept: str) -> None:
-        self._server, self._state, self._raw, self._kept = server, state, raw, kept
+    def __init__(self, server: InfluxServer, state: State, weeks: InfluxWeeks, raw: str, kept: str) -> None:
+        self._server, self._state, self._weeks, self._raw, self._kept = server, state, weeks, raw, kept
 
     def roll(self, measurement: str, hour: int) -> bool:
         """Roll up an hour of a measurement, all devices at once."""
@@ -74,9 +74,12 @@ class InfluxHours:
             fields = [f"{key}={mask}i,{key}_minutes={mask.bit_count()}i" for key, mask in zip(MASKS, bits, strict=True)]
             lines.append(f"{MINUTES},device={tag_text(device)} {','.join(fields)} {hour}000000000")
         self._server.write(self._kept, [line.encode() for line in lines])
+        self._weeks.join(hour, masks)
 
     def tidy(self, now: float) -> bool:
-        """Take the masks of one old hour, which the server has, out of the register."""
+        """Pack masks that lie by the hour, or take those of one old hour, which the server has, out of the register."""
+        if self._weeks.pack(now):
+            return True
         with self._state.database.writing() as writing:
             rows = writing.rows(
                 "SELECT m.hour FROM series_minutes AS m JOIN series_hour AS h ON h.hour = m.hour "

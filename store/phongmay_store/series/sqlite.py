@@ -18,7 +18,7 @@ from typing import Any
 
 from phongmay_contract.catalogue import MEASUREMENTS, Type
 from phongmay_store.errors import StoreError
-from phongmay_store.series import sqlite_schema, sqlite_weeks
+from phongmay_store.series import sqlite_blocks, sqlite_schema, sqlite_weeks
 from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.database import SqliteFile, Writing
 from phongmay_store.series.housekeeping import Housekeeping, raw_from
@@ -289,6 +289,8 @@ class SqliteSeries:
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None
     ) -> Mapping[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""
+        if sqlite_blocks.is_worth(self._main, devices):
+            return sqlite_blocks.minutes_within(self._main, wanted, devices)
         return sqlite_weeks.minutes_within(self._main, wanted, devices)
 
     # ---- reading the state -------------------------------------------------------------------------------------------

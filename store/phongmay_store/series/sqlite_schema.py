@@ -8,6 +8,7 @@ Main file:
     m_<measurement>   what is kept: device, part, at | basis, sender, run, seq | one column a quantity
     l_<measurement>   the newest row of each device and part, whole: it stays when the day of its row is dropped
     minutes_week      minute masks of past weeks, 168 hours in one value (sqlite_weeks)
+    minutes_block     the same masks by the hour, 500 devices in one value; minutes_lane numbers them (sqlite_blocks)
     h_<measurement>   gauges by the hour: device, part, hour | samples, low, high, mean of each
 File of a day:
     m_<measurement>   rounds of that UTC day
@@ -25,6 +26,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from phongmay_contract.catalogue import MEASUREMENTS, Measurement, Type
 from phongmay_store.errors import StoreError
 from phongmay_store.register.series_state import STATE_TABLES
+from phongmay_store.series import sqlite_blocks
 from phongmay_store.series.quantities import gauges, is_raw
 
 SQL_TYPES = {Type.INT: "INTEGER", Type.FLOAT: "REAL", Type.BOOL: "INTEGER", Type.TEXT: "TEXT"}
@@ -84,6 +86,8 @@ def create_main(connection: sqlite3.Connection) -> None:
         for statement in _state_ddl():
             connection.execute(statement)
         connection.execute(_WEEKS)
+        if not has_table(connection, "minutes_block"):
+            sqlite_blocks.create(connection)
         for measurement in MEASUREMENTS.values():
             _grow(connection, latest_table(measurement.name), _LATEST_KEY, _typed(measurement))
             if not is_raw(measurement):

@@ -14,17 +14,26 @@ from math import ceil
 from operator import itemgetter
 from typing import Any
 
+from phongmay_store.series import sqlite_blocks
 from phongmay_store.series.database import Database, SqliteFile
 from phongmay_store.series.interface import MinuteCounts, Minutes, Reach
-from phongmay_store.series.state import DAY_S, HOUR_S
-from phongmay_store.series.strips import PLACES, hour_of, hours_between
+from phongmay_store.series.sqlite_blocks import masks_at, recent_rows
+from phongmay_store.series.state import HOUR_S
+from phongmay_store.series.strips import (
+    HOURS,
+    PLACES,
+    WEEK_BYTES,
+    WEEK_S,
+    hour_of,
+    hours_between,
+    numbers_of,
+    values_of,
+)
+from phongmay_store.series.tally import Masks, Tally
 
-WEEK_S = 7 * DAY_S
-HOURS = 168
 RECENT_S = HOUR_S
 """The present hour and the one before it stay in rows, since every round adds to them."""
 _ROWS_A_PIECE = 1000
-_BYTES = 8 * HOURS
 _PLACES = struct.Struct(f"<{HOURS}Q")
 _NONE = (0,) * HOURS
 _ENDS = "SELECT (SELECT min(week) FROM minutes_week), (SELECT max(week) FROM minutes_week)"
@@ -47,27 +56,13 @@ def fold(main: Database, now: float) -> bool:
                 there = writing.rows(
                     "SELECT seen, not_reached, unreachable FROM minutes_week WHERE week = ? AND device = ?", key
                 )
-                weeks[key] = _numbers(*there[0]) if there else [0, 0, 0]
+                weeks[key] = numbers_of(*there[0]) if there else [0, 0, 0]
             place = 64 * (hour % WEEK_S // HOUR_S)
             weeks[key] = [one | mask << place for one, mask in zip(weeks[key], masks, strict=True)]
-        writing.many(_PUT, [(*key, *_values(*numbers)) for key, numbers in weeks.items()])
+        writing.many(_PUT, [(*key, *values_of(numbers, WEEK_BYTES)) for key, numbers in weeks.items()])
+        sqlite_blocks.add(writing, rows)
         writing.each("DELETE FROM series_minutes WHERE device = ? AND hour = ?", [row[:2] for row in rows])
     return len(rows) == _ROWS_A_PIECE
-
-
-def _numbers(seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> list[int]:
-    whole = int.from_bytes(seen, "little")
-    reached = whole ^ int.from_bytes(not_reached, "little") if not_reached else whole
-    return [whole, reached, int.from_bytes(unreachable, "little") if unreachable else 0]
-
-
-def _values(seen: int, reachable: int, unreachable: int) -> tuple[bytes, bytes | None, bytes | None]:
-    lacks = seen ^ reachable
-    return (
-        seen.to_bytes(_BYTES, "little"),
-        lacks.to_bytes(_BYTES, "little") if lacks else None,
-        unreachable.to_bytes(_BYTES, "little") if unreachable else None,
-    )
 
 
 def _rows(
@@ -174,46 +169,28 @@ def minutes_within(
     weeks: dict[int, dict[int, int]] = {}
     for hour, mask in wanted.items():
         weeks.setdefault(hour // WEEK_S, {})[hour % WEEK_S // HOUR_S] = mask
-    inside = {week: _Inside(hours) for week, hours in weeks.items()}
-    first, last = min(wanted), max(wanted)
-    recent = list(
-        _chosen(
-            main, "SELECT device, hour, seen, reachable, unreachable FROM series_minutes WHERE hour BETWEEN ? AND ?",
-            [first, last], devices,
-        )
-    )  # fmt: skip
+    recent = recent_rows(main, wanted, devices)  # first: see `Tally.add_recent`
     recent_places: dict[int, list[int]] = {}
     for hour in {one[1] for one in recent}:
         recent_places.setdefault(hour // WEEK_S, []).append(hour % WEEK_S // HOUR_S)
-    both: dict[tuple[str, int], tuple[int, int, int]] = {}  # of hours that stand in rows and in their week
-    whole: dict[str, int] = {}  # what was seen and reached the Internet, as nearly all
-    other: dict[str, list[int]] = {}
-    from_bytes, get, join = int.from_bytes, whole.get, b"".join
-    for week, asked in inside.items():
-        places, mask, pieces = recent_places.get(week, ()), asked.mask, asked.pieces
+    both: dict[tuple[str, int], Masks] = {}  # of hours that stand in rows and in their week
+    tally = Tally()
+    whole, from_bytes, get, join = tally.whole, int.from_bytes, tally.whole.get, b"".join
+    for week, hours in weeks.items():
+        inside = _Inside(hours)
+        places, mask, pieces = recent_places.get(week, ()), inside.mask, inside.pieces
         for device, seen, not_reached, unreachable in _of_week(main, week, devices):
             for place in places:
                 if seen[8 * place : 8 * place + 8] != _NO_HOUR or unreachable is not None:
-                    both[device, week * WEEK_S + place * HOUR_S] = _hour(place, seen, not_reached, unreachable)
+                    both[device, week * WEEK_S + place * HOUR_S] = masks_at(place, seen, not_reached, unreachable)
             if not_reached is None and unreachable is None:
                 whole[device] = get(device, 0) + (from_bytes(join(pieces(seen)), "little") & mask).bit_count()
             else:
                 numbers = [join(pieces(value)) if value else b"" for value in (seen, not_reached, unreachable)]
                 saw, lacks, lost = (from_bytes(number, "little") for number in numbers)
-                _add(other, device, (saw, saw ^ lacks, lost), mask)
-    for device, hour, saw, reached, lost in recent:
-        masks = (saw, reached, lost)
-        if both and (device, hour) in both:  # a minute that stands in both counts once
-            masks = tuple(mask & ~had for mask, had in zip(masks, both[device, hour], strict=True))
-        elif saw == reached and not lost:
-            whole[device] = get(device, 0) + (saw & wanted.get(hour, 0)).bit_count()
-            continue
-        _add(other, device, masks, wanted.get(hour, 0))
-    counts = {device: MinuteCounts(number, number, 0) for device, number in whole.items()}
-    for device, sums in other.items():
-        number = whole.get(device, 0)
-        counts[device] = MinuteCounts(number + sums[0], number + sums[1], sums[2])
-    return counts
+                tally.add(device, (saw, saw ^ lacks, lost), mask)
+    tally.add_recent(recent, both, wanted)
+    return tally.counts()
 
 
 class _Inside:
@@ -240,17 +217,3 @@ class _Inside:
         slices = [slice(8 * begin, 8 * end) for begin, end in spans]
         # One more that is always empty: of a single slice an itemgetter would give the bytes, not a tuple of them.
         self.pieces: Callable[[bytes], tuple[bytes, ...]] = itemgetter(*slices, slice(0, 0))
-
-
-def _hour(place: int, seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> tuple[int, int, int]:
-    """Give what a week has of one hour: seen, reached, tried in vain."""
-    values = [value[8 * place : 8 * place + 8] if value else b"" for value in (seen, not_reached, unreachable)]
-    saw, lacks, lost = (int.from_bytes(value, "little") for value in values)
-    return saw, saw ^ lacks, lost
-
-
-def _add(sums: dict[str, list[int]], device: str, numbers: Iterable[int], inside: int) -> None:
-    mine = sums.setdefault(device, [0, 0, 0])
-    for place, number in enumerate(numbers):
-        if number:
-            mine[place] += (number & inside).bit_count()

@@ -6,7 +6,7 @@ four bits behind each hour stay 0, as in the values of `sqlite_weeks`. Nothing c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from struct import pack
@@ -16,6 +16,10 @@ from phongmay_store.series.interface import Minutes, Reach
 HOUR_S = 3600
 PLACES = 64
 """Bits that an hour takes."""
+HOURS = 168
+WEEK_S = HOURS * HOUR_S
+WEEK_BYTES = PLACES // 8 * HOURS
+"""Of a week in which something was seen; weeks are counted from 1970-01-01, a Thursday."""
 
 
 def reach(hours: Iterable[Minutes], start: float) -> dict[str, Reach]:
@@ -79,3 +83,21 @@ def place(start: float, at: float) -> int:
     """Give the place of the first whole minute at or after a moment; the start is a whole UTC hour."""
     number = int((at - start) // HOUR_S)
     return PLACES * number - int(-(at - (start + HOUR_S * number)) // 60)
+
+
+def numbers_of(seen: bytes, not_reached: bytes | None, unreachable: bytes | None) -> list[int]:
+    """Give seen, reachable and unreachable as numbers."""
+    whole = int.from_bytes(seen, "little")
+    reached = whole ^ int.from_bytes(not_reached, "little") if not_reached else whole
+    return [whole, reached, int.from_bytes(unreachable, "little") if unreachable else 0]
+
+
+def values_of(numbers: Sequence[int], size: int) -> tuple[bytes, bytes | None, bytes | None]:
+    """Give what is kept of seen, reachable and unreachable: what is all zero is NULL, mostly two of the three."""
+    seen, reachable, unreachable = numbers
+    lacks = seen ^ reachable
+    return (
+        seen.to_bytes(size, "little"),
+        lacks.to_bytes(size, "little") if lacks else None,
+        unreachable.to_bytes(size, "little") if unreachable else None,
+    )

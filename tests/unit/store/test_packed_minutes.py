@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
+from phongmay_store.series import sqlite_weeks
 from phongmay_store.series.interface import Arrival, Reach, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
 from phongmay_store.series.sqlite_weeks import WEEK_S, fold
 from phongmay_store.series.strips import hour_of, reach
 
 DEVICE = "pc-one"
+TABLES = ("series_minutes", "minutes_week", "minutes_block")
 HOUR = int(time.time() // 3600 - 30) * 3600
 
 
@@ -32,8 +34,9 @@ def round_at(seq: int, at: float) -> Arrival:
 @pytest.mark.parametrize("ask", [
     lambda reader: reader.seen(HOUR, HOUR + 3600, [DEVICE]) == {DEVICE: 0b11},
     lambda reader: [found.seen for found in reader.minutes(HOUR, HOUR + 3600, [DEVICE])] == [0b11],
-    lambda reader: reader.minutes_within({HOUR: 0b111}, [DEVICE])[DEVICE].seen == 2,
-], ids=["seen", "minutes", "minutes_within"])  # fmt: skip
+    lambda reader: sqlite_weeks.minutes_within(reader._main, {HOUR: 0b111}, [DEVICE])[DEVICE].seen == 2,
+    lambda reader: reader.minutes_within({HOUR: 0b111})[DEVICE].seen == 2,
+], ids=["seen", "minutes", "minutes_within of few", "minutes_within of all"])  # fmt: skip
 def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[SqliteSeries], bool]
 ) -> None:
@@ -45,7 +48,7 @@ def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
         rows, stream = reader._main.rows, reader._main.stream
 
         def then_pack(found: list[Any], sql: str) -> list[Any]:
-            while ("series_minutes" in sql or "minutes_week" in sql) and series.maintain(HOUR + 86400):
+            while any(table in sql for table in TABLES) and series.maintain(HOUR + 86400):
                 pass
             return found
 
