@@ -36,7 +36,7 @@ from phongmay_store.series.interface import (
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
-from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, day_of, insert, rows_of
+from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, insert, rows_of
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
@@ -144,7 +144,7 @@ class SqliteSeries:
             StoreError: nothing was promised; the same may be written again.
         """
         fresh = self._state.fresh(arrivals)
-        kept, days = self._rows(fresh.arrivals)
+        kept, days = rows_of(fresh.arrivals, self._raw_days)
         for day, rows in sorted(days.items()):
             self._days.write(day, rows)
         with self._main.writing() as writing:
@@ -155,25 +155,6 @@ class SqliteSeries:
                     _keep_latest(writing, measurement, some)
             self._state.keep(writing, fresh, presence, dead)
         self._state.kept(fresh)
-
-    def _rows(self, fresh: Arrivals) -> tuple[dict[str, list[list[Any]]], dict[int, dict[str, list[list[Any]]]]]:
-        """Give rows to be inserted by measurement: those that are kept, and rounds by day."""
-        kept: dict[str, list[list[Any]]] = {}
-        days: dict[int, dict[str, list[list[Any]]]] = {}
-        oldest = raw_from(fresh.received[-1], self._raw_days) if fresh.seqs else 0.0
-        for table in fresh.tables(0, len(fresh)):
-            name, rows = table.measurement, rows_of(fresh, table)
-            if not is_raw(MEASUREMENTS[name]):
-                kept[name] = rows
-                continue
-            of_days = [day_of(fresh.times[owner]) for owner in table.owners]
-            if len(set(of_days)) == 1 and min(fresh.times) >= oldest:
-                days.setdefault(of_days[0], {})[name] = rows
-                continue
-            for day, owner, row in zip(of_days, table.owners, rows, strict=True):
-                if fresh.times[owner] >= oldest:
-                    days.setdefault(day, {}).setdefault(name, []).append(row)
-        return kept, days
 
     def listened(self, times: Iterable[float]) -> None:
         """Keep that a collector could hear in the minutes of these true times."""

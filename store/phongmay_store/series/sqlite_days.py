@@ -18,6 +18,8 @@ from phongmay_contract.catalogue import MEASUREMENTS
 from phongmay_store.errors import StoreError
 from phongmay_store.series import sqlite_schema
 from phongmay_store.series.arrivals import Arrivals, Table
+from phongmay_store.series.housekeeping import raw_from
+from phongmay_store.series.quantities import is_raw
 from phongmay_store.series.state import DAY_S
 
 _OPEN = 4
@@ -167,8 +169,31 @@ def day_name(day: int) -> str:
     return datetime.fromtimestamp(day * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
-def rows_of(arrivals: Arrivals, table: Table) -> list[list[Any]]:
-    """Make rows for `insert`."""
+Rows = dict[str, list[list[Any]]]
+"""Rows for `insert` by measurement."""
+
+
+def rows_of(arrivals: Arrivals, raw_days: int) -> tuple[Rows, dict[int, Rows]]:
+    """Make the rows that are kept, and those of rounds by day; rounds that are too old for `raw_days` are left out."""
+    kept: Rows = {}
+    days: dict[int, Rows] = {}
+    oldest = raw_from(arrivals.received[-1], raw_days) if arrivals.seqs else 0.0
+    for table in arrivals.tables(0, len(arrivals)):
+        name, rows = table.measurement, _rows(arrivals, table)
+        if not is_raw(MEASUREMENTS[name]):
+            kept[name] = rows
+            continue
+        of_days = [day_of(arrivals.times[owner]) for owner in table.owners]
+        if len(set(of_days)) == 1 and min(arrivals.times) >= oldest:
+            days.setdefault(of_days[0], {})[name] = rows
+            continue
+        for day, owner, row in zip(of_days, table.owners, rows, strict=True):
+            if arrivals.times[owner] >= oldest:
+                days.setdefault(day, {}).setdefault(name, []).append(row)
+    return kept, days
+
+
+def _rows(arrivals: Arrivals, table: Table) -> list[list[Any]]:
     owners = table.owners
     columns: list[Sequence[Any]] = [arrivals.times, arrivals.bases, arrivals.senders, arrivals.runs, arrivals.seqs]
     if not table.is_single or len(owners) < len(arrivals):
