@@ -42,6 +42,7 @@ from phongmay_store.series.interface import (
     MinuteCounts,
     Minutes,
     Presence,
+    Reach,
     Row,
     RunOffset,
 )
@@ -258,6 +259,10 @@ class InfluxSeries:
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
         return self._weeks.seen(start, end, devices)
+
+    def reach(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Reach]:
+        """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""
+        return self._weeks.reach(start, end, devices)
 
     def minutes_within(
         self, wanted: Mapping[int, int], devices: Collection[str] | None = None

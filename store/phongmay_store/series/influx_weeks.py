@@ -20,9 +20,18 @@ from math import ceil
 from phongmay_store.errors import StoreError
 from phongmay_store.series.influx_server import InfluxServer
 from phongmay_store.series.influx_words import among, name, tag_back, tag_text
-from phongmay_store.series.interface import MinuteCounts, Minutes
+from phongmay_store.series.interface import MinuteCounts, Minutes, Reach
 from phongmay_store.series.state import HOUR_S, State
-from phongmay_store.series.strips import HOURS, PLACES, WEEK_BYTES, WEEK_S, hours_between, numbers_of, values_of
+from phongmay_store.series.strips import (
+    HOURS,
+    PLACES,
+    WEEK_BYTES,
+    WEEK_S,
+    hour_of,
+    hours_between,
+    numbers_of,
+    values_of,
+)
 from phongmay_store.series.tally import Tally
 
 MINUTES, WEEKS, PACKED = "minutes", "minutes_week", "minutes_packed"
@@ -74,6 +83,18 @@ class InfluxWeeks:
                 out[device] |= seen << place if place >= 0 else seen >> -place
         whole = (1 << PLACES * hours_between(start, end)) - 1
         return {device: minutes & whole for device, minutes in out.items()}
+
+    def reach(self, start: float, end: float, devices: Collection[str] | None) -> dict[str, Reach]:
+        """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""
+        first = hour_of(start)
+        whole = (1 << PLACES * max(0, ceil((end - first) / HOUR_S))) - 1
+        out: defaultdict[str, Reach] = defaultdict(lambda: Reach(first, 0, 0))
+        for week, values in self._weeks(start, end, devices):
+            place = PLACES * ((week * WEEK_S - first) // HOUR_S)
+            for device, (_, *tried) in values.items():
+                mine = [(bits << place if place >= 0 else bits >> -place) & whole for bits in tried]
+                out[device] = Reach(first, *(one | two for one, two in zip(out[device][1:], mine, strict=True)))
+        return dict(out)
 
     def minutes_within(self, wanted: Mapping[int, int], devices: Collection[str] | None) -> dict[str, MinuteCounts]:
         """Count the minutes of each device that lie in wanted ones."""

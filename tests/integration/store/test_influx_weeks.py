@@ -18,6 +18,7 @@ from phongmay_store.series import influx_weeks
 from phongmay_store.series.influx import InfluxSeries
 from phongmay_store.series.influx_weeks import MINUTES, PACKED, WEEKS
 from phongmay_store.series.interface import Arrival, Minutes
+from phongmay_store.series.strips import reach
 from phongmay_store.settings import StoreSettings
 
 DEVICES = ["pc-one", "pc-two", "pc-three"]
@@ -82,6 +83,10 @@ class Law:
                 counts[row.device][place] += (mask & wanted.get(row.hour, 0)).bit_count()
         found = {device: list(count) for device, count in series.minutes_within(wanted).items() if any(count)}
         assert found == {device: count for device, count in counts.items() if any(count)}
+        for begin in (self._start, self._start + 86400 + 1800, self._start + 8 * 86400):
+            said = reach(series.minutes(begin, end - 5400, DEVICES), begin)
+            tried = series.reach(begin, end - 5400, DEVICES)
+            assert {device: one for device, one in tried.items() if any(one[1:])} == said
         since = self._start + 2 * 86400
         strips: defaultdict[str, int] = defaultdict(int)
         for row in expected:
