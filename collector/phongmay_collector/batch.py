@@ -73,8 +73,9 @@ class Batcher:
             return
         arrivals = self._dated(lot)
         if arrivals is not None:
-            times, received = arrivals.times, arrivals.received
-            lot.dated = self._series.prepare(arrivals, lambda: _arrivals(lot.columns(), times, received))
+            # Nothing in it may hold the lot, which holds it: rings of objects are looked for once a minute only.
+            said, times, received = lot.again, arrivals.times, arrivals.received
+            lot.dated = self._series.prepare(arrivals, lambda: _arrivals(said(), times, received))
             if lot.dated.ready is not None:
                 lot.said = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -31,8 +32,9 @@ from phongmay_contract.envelope import (
 from phongmay_contract.topics import Kind
 from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.series import open_writer
+from phongmay_store.series.arrivals import Arrivals
 from phongmay_store.series.interface import SeriesWriter
-from phongmay_store.settings import StoreSettings
+from phongmay_store.settings import INFLUX, InfluxSettings, StoreSettings
 
 NOW = time.time()
 DEVICES, RUNS = ["pc-one", "pc-two"], ["aa" * 8, "bb" * 8]
@@ -107,6 +109,34 @@ def test_ordinary_batches_take_the_quick_way(tmp_path: Path, intake: Intake) -> 
         assert found.arrivals.seqs == [5, 6, 1006]
         assert [presence.last_seen for presence in found.presence] == [found.arrivals.times[0]]
         assert batcher._plain(lots(intake, [live, ("lost", DEVICES[0], RUNS[0], 1000.0)], 8)) is None
+
+
+def test_what_was_read_goes_away_with_its_batch(tmp_path: Path, intake: Intake) -> None:
+    """The collector looks for rings of objects once a minute only: a ring in each lot would be all memory by then."""
+    register = f"sqlite:///{tmp_path}/register.db"
+    migrate(open_register(register))
+    influx = InfluxSettings(version="1", url="http://127.0.0.1:1")
+    births = [("birth", DEVICES[0], RUNS[0], 1000.0), ("live", DEVICES[0], RUNS[0], 1000.5)]
+    with closing(open_writer(StoreSettings(series=INFLUX, register_url=register, influx=influx))) as series:
+        batcher = Batcher(series)
+        batcher.make(lots(intake, births, 1))
+        gc.collect()
+        gc.disable()
+        try:
+            work = lots(intake, [("live", DEVICES[0], RUNS[0], 1060.0), ("past", DEVICES[0], RUNS[0], 999.0)], 5)
+            for lot in work:
+                batcher.date(lot)
+            batch = batcher.make(work)
+            assert batch.arrivals.ready is not None
+            assert [arrival.envelope.seq for arrival in batch.arrivals] == [5, 6, 1006]
+            del lot, work, batch
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            assert [one for one in gc.garbage if isinstance(one, Lot | Inbound | Arrivals)] == []
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
 
 
 def store(path: Path) -> SeriesWriter:
