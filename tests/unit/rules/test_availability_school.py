@@ -74,7 +74,9 @@ def test_a_machine_that_was_never_there_was_not_there_at_midnight_either(tmp_pat
     always = replace(PC, timetable="always", agent_since=WINDOW[0])
     whole = month(ALWAYS, HEARD, NOW.timestamp())
     room = replace(ROOM, timetable="always")
-    counts = availability.count([always], [room], series, lambda _: whole, lambda _: 60.0, NOW.timestamp())
+    counts = availability.count(
+        [always], [room], lambda ids: series.seen(*WINDOW, ids), lambda _: whole, lambda _: 60.0, NOW.timestamp()
+    )
     series.close()
     assert whole.known & 1, "the first minute is in use, and somebody could hear"
     assert {subject: (found.up, found.known) for subject, found in counts.items()} == {
