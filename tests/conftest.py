@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -88,11 +89,20 @@ def wait_until_fixture() -> Callable[..., Any]:
     return wait_until
 
 
+_PORTS = range(10_000, 32_000)
+"""Below those that systems give to outgoing connections: such a one could take a port before the server does."""
+_given: set[int] = set()
+
+
 def new_port() -> int:
-    """Give a loopback port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a loopback port on which nobody listens, and that nobody else was given in this process."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -40,6 +39,7 @@ from phongmay_store.register.engine import migrate, open_register
 from phongmay_store.register.organisation import Unit
 from phongmay_store.series import readers
 from phongmay_store.series.influx_server import InfluxServer
+from tests.conftest import new_port
 
 HISTORY_DAYS = 3
 _CONTRACT = 300_000_000
@@ -117,12 +117,6 @@ def _process(lab: Lab, name: str, *words: str) -> Iterator[subprocess.Popen[byte
         process.wait()
 
 
-def _port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _until(condition: Any, what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -145,7 +139,7 @@ version = "1"
 url = "{influxd.url}"
 database = "d{secrets.token_hex(4)}"
 [broker]
-port = {_port()}
+port = {new_port()}
 directory = "{folder}/broker"
 [collector]
 metrics_port = 0
