@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from itertools import chain
-from typing import TypeVar
 
 from msgspec import Struct, field
 
@@ -21,12 +19,11 @@ from phongmay_collector.link import Inbound
 from phongmay_collector.presence import PresenceBook
 from phongmay_collector.reading import Said
 from phongmay_contract.envelope import LOST, ONLINE, Status
-from phongmay_store.series.arrivals import Arrivals
+from phongmay_store.series.arrivals import Arrivals, chained
 from phongmay_store.series.interface import Arrival, DeadLetter, EnvelopeId, Presence, SeriesWriter, TimeBasis
 
 _NO_RUN = ("", "")
 _LIVE = TimeBasis.LIVE
-_T = TypeVar("_T")
 
 
 class Batch(Struct):
@@ -83,12 +80,12 @@ class Batcher:
         """Give flawless envelopes with their true times; None when one is not known from its run's offset."""
         said = lot.columns()
         came = [message.received for message in lot.messages]
-        received = [came[owner] for owner in _joined([one.owners for one in said])]
-        keys = zip(_joined([one.senders for one in said]), _joined([one.runs for one in said]), strict=True)
+        received = [came[owner] for owner in chained([one.owners for one in said])]
+        keys = zip(chained([one.senders for one in said]), chained([one.runs for one in said]), strict=True)
         offsets = list(map(self._clocks.offset_of, keys))
         if None in offsets:
             return None
-        monos = [instant.mono for instant in _joined([one.measured for one in said])]
+        monos = [instant.mono for instant in chained([one.measured for one in said])]
         times = list(map(operator.add, offsets, monos))
         if not max(received) - OLDEST_S <= min(times) <= max(times) <= min(received) + BELIEVABLE_FUTURE_S:
             return None
@@ -106,7 +103,7 @@ class Batcher:
         if len(found) < len(parts):
             return None
         arrivals = Arrivals.joined(found)
-        seen = self._seen(arrivals, _joined([lot.lives for lot in lots]))
+        seen = self._seen(arrivals, chained([lot.lives for lot in lots]))
         if seen is None or not self._presence.all_alive(seen):
             return None
         return Batch(lots, arrivals, self._presence.take_changes())
@@ -229,19 +226,15 @@ class Batcher:
 def _arrivals(said: Sequence[Said], times: Sequence[float], received: Sequence[float]) -> Arrivals:
     """Put columns together; the places of their runs are found when lots become a batch."""
     return Arrivals(
-        _joined([one.kinds for one in said]),
-        _joined([one.senders for one in said]),
-        _joined([one.runs for one in said]),
-        _joined([one.seqs for one in said]),
-        _joined([one.measured for one in said]),
-        _joined([one.agents for one in said]),
-        _joined([one.bodies for one in said]),
+        chained([one.kinds for one in said]),
+        chained([one.senders for one in said]),
+        chained([one.runs for one in said]),
+        chained([one.seqs for one in said]),
+        chained([one.measured for one in said]),
+        chained([one.agents for one in said]),
+        chained([one.bodies for one in said]),
         times,
         [_LIVE] * len(times),
         received,
         {},
     )
-
-
-def _joined(columns: Sequence[Sequence[_T]]) -> Sequence[_T]:
-    return columns[0] if len(columns) == 1 else list(chain.from_iterable(columns))

@@ -250,7 +250,7 @@ class Reader:
                 if not _TOKEN.fullmatch(token):
                     return None
                 known[token] = token
-        return [known[token] for token in tokens]
+        return [known.get(token, token) for token in tokens]  # the other thread may have begun anew meanwhile
 
 
 def _has_nul(payload: bytes) -> bool:

@@ -223,6 +223,21 @@ def test_ordinary_messages_take_the_short_way(directory: Directory, kind: Kind) 
     assert sorted(owner for said in lot.said for owner in said.owners) == [0, 1, 1, 2]
 
 
+def test_tokens_that_are_forgotten_meanwhile_are_tokens_still() -> None:
+    """The writer reads too, out of the queue on disk: it may begin the memory anew between two looks of the loop."""
+
+    class Forgetful(dict[str, str]):
+        def __setitem__(self, key: str, value: str) -> None:
+            self.clear()
+
+    reader, instant = Reader(), Instant(1e9, 1.0)
+    reader._tokens = Forgetful()
+    envelope = Envelope(Kind.ROUND, DEVICE, RUN, 1, instant, "test", (Group("usage", {}),))
+    found = reader.live([encode_live(envelope, Transit(SESSION, instant))], [DEVICE], [Kind.ROUND], [0])
+    assert found is not None
+    assert found.runs == [RUN]
+
+
 def test_both_ways_agree_on_too_many_parts(directory: Directory) -> None:
     """Sixteen parts of one measurement are taken, seventeen refused, and seventeen groups of several are neither."""
     for parts in (16, 17):

@@ -180,14 +180,14 @@ class Arrivals(Struct, frozen=True):
     @classmethod
     def joined(cls, parts: Sequence[Arrivals]) -> Arrivals:
         """Put some behind each other; they have no odd names, and are ready when all of the parts are."""
-        senders, runs = _chain([part.senders for part in parts]), _chain([part.runs for part in parts])
+        senders, runs = chained([part.senders for part in parts]), chained([part.runs for part in parts])
         all_ready = [part.ready for part in parts if part.ready is not None]
         ready = None
         if len(all_ready) == len(parts):
             starts = accumulate([0, *map(len, parts)])
             lines = Lines(
-                _chain([one.lines.raw for one in all_ready]),
-                _chain([one.lines.kept for one in all_ready]),
+                [block for one in all_ready for block in one.lines.raw],
+                [block for one in all_ready for block in one.lines.kept],
                 [(start + place, ok) for start, one in zip(starts, all_ready, strict=False)
                  for place, ok in one.lines.reached],
             )  # fmt: skip
@@ -195,16 +195,16 @@ class Arrivals(Struct, frozen=True):
         else:
             parts = [part.full() for part in parts]
         return cls(
-            _chain([part.kinds for part in parts]),
+            chained([part.kinds for part in parts]),
             senders,
             runs,
-            _chain([part.seqs for part in parts]),
-            _chain([part.measured for part in parts]),
-            _chain([part.agents for part in parts]),
-            _chain([part.bodies for part in parts]),
-            _chain([part.times for part in parts]),
-            _chain([part.bases for part in parts]),
-            _chain([part.received for part in parts]),
+            chained([part.seqs for part in parts]),
+            chained([part.measured for part in parts]),
+            chained([part.agents for part in parts]),
+            chained([part.bodies for part in parts]),
+            chained([part.times for part in parts]),
+            chained([part.bases for part in parts]),
+            chained([part.received for part in parts]),
             by_run(zip(senders, runs, strict=True)),
             ready=ready,
         )
@@ -297,8 +297,9 @@ class Arrivals(Struct, frozen=True):
         return found
 
 
-def _chain(columns: Sequence[Sequence[_T]]) -> list[_T]:
-    return list(chain.from_iterable(columns))
+def chained(columns: Sequence[Sequence[_T]]) -> Sequence[_T]:
+    """Put columns behind each other."""
+    return columns[0] if len(columns) == 1 else list(chain.from_iterable(columns))
 
 
 class _Chosen:
