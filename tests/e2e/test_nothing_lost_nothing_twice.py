@@ -270,7 +270,7 @@ def test_a_full_disk_stops_receipts_and_loses_nothing(house: Any, mosquitto: str
     assert not sender.has_receipt(envelopes[-1])
     resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     sender.wait_for_receipts(*envelopes)
-    assert house.stored() == 301
+    wait_until(lambda: house.stored() == 301, "what the queue on disk took first is stored")
     assert house.log("collector").count("store_back") == 1
 
 
