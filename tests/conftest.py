@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -219,6 +220,7 @@ class TimeServer:
 
     Attributes:
         url: its address.
+        authority: CA of its certificate, where it speaks TLS.
         version: what it says of itself in its header X-Influxdb-Version.
         process: its process.
     """
@@ -226,13 +228,14 @@ class TimeServer:
     arguments: list[str]
     folder: Path
     port: int
+    authority: Path | None = None
     version: str = ""
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.authority else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it and wait for its answer."""
@@ -242,7 +245,11 @@ class TimeServer:
 
         def answers() -> bool:
             assert self.process.poll() is None, log.read_text("utf-8", "replace")
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:
+            trusted = ssl.create_default_context(cafile=self.authority) if self.authority else None
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{self.url}/ping", timeout=2, context=trusted) as answer,
+            ):
                 self.version = answer.headers.get("X-Influxdb-Version") or ""
                 return True
             return False
@@ -261,10 +268,14 @@ class TimeServers:
 
     @staticmethod
     @contextlib.contextmanager
-    def influxd(program: str, folder: Path, *, auth: bool = False) -> Iterator[TimeServer]:
-        """Run an influxd 1.x on files in `folder` until the block ends."""
+    def influxd(
+        program: str, folder: Path, *, auth: bool = False, tls: tuple[Path, Path, Path] | None = None
+    ) -> Iterator[TimeServer]:
+        """Run an influxd 1.x on files in `folder` until the block ends; `tls`: its certificate, key, and their CA."""
         folder.mkdir(parents=True, exist_ok=True)
         port, config = new_port(), folder / "influxdb.conf"
+        files = f'https-certificate = "{tls[0]}"\nhttps-private-key = "{tls[1]}"' if tls else ""
+        secure = f"https-enabled = true\n{files}" if tls else ""
         config.write_text(
             f"""reporting-disabled = true
 bind-address = "127.0.0.1:{new_port()}"
@@ -278,12 +289,13 @@ index-version = "tsi1"
 bind-address = "127.0.0.1:{port}"
 log-enabled = false
 auth-enabled = {str(auth).lower()}
+{secure}
 [monitor]
 store-enabled = false
 """,
             "utf-8",
         )
-        with _running(TimeServer([program, "-config", str(config)], folder, port)) as server:
+        with _running(TimeServer([program, "-config", str(config)], folder, port, tls[2] if tls else None)) as server:
             yield server
 
 

@@ -85,7 +85,7 @@ def data_sources(settings: DashboardSettings, influx: InfluxSettings) -> dict[st
                 "url": _plain(url),
                 "isDefault": uid == RAW,
                 "editable": False,
-                **_access(settings, influx, _plain(database)),
+                **_trusting(settings, _access(settings, influx, _plain(database))),
             }
             for name, uid, database in (
                 ("raw", RAW, f"{influx.database}_raw"),
@@ -104,6 +104,13 @@ def _access(settings: DashboardSettings, influx: InfluxSettings, database: str) 
         return {"jsonData": known, "user": _plain(settings.influx_user), "secureJsonData": {"password": secret}}
     header = {"httpHeaderName1": "Authorization"}
     return {"jsonData": known | header, "secureJsonData": {"httpHeaderValue1": f"Token {secret}"}}
+
+
+def _trusting(settings: DashboardSettings, access: dict[str, Any]) -> dict[str, Any]:
+    if not settings.influx_ca_file:
+        return access
+    secrets = access.get("secureJsonData", {}) | {"tlsCACert": f"$__file{{{settings.influx_ca_file}}}"}
+    return access | {"jsonData": access["jsonData"] | {"tlsAuthWithCACert": True}, "secureJsonData": secrets}
 
 
 def providers(seen_as: str) -> dict[str, Any]:

@@ -20,6 +20,9 @@ class DashboardSettings:
         "http://127.0.0.1:8080", about="Address of the API's pages as browsers reach it; boards link there."
     )
     influx_url: str = setting("", about="Address of the InfluxDB as Grafana reaches it; empty = store.influx.url.")
+    influx_ca_file: str = setting(
+        "", about="File (PEM), as Grafana sees it, with the CA of the InfluxDB's certificate; empty = those it trusts."
+    )
     influx_user: str = setting("", about="User for Grafana at an InfluxDB 1.x with passwords; give it reading only.")
     secret_file: str = setting(
         "",

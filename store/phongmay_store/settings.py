@@ -21,6 +21,10 @@ class InfluxSettings:
         about="File that holds the secret in one line: user:password for version 1, the token for 2 and 3; "
         "empty = the server asks for none.",
     )
+    ca_file: str = setting(
+        "",
+        about="File (PEM) with the CA of the server's certificate, for https://; empty = those that the system trusts.",
+    )
     database: str = setting(
         "phongmay",
         about="Database (1, 3) or bucket (2) of what is kept; rounds go to a second one of this name with _raw behind.",

@@ -21,6 +21,7 @@ from phongmay_collector.settings import check_batch, check_member
 from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.sealing import Seal
 from phongmay_store.series import open_writer
+from phongmay_store.settings import INFLUX
 
 
 def add(commands: Commands) -> None:
@@ -75,8 +76,10 @@ def _check(args: argparse.Namespace) -> int:
     member = Member(settings.collector.number)
     for user in (member.live_user, member.past_user):
         files.read_own_password(user)
+    store = settings.store
+    series = f"{store.influx.url} ({store.influx.database})" if store.series == INFLUX else str(store.series_path)
     print(
         f"{args.config}: good; broker {settings.broker.host}:{settings.broker.port}, "
-        f"series {settings.store.series_path}, batches of {settings.collector.batch_size}"
+        f"series {series}, batches of {settings.collector.batch_size}"
     )
     return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     Raises:
         StoreError: the database cannot be reached or written, or is newer than this program.
     """
+    _make_file(engine.url)
     try:
         command.upgrade(_alembic(engine), revision)
     except SQLAlchemyError as error:
@@ -190,12 +192,30 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         raise
 
 
+def _file(url: URL) -> Path | None:
+    """Give the file of an SQLite register; None: it lies in memory, or in PostgreSQL."""
+    known = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if known and not str(url.database).startswith("file:") else None
+
+
+def _make_file(url: URL) -> None:
+    """Make an SQLite register's file before SQLite does: hashes and sealed keys in it are its owner's only."""
+    file = _file(url)
+    if file is None or file.exists():
+        return
+    with suppress(OSError):  # what is wrong with it, SQLite says a moment later
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def require_current(engine: Engine) -> None:
     """Make sure that the tables have the newest revision.
 
     Raises:
         StoreError: they do not; the message says which command brings them there.
     """
+    file = _file(engine.url)
+    if file is not None and not file.exists():  # connecting would make an empty one, of whoever only asked
+        raise StoreError(f"register {file} is not there yet: run 'phongmay register migrate'")
     try:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()

@@ -7,7 +7,9 @@ after store.influx.timeout_s. An error inside an answer with status 200 is an er
 
 from __future__ import annotations
 
+import base64
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +55,14 @@ class InfluxServer:
 
     def __init__(self, settings: InfluxSettings) -> None:
         self.settings = settings
-        self.url = settings.url.rstrip("/")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StoreError(f"store.influx.url {settings.url!r} is no address; write http://HOST:PORT or https://...")
-        if parts.username or parts.password:
-            raise StoreError("store.influx.url holds a secret; put it into the file that store.influx.auth names")
+        self.url = _address(settings)
+        if not settings.database:
+            raise StoreError("store.influx.database is empty; give it a name, or leave the key out")
         self._secret = _secret(settings)
         self._headers = _headers(settings, self._secret)
+        self._authority = _authority(settings)
         timeout = urllib3.Timeout(connect=min(5.0, settings.timeout_s), read=settings.timeout_s)
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout, ca_certs=self._authority)
         self._lines: Any = None
         self._has_v2_write: bool | None = None
 
@@ -115,12 +115,18 @@ class InfluxServer:
         if self._lines is None:
             milliseconds = int(self.settings.timeout_s * 1000)
             self._lines = InfluxDBClient(
-                self.url, token=self._secret or "none", org=self.settings.org, timeout=milliseconds
+                self.url,
+                token=self._secret or "none",
+                org=self.settings.org,
+                timeout=milliseconds,
+                ssl_ca_cert=self._authority,
             )
         try:
             writer = self._lines.write_api(write_options=SYNCHRONOUS)
             writer.write(database, self.settings.org, lines, write_precision=WritePrecision.NS)
         except ApiException as error:
+            if isinstance(error.__context__, urllib3.exceptions.SSLError):  # the only one that the client wraps
+                self._silent(error.__context__)
             self.complain(int(error.status or 0), str(error.body or error.reason or "").encode(), database)
         except urllib3.exceptions.HTTPError as error:
             self._silent(error)
@@ -175,6 +181,20 @@ class InfluxServer:
             )
         return int(found[1]), int(found[2])
 
+    def require_version(self) -> None:
+        """Hold store.influx.version against what the server says of itself; one that says nothing is believed.
+
+        Raises:
+            StoreError: the server is of another version, or does not answer.
+        """
+        told = self.request("GET", "/ping").headers.get("X-Influxdb-Version", "")
+        found = _VERSION.match(told)
+        if found is not None and found[1] != self.settings.version:
+            raise StoreError(
+                f"store.influx.version is {self.settings.version!r}, but InfluxDB {self.url} says that it is {told}: "
+                f'set store.influx.version = "{found[1]}", or store.influx.url to another server'
+            )
+
     def request(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> urllib3.BaseHTTPResponse:
         """Send one request.
 
@@ -188,6 +208,18 @@ class InfluxServer:
             self._silent(error)
 
     def _silent(self, error: Exception) -> NoReturn:
+        cause = getattr(error, "reason", None) or error  # influxdb-client's pool wraps what its connection said
+        if isinstance(cause, urllib3.exceptions.SSLError):
+            if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+                said = str(cause).partition("CERTIFICATE_VERIFY_FAILED] ")[2].partition(" (_ssl")[0]
+                raise StoreError(
+                    f"InfluxDB {self.url} shows a certificate that is not trusted ({said}); set store.influx.ca_file "
+                    "to the CA that signed it, and store.influx.url to a name that stands in it"
+                ) from error
+            raise StoreError(
+                f"InfluxDB {self.url} speaks no TLS that we know ({' '.join(str(cause).split())[:200]}); see "
+                "store.influx.url: http:// where the server has no certificate"
+            ) from error
         raise StoreError(
             f"InfluxDB {self.url} does not answer ({type(error).__name__}); see that it runs and that store.influx.url "
             "is right"
@@ -201,13 +233,22 @@ class InfluxServer:
         """
         said = _said(body)
         where = f"InfluxDB {self.url}"
-        if status in (401, 403):
-            wanted = "user:password" if self.settings.version == "1" else "a token with the right to read and write"
+        wanted = "user:password" if self.settings.version == "1" else "a token with the right to read and write"
+        if status == 401:
             raise StoreError(f"{where} refuses us ({status}: {said}); store.influx.auth must name a file with {wanted}")
+        if status == 403:
+            who = "the user" if self.settings.version == "1" else "the token"
+            raise StoreError(
+                f"{where} refuses us ({status}: {said}); {who} of store.influx.auth lacks the right: grant it (for "
+                "'phongmay store init' that of an administrator), or name another file"
+            )
         if "database not found" in said or ("bucket" in said and "not found" in said):
             raise StoreError(f"{where} has no database {database!r}: run 'phongmay store init'")
         if status == 404:
-            raise StoreError(f"{where} knows no such address ({said}): see that store.influx.version is right")
+            raise StoreError(
+                f"{where} knows no such address ({said}): see that store.influx.version is right, and that "
+                "store.influx.url holds no path that the server does not have"
+            )
         if "type conflict" in said:
             raise StoreError(
                 f"{where}: a field in database {database!r} has another type than ours ({said}); types never change: "
@@ -236,18 +277,50 @@ def _secret(settings: InfluxSettings) -> str:
         return ""
     path = Path(settings.auth)
     try:
-        secret = path.read_text("utf-8").strip()
+        secret = path.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"store.influx.auth {path}: the secret cannot be read ({error})") from error
     if not secret or "\n" in secret:
         raise StoreError(f"store.influx.auth {path}: must hold the secret in one line")
     if settings.version == "1" and ":" not in secret:
         raise StoreError(f"store.influx.auth {path}: for version 1 the line must be user:password")
+    if settings.version != "1" and not (secret.isascii() and secret.isprintable()):
+        raise StoreError(f"store.influx.auth {path}: a token has ASCII letters, digits and signs only")
     return secret
+
+
+def _address(settings: InfluxSettings) -> str:
+    """Give the server's address without a stroke at its end."""
+    text = settings.url.rstrip("/")
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query + parts.fragment
+        usable = usable and parts.port != 0  # reading it raises beyond 65535
+    except ValueError:
+        usable = False
+    if usable and (parts.username or parts.password):
+        raise StoreError("store.influx.url holds a secret; put it into the file that store.influx.auth names")
+    if not usable:
+        told = settings.url if "@" not in settings.url else "(not shown: it may hold a secret)"
+        raise StoreError(f"store.influx.url {told!r} is no address; write http://HOST:PORT or https://...")
+    return text
+
+
+def _authority(settings: InfluxSettings) -> str | None:
+    """Give the file of the CA, after a look into it; None = those that the system trusts."""
+    if not settings.ca_file:
+        return None
+    try:
+        ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+        raise StoreError(
+            f"store.influx.ca_file {settings.ca_file}: no certificate of a CA (PEM) can be read ({error})"
+        ) from error
+    return settings.ca_file
 
 
 def _headers(settings: InfluxSettings, secret: str) -> dict[str, str]:
     headers = {"User-Agent": "phongmay", "Accept": "application/json"}
     if secret and settings.version == "1":
-        return headers | urllib3.make_headers(basic_auth=secret)
+        return headers | {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
     return headers | {"Authorization": f"Token {secret}"} if secret else headers

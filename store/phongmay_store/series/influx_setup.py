@@ -33,6 +33,7 @@ def set_up(settings: StoreSettings) -> list[str]:
     days = settings.raw_days + MARGIN_DAYS
     wanted = ((f"{settings.influx.database}_raw", days), (settings.influx.database, 0))
     try:
+        server.require_version()
         way = {"1": _database_1, "2": _bucket_2, "3": _database_3}[settings.influx.version]
         return [way(server, database, kept) for database, kept in wanted]
     finally:
@@ -47,6 +48,7 @@ def check(settings: StoreSettings) -> list[str]:
     """
     server = InfluxServer(settings.influx)
     try:
+        server.require_version()
         told = []
         for database in (settings.influx.database, f"{settings.influx.database}_raw"):
             server.query(database, 'SELECT "ok" FROM "reach" LIMIT 1')  # tells an unknown database; SHOW does not
@@ -114,11 +116,12 @@ def _database_3(server: InfluxServer, database: str, days: int) -> str:
 
 def _one(server: InfluxServer, path: str, asked: dict[str, str], key: str) -> dict[str, Any] | None:
     answer = server.request("GET", f"{path}?{urlencode(asked)}")
-    if answer.status == 404:
+    told = _object(answer.data)
+    if answer.status == 404 and told:
         return None
     if answer.status != 200:
         server.complain(answer.status, answer.data, "")
-    found = msgspec.json.decode(answer.data).get(key) or []
+    found = told.get(key) or []
     return found[0] if found else None
 
 
@@ -126,5 +129,13 @@ def _json(server: InfluxServer, method: str, path: str, body: dict[str, Any]) ->
     answer = server.request(method, path, msgspec.json.encode(body), "application/json")
     if answer.status not in (200, 201):
         server.complain(answer.status, answer.data, "")
-    told: dict[str, Any] = msgspec.json.decode(answer.data)
-    return told
+    return _object(answer.data)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """Read a JSON object; an empty one for anything else (a proxy's page, another server)."""
+    try:
+        told = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,38 @@ def test_check_config_says_good_once_the_files_are_there(house: Any) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "good" in done.stdout
     assert not house.settings.store.series_path.exists()
+
+
+def elsewhere(house: Any, tmp_path: Path) -> Path:
+    """Point a house's settings to an empty folder, which is given back."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    house.config.write_text(house.config.read_text("utf-8").replace(str(tmp_path), str(folder)), "utf-8")
+    return folder
+
+
+def test_asking_makes_no_register(house: Any, tmp_path: Path) -> None:
+    """An empty file of whoever only asked (root) would shut the service's user out; the remedy is named."""
+    folder = elsewhere(house, tmp_path)
+    for arguments in (("collector", "check-config"), ("broker", "files"), ("rules", "run")):
+        done = run(house, *arguments)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert "phongmay register migrate" in done.stderr
+        assert not list(folder.iterdir())
+
+
+def test_a_register_is_its_owners_only(house: Any, tmp_path: Path) -> None:
+    """It holds hashes of passwords and sealed keys: mode 600, whatever the umask says."""
+    folder = elsewhere(house, tmp_path)
+    assert run(house, "register", "migrate").returncode == 0
+    (file,) = folder.glob("register*.db")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_check_config_names_the_store_that_is_used(house: Any) -> None:
+    """With the series in InfluxDB its address is told, not the file that nobody opens."""
+    assert run(house, "broker", "files").returncode == 0
+    text = house.config.read_text("utf-8")
+    house.config.write_text(text.replace("[store]", '[store]\nseries = "influx"', 1), "utf-8")
+    said = run(house, "collector", "check-config").stdout
+    assert "series http://127.0.0.1:8086 (phongmay)" in said

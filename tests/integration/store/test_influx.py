@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 import signal
@@ -40,6 +41,7 @@ from phongmay_store.series.influx_words import (
 )
 from phongmay_store.series.interface import TimeBasis
 from phongmay_store.settings import InfluxSettings, StoreSettings
+from tests.certificates import Authority
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 HOSTILE = (
@@ -245,6 +247,9 @@ def test_an_answer_that_is_none_is_a_store_error(influx_store: StoreSettings, wa
                 server.query("x", "SHOW DATABASES")
             with pytest.raises(StoreError, match="is it an InfluxDB"):
                 server.version()
+        for version in ("1", "2"):
+            with pytest.raises(StoreError, match="InfluxDB"):
+                set_up(replace(influx_store, influx=replace(influx, version=version)))
         listener.shutdown(socket.SHUT_RDWR)
 
 
@@ -280,16 +285,97 @@ def test_a_password_from_a_file_opens_and_a_wrong_one_is_told(
                 series.latest("usage")
 
 
+def test_a_password_in_vietnamese_opens(locked_influxd: str, influx_store: StoreSettings, tmp_path: Path) -> None:
+    """Name and password are UTF-8, as InfluxDB keeps them, also from a file of Windows with its mark in front."""
+    admin = tmp_path / "admin"
+    admin.write_text("admin:secret", "utf-8")
+    with closing(InfluxServer(replace(influx_store.influx, url=locked_influxd, auth=str(admin)))) as server:
+        server.query("", "CREATE USER \"quản trị\" WITH PASSWORD 'mật khẩu: é' WITH ALL PRIVILEGES", change=True)
+    for encoding in ("utf-8", "utf-8-sig"):
+        secret = tmp_path / encoding
+        secret.write_text("quản trị:mật khẩu: é\n", encoding)
+        with closing(InfluxServer(replace(influx_store.influx, url=locked_influxd, auth=str(secret)))) as server:
+            assert server.query("", "SHOW DATABASES")
+
+
+def test_a_user_without_the_right_is_told_from_a_wrong_password(
+    locked_influxd: str, influx_store: StoreSettings, tmp_path: Path
+) -> None:
+    """403: the file is right, the right is missing; the sentence does not send anybody to look for the password."""
+    admin, reader = tmp_path / "admin", tmp_path / "reader"
+    admin.write_text("admin:secret", "utf-8")
+    reader.write_text("reader:reader", "utf-8")
+    with closing(InfluxServer(replace(influx_store.influx, url=locked_influxd, auth=str(admin)))) as server:
+        server.query("", "CREATE USER reader WITH PASSWORD 'reader'", change=True)
+    with pytest.raises(StoreError, match=r"403.*store\.influx\.auth lacks the right"):
+        set_up(replace(influx_store, influx=replace(influx_store.influx, url=locked_influxd, auth=str(reader))))
+
+
+@pytest.fixture(scope="session")
+def https_influxd(influxd_program: str, tmp_path_factory: pytest.TempPathFactory, time_servers: Any) -> Iterator[Any]:
+    """A real influxd that speaks TLS with a certificate of a CA that no system knows."""
+    folder = tmp_path_factory.mktemp("https")
+    authority = Authority(folder, "district")
+    certificate, key = authority.issue(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
+    with time_servers.influxd(influxd_program, folder, tls=(certificate, key, authority.file)) as server:
+        yield server
+
+
+def test_tls_with_a_ca_of_its_own(
+    https_influxd: Any, influx_store: StoreSettings, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    """store.influx.ca_file is trusted by what asks and by what writes; without it, or with another, it is named."""
+    influx = replace(influx_store.influx, url=https_influxd.url, ca_file=str(https_influxd.authority))
+    right = replace(influx_store, influx=influx)
+    set_up(right)
+    with closing(open_writer(right)) as series:
+        series.write([make.arrival(1, make.HOUR)])
+        assert len(list(series.latest("usage"))) == 1
+    for file in ("", str(Authority(tmp_path, "stranger").file)):
+        with pytest.raises(StoreError, match=r"certificate.*store\.influx\.ca_file"):
+            set_up(replace(right, influx=replace(influx, ca_file=file)))
+    with pytest.raises(StoreError, match=r"speaks no TLS.*store\.influx\.url"):
+        set_up(
+            replace(
+                influx_store, influx=replace(influx_store.influx, url=influx_store.influx.url.replace("http", "https"))
+            )
+        )
+
+
+def test_the_v2_way_of_writing_trusts_the_same_ca(https_influxd: Any, influx_store: StoreSettings) -> None:
+    """influxdb-client is given the CA: a server without /api/v2/write answers 404, which only a trusted one can."""
+    influx = replace(influx_store.influx, url=https_influxd.url, version="2", ca_file=str(https_influxd.authority))
+    with closing(InfluxServer(influx)) as server, pytest.raises(StoreError, match="knows no such address"):
+        server.write("x", [b"a b=1"])
+    with closing(InfluxServer(replace(influx, ca_file=""))) as server, pytest.raises(StoreError, match=r"ca_file"):
+        server.write("x", [b"a b=1"])
+
+
+def test_a_server_of_another_version_is_told(influx_store: StoreSettings) -> None:
+    """`store init` with version 2 or 3 on an InfluxDB 1.6 names the version, not the organisation."""
+    for version in ("2", "3"):
+        with pytest.raises(StoreError, match=r"store\.influx\.version"):
+            set_up(replace(influx_store, influx=replace(influx_store.influx, version=version)))
+
+
 def test_settings_that_cannot_be_used_name_their_key(tmp_path: Path) -> None:
     """A missing or empty secret, an address that is none: known before anything is sent."""
     (tmp_path / "empty").touch()
     (tmp_path / "token").write_text("token", "utf-8")
+    (tmp_path / "odd").write_text("mã", "utf-8")
     for changes, key in (
         ({"url": "127.0.0.1:8086"}, "store.influx.url"),
         ({"url": "http://admin:secret@127.0.0.1:8086"}, "store.influx.url"),
         ({"auth": str(tmp_path / "none")}, "store.influx.auth"),
         ({"auth": str(tmp_path / "empty")}, "one line"),
         ({"auth": str(tmp_path / "token"), "version": "1"}, "user:password"),
+        ({"auth": str(tmp_path / "odd")}, r"store\.influx\.auth .*odd.*ASCII"),
+        ({"url": "http://[::1"}, r"store\.influx\.url .*no address"),
+        ({"url": "http://127.0.0.1:99999"}, r"store\.influx\.url .*no address"),
+        ({"url": "http://127.0.0.1:8086?db=x"}, r"store\.influx\.url .*no address"),
+        ({"database": ""}, r"store\.influx\.database"),
+        ({"ca_file": str(tmp_path / "none")}, r"store\.influx\.ca_file .*none"),
+        ({"ca_file": str(tmp_path / "token")}, r"store\.influx\.ca_file .*token"),
     ):
         with pytest.raises(StoreError, match=key) as told:
             InfluxServer(replace(InfluxSettings(), **changes))

@@ -237,6 +237,16 @@ def test_secrets_are_named_and_never_written(version: str, expected: dict[str, A
         assert one["url"] == "http://in$$flux:1"
 
 
+def test_grafana_trusts_the_ca_that_it_is_named() -> None:
+    """An InfluxDB with a certificate of the district's own CA: Grafana reads the CA beside the secret."""
+    settings = DashboardSettings(secret_file="/run/secrets/influx", influx_ca_file="/etc/grafana/ca.pem")
+    for one in data_sources(settings, InfluxSettings())["datasources"]:
+        assert one["jsonData"]["tlsAuthWithCACert"] is True
+        assert one["jsonData"]["httpHeaderName1"] == "Authorization"
+        assert one["secureJsonData"]["tlsCACert"] == "$__file{/etc/grafana/ca.pem}"
+        assert one["secureJsonData"]["httpHeaderValue1"].startswith("Token ")
+
+
 def test_a_directory_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """The sentence names the option."""
     (tmp_path / "file").write_text("")
