@@ -24,8 +24,8 @@ from phongmay_rules.adopting import Effect
 from phongmay_rules.explain import format_value
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.model import Pack
-from phongmay_rules.places import read_organisation
 from phongmay_rules.parameters import Kept
+from phongmay_rules.places import read_organisation
 from phongmay_rules.setting import beginning, in_force_for
 from phongmay_rules.whatif import read_values
 from phongmay_store.register.base import utc_now
@@ -59,7 +59,7 @@ def add_adopting(verbs: Commands) -> None:
         verb.add_argument("--by", metavar="LOGIN", help="account of the officer who publishes")
         verb.add_argument("--reason", metavar="TEXT", help="why they are published")
         verb.add_argument("--from", dest="day", type=day, metavar="DATE",
-                          help="local day from whose beginning they hold, e.g. 2026-12-01 (default: from now on)")  # fmt: skip
+                          help="local day from which they hold, e.g. 2026-12-01 (default: from now on)")  # fmt: skip
     listing = verbs.add_parser("parameters", help="values in force: whose, since when, why, and their bounds")
     listing.add_argument("--unit", metavar="UNIT", help="in force for this unit, id or issuer:value (default: the top)")
     listing.add_argument("--history", action="store_true", help="every value that any unit ever set, oldest first")
@@ -134,7 +134,8 @@ def _parameters(args: argparse.Namespace) -> int:
         shown = format_value(parameter.value, declared.unit, "en")
         whose = f"default ({declared.number_from})"
         if by is not None:
-            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {by.begins_at.astimezone(LOCAL):%Y-%m-%d}: {by.reason}"
+            since = f"{by.begins_at.astimezone(LOCAL):%Y-%m-%d}"
+            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {since}: {by.reason}"
         print(f"{name:<28}{shown:<14}[{low} .. {high}]  {whose}")
         later = parameter.pending
         if later is not None:
@@ -185,9 +186,7 @@ def _lines(
     yield f"{len(found.changes)} of {found.judged} verdicts change"
 
 
-def kept_lines(
-    pack: Pack, kept: tuple[Kept, ...], names: Mapping[str, str], language: str = "en"
-) -> Iterator[str]:
+def kept_lines(pack: Pack, kept: tuple[Kept, ...], names: Mapping[str, str], language: str = "en") -> Iterator[str]:
     """Say which units keep a value of their own, and which of these the bounds exclude."""
     keeps, out = _KEEPS[language]
     for unit, name, value, in_bounds in kept:

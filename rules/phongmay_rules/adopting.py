@@ -44,8 +44,8 @@ class OrderError(AdoptionError):
     def __init__(self, name: str, begins_at: datetime) -> None:
         local = begins_at.astimezone(LOCAL)
         super().__init__(
-            f"'{name}': the newest value of the unit holds from {local:%Y-%m-%d %H:%M}; another one cannot begin before "
-            f"it (give that day or a later one)"
+            f"'{name}': the newest value of the unit holds from {local:%Y-%m-%d %H:%M}; another one cannot begin "
+            "before it (give that day or a later one)"
         )
         self.begins_at = begins_at
 

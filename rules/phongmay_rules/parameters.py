@@ -1,8 +1,8 @@
 """Which value of each parameter is in force for a unit: the pack's default, or what the nearest unit above set last.
 
-Two times belong to what a unit set: from when on it holds (`Parameter.began`) and since when that is known. A what-if and
-the adoption of a document are one and the same here: some units take over values, what a unit below them has set for
-itself stays, as it does when the next evaluation judges (`adopted`, `kept_below`).
+Two times belong to what a unit set: from when on it holds (`Parameter.began`) and since when that is known. A what-if
+and the adoption of a document are one and the same here: some units take over values, what a unit below them has set
+for itself stays, as it does when the next evaluation judges (`adopted`, `kept_below`).
 """
 
 from __future__ import annotations

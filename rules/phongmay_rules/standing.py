@@ -140,7 +140,7 @@ def read_standing(session: Session, pack: Pack, unit: str | None = None, *, now:
         ),
         frozenset(schools) - newest.keys(),
         overrides,
-        tuple(sorted(unit for unit, above in organisation.parents.items() if above is None)) if root is None else (root,),
+        (root,) if root is not None else tuple(sorted(unit for unit, up in organisation.parents.items() if up is None)),
     )
 
 

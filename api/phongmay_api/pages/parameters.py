@@ -178,7 +178,11 @@ def _effect(
         line=line,
         after=format_value(value, declared.unit, words.language),
         kept=[
-            (unit_names.get(one.unit_id, one.unit_id), format_value(one.value, declared.unit, words.language), one.in_bounds)
+            (
+                unit_names.get(one.unit_id, one.unit_id),
+                format_value(one.value, declared.unit, words.language),
+                one.in_bounds,
+            )
             for one in found.kept
         ],
         changed=len(found.changes),

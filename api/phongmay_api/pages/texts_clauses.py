@@ -24,7 +24,7 @@ EN: dict[str, str] = {
     "clauses_stated": "{count} {count:clause|clauses} for a person to judge: {met} stated as met, {not_met} stated as "
     "not met, {unstated} without a statement.",
     "clause_part_passes": "nothing fails in the part that is measured; the rest is for a person to state",
-    "clause_off": "{count:Rule|Rules} {rules} {count:is|are} switched off, so nobody judged {count:it|them}; rules.optional "
-    "turns {count:it|them} on.",
+    "clause_off": "{count:Rule|Rules} {rules} {count:is|are} switched off, so nobody judged {count:it|them}; "
+    "rules.optional turns {count:it|them} on.",
     "clause_unstated": "Nobody has stated anything.",
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from phongmay_rules.facts.catalogue import Found, missing
 from phongmay_rules.places import LinePlace
@@ -97,7 +98,12 @@ def _ratio(
             contracted_bps=promised, then_bps=then,
         )  # fmt: skip
     mean = fmean(rate for _, rate in under)
-    detail = {"runs": len(under), "mean_bps": mean, "contracted_bps": promised, "indicative": len(under) < 1000}
+    detail: dict[str, Any] = {
+        "runs": len(under),
+        "mean_bps": mean,
+        "contracted_bps": promised,
+        "indicative": len(under) < 1000,
+    }
     if len(used) < len(promises):
         detail["lines"] = sorted(used)
     sources = (*rows, *(run.source for run, _ in under[-6:]))

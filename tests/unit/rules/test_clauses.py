@@ -113,10 +113,8 @@ def test_rules_that_are_switched_off_judge_no_clause(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("states", [(), ("pass",)])
-def test_a_clause_whose_rule_is_switched_off_is_unknown_and_names_the_rule(
-    pack: Pack, states: tuple[str, ...]
-) -> None:
-    """Nobody looked, so it is neither met nor does it not apply here, also where verdicts of an earlier day are left."""
+def test_a_clause_whose_rule_is_switched_off_is_unknown_and_names_the_rule(pack: Pack, states: tuple[str, ...]) -> None:
+    """Nobody looked, so it is neither met nor does it not apply, also where verdicts of an earlier day are left."""
     found = one(pack, OFF, summary(TR_06b=states) if states else summary())
     assert (found.state, found.rules, found.off) == (State.UNKNOWN, (), ("TR-06b",))
     assert {row.clause.id: row.off for row in standings(pack, summary(), {}) if row.off} == {

@@ -35,9 +35,7 @@ def _officer(house: Any) -> None:
 def _publish(house: Any, value: float, valid_from: datetime | None, unit: str = "quan") -> int:
     with house.sessions() as session:
         found = effect(session, house.pack, {"ram_min": value}, unit, valid_from=valid_from)
-        count = publish(
-            session, house.pack, found, unit_id=unit, signed_by="quan1", reason="r", valid_from=valid_from
-        )
+        count = publish(session, house.pack, found, unit_id=unit, signed_by="quan1", reason="r", valid_from=valid_from)
         session.commit()
     return count
 
@@ -63,8 +61,8 @@ def test_the_value_in_force_at_one_time_as_known_at_another(house: Any) -> None:
                                   reason="r", recorded_at=recorded_at, valid_from=valid_from))  # fmt: skip
         session.flush()
         for known_at, valid_at, expected in (
-            (MAY - HOUR, JUNE, None), (MAY, MAY, None), (MAY, JUNE - HOUR, None), (MAY, JUNE, 8), (JULY - HOUR, JULY, 8),
-            (JULY, JULY - HOUR, 8), (JULY, JULY, 16), (JULY, JUNE - HOUR, None),
+            (MAY - HOUR, JUNE, None), (MAY, MAY, None), (MAY, JUNE - HOUR, None), (MAY, JUNE, 8),
+            (JULY - HOUR, JULY, 8), (JULY, JULY - HOUR, 8), (JULY, JULY, 16), (JULY, JUNE - HOUR, None),
         ):  # fmt: skip
             assert _ram(session, house, known_at, valid_at) == expected, (known_at, valid_at)
         assert read_overrides(session, house.pack)["quan"]["ram_min"].value == 16 * GIB
@@ -112,7 +110,7 @@ def test_a_value_of_a_later_day_waits_for_it(house: Any) -> None:
 
 
 def test_no_value_begins_before_the_newest_one(house: Any) -> None:
-    """Otherwise the value of a day would depend on the order of entry; from the same day on, the later word corrects."""
+    """Otherwise a day's value would depend on the order of entry; from the same day on, the later word corrects."""
     _officer(house)
     assert _publish(house, 8 * GIB, JUNE) == 1
     with pytest.raises(OrderError, match=r"'ram_min': the newest value of the unit holds from 2026-06-01 07:00"):

@@ -91,9 +91,7 @@ def test_a_figure_of_its_own_that_the_bounds_exclude_is_told(house: Any) -> None
     assert not [change for change in what_if(standing, {"ram_min": 8 * GIB}) if change.unit_id == "cs"]
 
 
-def test_the_commands_name_who_keeps_a_figure(
-    house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_commands_name_who_keeps_a_figure(house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`rules whatif` in the language asked for, `rules set` beside its figures."""
     house.set_parameter("cs", "ram_min", 2 * GIB)
     house.evaluate()
