@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import select
@@ -23,8 +24,9 @@ from phongmay_rules.adopting import Effect
 from phongmay_rules.explain import format_value
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.model import Pack
+from phongmay_rules.parameters import Kept
 from phongmay_rules.places import read_organisation
-from phongmay_rules.setting import in_force_for
+from phongmay_rules.setting import beginning, in_force_for
 from phongmay_rules.whatif import read_values
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import Parameter
@@ -33,6 +35,14 @@ from phongmay_store.register.engine import open_register, require_current
 from phongmay_store.register.organisation import Unit, find_external
 from phongmay_store.register.place import Room
 from phongmay_store.register.timetable import LOCAL
+
+_KEEPS = {
+    "vi": (
+        "{unit} giữ mức riêng của mình: {name} = {value}",
+        " (ngoài giới hạn: không kết luận được cho đến khi đơn vị đặt lại)",
+    ),
+    "en": ("{unit} keeps its own value: {name} = {value}", " (out of bounds: an error until the unit sets another)"),
+}
 
 
 def add_adopting(verbs: Commands) -> None:
@@ -48,6 +58,8 @@ def add_adopting(verbs: Commands) -> None:
         verb.add_argument("--publish", action="store_true", help="record them; without it nothing is written")
         verb.add_argument("--by", metavar="LOGIN", help="account of the officer who publishes")
         verb.add_argument("--reason", metavar="TEXT", help="why they are published")
+        verb.add_argument("--from", dest="day", type=day, metavar="DATE",
+                          help="local day from which they hold, e.g. 2026-12-01 (default: from now on)")  # fmt: skip
     listing = verbs.add_parser("parameters", help="values in force: whose, since when, why, and their bounds")
     listing.add_argument("--unit", metavar="UNIT", help="in force for this unit, id or issuer:value (default: the top)")
     listing.add_argument("--history", action="store_true", help="every value that any unit ever set, oldest first")
@@ -80,17 +92,21 @@ def _publish(
     require_current(register)
     with Session(register) as session:
         unit = adopting_unit(session, args.unit)
-        found = adopting.effect(session, pack, wanted, unit)
+        begins = beginning(args.day)
+        found = adopting.effect(session, pack, wanted, unit, valid_from=begins)
         for line in _lines(session, pack, wanted, sources, found):
             print(line)
         if not args.publish:
             print("nothing was written; to adopt these figures add --publish --by LOGIN --reason TEXT")
             return 0
         count = adopting.publish(
-            session, pack, found, unit_id=unit, signed_by=args.by, reason=args.reason, sources=sources
-        )
+            session, pack, found, unit_id=unit, signed_by=args.by, reason=args.reason, sources=sources,
+            valid_from=begins,
+        )  # fmt: skip
         session.commit()
-    print(f"{count} parameter(s) recorded for unit {unit}; the next evaluation judges by them, old verdicts stand")
+    since = "" if args.day is None else f" from {args.day} on"
+    print(f"{count} parameter(s) recorded for unit {unit}{since}; the next evaluation judges by what holds then, "
+          "old verdicts stand")  # fmt: skip
     return 0
 
 
@@ -108,8 +124,9 @@ def _parameters(args: argparse.Namespace) -> int:
     if args.history:
         for row in rows:
             value = format_value(row.value, known[row.name].unit, "en") if row.name in known else f"{row.value:g}"
-            print(f"{row.recorded_at:%Y-%m-%d %H:%MZ}  {names.get(row.unit_id, row.unit_id)}  {row.name} = {value}  "
-                  f"{row.set_by}: {row.reason}")  # fmt: skip
+            since = "" if row.valid_from is None else f" from {row.valid_from.astimezone(LOCAL):%Y-%m-%d}"
+            print(f"{row.recorded_at:%Y-%m-%d %H:%MZ}  {names.get(row.unit_id, row.unit_id)}  {row.name} = {value}"
+                  f"{since}  {row.set_by}: {row.reason}")  # fmt: skip
         return 0
     for name, parameter in found.items():
         declared, by = parameter.declared, parameter.row
@@ -117,9 +134,14 @@ def _parameters(args: argparse.Namespace) -> int:
         shown = format_value(parameter.value, declared.unit, "en")
         whose = f"default ({declared.number_from})"
         if by is not None:
-            day = f"{by.recorded_at.astimezone(LOCAL):%Y-%m-%d}"
-            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {day}: {by.reason}"
+            since = f"{by.begins_at.astimezone(LOCAL):%Y-%m-%d}"
+            whose = f"{names.get(by.unit_id, by.unit_id)}, {by.set_by} {since}: {by.reason}"
         print(f"{name:<28}{shown:<14}[{low} .. {high}]  {whose}")
+        later = parameter.pending
+        if later is not None:
+            print(f"{'':<28}{format_value(later.value, declared.unit, 'en'):<14}from "
+                  f"{later.begins_at.astimezone(LOCAL):%Y-%m-%d}  {names.get(later.unit_id, later.unit_id)}, "
+                  f"{later.set_by}: {later.reason}")  # fmt: skip
     return 0
 
 
@@ -153,6 +175,7 @@ def _lines(
         else:
             yield f"  {name}: {format_value(value, unit, 'en')} is in force already{place}"
     names = _names(session)
+    yield from kept_lines(pack, found.kept, names)
     for change in found.changes:
         kind, subject, rule = change.key
         yield (f"{rule:<7}{kind:<9}{names.get(subject, subject)}: {change.before.state} ({change.before.reason}) -> "
@@ -161,6 +184,22 @@ def _lines(
     for (rule, before, after), count in sorted(moves.items()):
         yield f"  {rule}: {count} {before} -> {after}"
     yield f"{len(found.changes)} of {found.judged} verdicts change"
+
+
+def kept_lines(pack: Pack, kept: tuple[Kept, ...], names: Mapping[str, str], language: str = "en") -> Iterator[str]:
+    """Say which units keep a value of their own, and which of these the bounds exclude."""
+    keeps, out = _KEEPS[language]
+    for unit, name, value, in_bounds in kept:
+        shown = format_value(value, pack.standard.parameters[name].unit, language)
+        yield "  " + keeps.format(unit=names.get(unit, unit), name=name, value=shown) + ("" if in_bounds else out)
+
+
+def day(text: str) -> date:
+    """Read a local day; argparse says what is wrong."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-12-01") from error
 
 
 def _names(session: Session) -> Mapping[str, str]:

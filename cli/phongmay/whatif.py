@@ -7,12 +7,13 @@ from collections import Counter
 
 from sqlalchemy.orm import Session
 
+from phongmay.adopting import kept_lines
 from phongmay.commands import Commands
 from phongmay.settings import load
 from phongmay_rules.explain import sentence, state_name
 from phongmay_rules.loader import packs_in_force
 from phongmay_rules.standing import read_standing
-from phongmay_rules.whatif import read_values, what_if
+from phongmay_rules.whatif import kept, read_values, what_if
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.engine import open_register, require_current
 
@@ -22,7 +23,7 @@ def add(verbs: Commands) -> None:
     parser = verbs.add_parser("whatif", help="which verdicts other parameters would change; writes nothing")
     parser.add_argument("--set", action="append", required=True, dest="values", metavar="NAME=VALUE",
                         help="e.g. ram_min=8GiB, reach_share_min=98%%; may be given several times")  # fmt: skip
-    parser.add_argument("--unit", help="only this unit and what is below it: id or issuer:value")
+    parser.add_argument("--unit", help="as this unit would set them, for it and what is below it: id or issuer:value")
     parser.add_argument("--all", action="store_true", help="one line for each verdict instead of a summary")
     parser.add_argument("--lang", choices=("vi", "en"), default="vi", help="language (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     changes = what_if(standing, values)
     names = {place.id: place.name for place in standing.organisation.units.values()}
     names |= {school.id: school.name for school in standing.schools.values()}
+    for line in kept_lines(pack, kept(standing, values), names, args.lang):
+        print(line)
     if args.all:
         for change in changes:
             kind, subject, rule = change.target

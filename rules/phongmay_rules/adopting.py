@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay_contract.errors import OperatorError
@@ -22,14 +23,31 @@ from phongmay_rules.facts.records import read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Key, Sitting, sit
 from phongmay_rules.model import Pack
-from phongmay_rules.parameters import Override
+from phongmay_rules.parameters import Kept, Override, adopted, kept_below
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.chain import LinkKind
 from phongmay_store.register.compliance import Parameter
+from phongmay_store.register.timetable import LOCAL
 
 
 class AdoptionError(OperatorError):
     """A file of figures that cannot be adopted, and why."""
+
+
+class OrderError(AdoptionError):
+    """A value that would begin before one that was set already.
+
+    Attributes:
+        begins_at: since when the newest value holds, or will.
+    """
+
+    def __init__(self, name: str, begins_at: datetime) -> None:
+        local = begins_at.astimezone(LOCAL)
+        super().__init__(
+            f"'{name}': the newest value of the unit holds from {local:%Y-%m-%d %H:%M}; another one cannot begin "
+            "before it (give that day or a later one)"
+        )
+        self.begins_at = begins_at
 
 
 class Figure(BaseModel):
@@ -83,14 +101,17 @@ class Effect:
     """What other figures would do.
 
     Attributes:
-        values: parameter -> (value now in force for the unit, new value); only those that differ.
+        values: parameter -> (value now in force for the unit, new value); only those that are to be recorded: all that
+            differ, or all that begin on a day of their own.
         changes: verdicts with another state, by key.
         judged: how many verdicts were compared.
+        kept: other values that units below have set for themselves; they stay.
     """
 
     values: Mapping[str, tuple[float, float]]
     changes: tuple[Change, ...]
     judged: int
+    kept: tuple[Kept, ...] = ()
 
 
 def read_annex(path: Path, pack: Pack) -> Annex:
@@ -134,6 +155,7 @@ def effect(
     *,
     within: str | None = None,
     sources: Mapping[str, str] | None = None,
+    valid_from: datetime | None = None,
 ) -> Effect:
     """Judge everything twice from the current fact rows, without and with the figures; nothing is written.
 
@@ -146,18 +168,19 @@ def effect(
         at: instant of judging (default: now).
         within: judge only this unit and what is below it (default: everything, units above too).
         sources: parameter -> document and place that the figure is taken from.
+        valid_from: since when they are to hold; what they change is shown as if they held now.
     """
     now = at or utc_now()
     before = sit(session, pack, now, utc_now())
-    own = before.overrides.get(unit_id, {})
     new = {name: Override(value, (sources or {}).get(name, "")) for name, value in wanted.items()}
-    after = dataclasses.replace(before, overrides={**before.overrides, unit_id: {**own, **new}})
+    after = dataclasses.replace(before, overrides=adopted(before.overrides, (unit_id,), new))
     present = {name: _in_force(before, unit_id, name) for name in wanted}
     old, now_so = _judge_all(session, before, within), _judge_all(session, after, within)
     return Effect(
-        {name: (present[name], value) for name, value in wanted.items() if present[name] != value},
+        {name: (present[name], value) for name, value in wanted.items() if valid_from or present[name] != value},
         tuple(Change(key, old[key], now_so[key]) for key in sorted(old) if old[key].state is not now_so[key].state),
         len(old),
+        kept_below(pack, before.overrides, before.organisation, (unit_id,), wanted),
     )
 
 
@@ -170,8 +193,12 @@ def publish(
     signed_by: str,
     reason: str,
     sources: Mapping[str, str] | None = None,
+    valid_from: datetime | None = None,
 ) -> int:
-    """Record figures for a unit as links of its chain; the caller commits. The next evaluation judges by them.
+    """Record figures for a unit as links of its chain; the caller commits.
+
+    The next evaluation at or after their beginning judges by them. A beginning in the past changes no verdict that
+    stands; `replay` with a later `known_at` tells what it would have changed.
 
     Args:
         session: the register.
@@ -181,12 +208,13 @@ def publish(
         signed_by: login of an officer or administrator of the unit or above.
         reason: why, printed with the parameter's history.
         sources: parameter -> document and place that the figure is taken from; verdicts name it.
+        valid_from: since when they hold (default: from now on); not before a value that the unit has set already.
 
     Returns:
         How many parameters were recorded.
 
     Raises:
-        AdoptionError: no reason.
+        AdoptionError: no reason, or a value would begin before the unit's newest one (OrderError).
         DecisionError: the login may not sign this, or the engine wrote at the same moment.
     """
     require_officer(session, signed_by, unit_id)
@@ -195,12 +223,25 @@ def publish(
     if len(reason) > MAX_TEXT:
         raise AdoptionError(f"the reason has {len(reason)} characters; at most {MAX_TEXT} are recorded")
     for name, (_, value) in found.values.items():
+        owner = pack.parameter_owners[name]
+        _require_order(session, unit_id, owner, name, valid_from or utc_now())
         row = Parameter(
-            unit_id=unit_id, pack_id=pack.parameter_owners[name], name=name, value=value, set_by=signed_by,
-            reason=reason.strip(), source=(sources or {}).get(name),
+            unit_id=unit_id, pack_id=owner, name=name, value=value, set_by=signed_by, reason=reason.strip(),
+            source=(sources or {}).get(name), valid_from=valid_from,
         )  # fmt: skip
         link(session, LinkKind.PARAMETER, unit_id, row)
     return len(found.values)
+
+
+def _require_order(session: Session, unit_id: str, owner: str, name: str, begins_at: datetime) -> None:
+    newest = session.scalar(
+        select(Parameter)
+        .where(Parameter.unit_id == unit_id, Parameter.pack_id == owner, Parameter.name == name)
+        .order_by(Parameter.number.desc())
+        .limit(1)
+    )
+    if newest is not None and begins_at < newest.begins_at:
+        raise OrderError(name, newest.begins_at)
 
 
 def _in_force(sitting: Sitting, unit_id: str, name: str) -> float:

@@ -2,7 +2,8 @@
 
 Counts of verdicts by rule (`summary`) and what people stated go in; one line a clause comes out, so that no share hides
 what is not checked. A clause with rules takes the worst state of their verdicts; where the rules cover a part only and
-that part passes, the clause still is `manual`: the rest is a person's word. A statement never turns into a pass.
+that part passes, the clause still is `manual`: the rest is a person's word. A statement never turns into a pass. A rule
+that is switched off leaves its clause unknown where nothing worse is known: nobody looked.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ class ClauseStanding:
     Attributes:
         rules: ids of the rules in force that judge (a part of) it.
         verdicts: their verdicts in the unit and below it, by state.
-        state: the worst of them; `manual` where a person has to say; `not_applicable` where nothing here is judged.
+        off: ids of rules on it that would be judged if `rules.optional` named them.
+        state: the worst of them; `manual` where a person has to say; `unknown` where a rule is off and the others are
+            met; `not_applicable` where nothing here is judged.
         stated: the statement on the clause that holds for the unit itself.
     """
 
     clause: Clause
     rules: tuple[str, ...]
+    off: tuple[str, ...]
     verdicts: Shares
     state: State
     stated: Attestation | None
@@ -52,11 +56,16 @@ def standings(
         day: local day of which it is told which rules are in force (default: today).
     """
     judging: dict[str, list[str]] = {}
-    for rule in pack.judged_on(day or utc_now().astimezone(LOCAL).date()):
-        for cited in rule.clauses:
-            judging.setdefault(cited, []).append(rule.id)
+    off: dict[str, list[str]] = {}
+    today = day or utc_now().astimezone(LOCAL).date()
+    for rule in pack.rules.values():
+        if rule.in_force(today):
+            for cited in rule.clauses:
+                (judging if rule.id in pack.active else off).setdefault(cited, []).append(rule.id)
     return [
-        _standing(clause, tuple(judging.get(clause.id, ())), summary, stated.get(clause.id))
+        _standing(
+            clause, tuple(judging.get(clause.id, ())), tuple(off.get(clause.id, ())), summary, stated.get(clause.id)
+        )
         for clause in pack.standard.clause
     ]
 
@@ -69,17 +78,21 @@ def count(found: list[ClauseStanding]) -> Shares:
     return shares
 
 
-def _standing(clause: Clause, rules: tuple[str, ...], summary: Summary, stated: Attestation | None) -> ClauseStanding:
+def _standing(
+    clause: Clause, rules: tuple[str, ...], off: tuple[str, ...], summary: Summary, stated: Attestation | None
+) -> ClauseStanding:
     verdicts = Shares()
     for rule in rules:
         verdicts.merge(summary.rules.get(rule, Shares()))
-    return ClauseStanding(clause, rules, verdicts, _state(clause, verdicts, summary), stated)
+    return ClauseStanding(clause, rules, off, verdicts, _state(clause, verdicts, summary, is_off=bool(off)), stated)
 
 
-def _state(clause: Clause, verdicts: Shares, summary: Summary) -> State:
+def _state(clause: Clause, verdicts: Shares, summary: Summary, *, is_off: bool) -> State:
     if clause.assessment is Assessment.MANUAL:
         return State.MANUAL
     if not verdicts.total:
-        return State.UNKNOWN if summary.last_run is None else State.NOT_APPLICABLE
+        return State.UNKNOWN if is_off or summary.last_run is None else State.NOT_APPLICABLE
     worst = next(state for state in _WORST_FIRST if verdicts.counts[state])
+    if is_off and worst in _MET:
+        return State.UNKNOWN
     return State.MANUAL if clause.assessment is Assessment.PARTIAL and worst in _MET else worst

@@ -190,14 +190,25 @@ def floor_bps(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> floa
 
 
 def sit(
-    session: Session, pack: Pack, at: datetime, known_at: datetime, schools: Collection[str] | None = None
-) -> Sitting:
-    """Read from the register what holds at an instant, as known at another; of some schools only what stands there."""
+    session: Session, pack: Pack, at: datetime, known_at: datetime, schools: Collection[str] | None = None,
+    *, settled_at: datetime | None = None,
+) -> Sitting:  # fmt: skip
+    """Read from the register what holds at an instant, as known at another; of some schools only what stands there.
+
+    Args:
+        session: the register.
+        pack: the packs to judge by.
+        at: the instant.
+        known_at: rows recorded later are not seen.
+        schools: ids of schools; None = all.
+        settled_at: instant of which values of parameters are those in force (default: `known_at`, as a run that judges
+            the present takes them; `replay` gives what its run knew).
+    """
     return Sitting(
         pack,
         Judge(pack, at, read_waivers(session, at, known_at)),
         read_organisation(session, at, known_at, schools),
-        read_overrides(session, pack, known_at),
+        read_overrides(session, pack, known_at, settled_at),
         known_at,
     )
 

@@ -1,4 +1,9 @@
-"""Which value of each parameter is in force for a unit: the pack's default, or what the nearest unit above set last."""
+"""Which value of each parameter is in force for a unit: the pack's default, or what the nearest unit above set last.
+
+Two times belong to what a unit set: from when on it holds (`Parameter.began`) and since when that is known. A what-if
+and the adoption of a document are one and the same here: some units take over values, what a unit below them has set
+for itself stays, as it does when the next evaluation judges (`adopted`, `kept_below`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.model import NumberFrom, Pack
+from phongmay_rules.places import Organisation
 from phongmay_store.register.asking import Question, ask
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import Parameter
 
 
@@ -31,10 +38,34 @@ Overrides = Mapping[str, Mapping[str, Override]]
 """unit -> parameter -> what the unit set last."""
 
 
-def read_overrides(session: Session, pack: Pack, known_at: datetime | None = None) -> Overrides:
-    """Give what every unit set for parameters of these packs, as known at an instant; the newest row wins."""
+class Kept(NamedTuple):
+    """A unit's own value, which stays although a unit above adopts another.
+
+    Attributes:
+        in_bounds: false = the pack's bounds exclude it: whatever reads it is an error until the unit sets another.
+    """
+
+    unit_id: str
+    name: str
+    value: float
+    in_bounds: bool
+
+
+def read_overrides(
+    session: Session, pack: Pack, known_at: datetime | None = None, valid_at: datetime | None = None
+) -> Overrides:
+    """Give what every unit set for parameters of these packs and what holds at an instant, as known at another.
+
+    Args:
+        session: the register.
+        pack: the packs in force.
+        known_at: rows recorded later are not seen (default: all are).
+        valid_at: values that hold only from a later time on are left out (default: `known_at`, or now). Of the others
+            the one recorded last wins: none is recorded that begins before an earlier one (`adopting.publish`).
+    """
     out: dict[str, dict[str, Override]] = {}
-    rows = ask(session, _set(known_at is not None), packs=list(pack.stamps), known_at=known_at)
+    at = valid_at or known_at or utc_now()
+    rows = ask(session, _set(known_at is not None), packs=list(pack.stamps), known_at=known_at, valid_at=at)
     for unit, owner, name, value, source in rows:
         if pack.parameter_owners.get(name) == owner:
             out.setdefault(unit, {})[name] = Override(value, source or "")
@@ -44,7 +75,9 @@ def read_overrides(session: Session, pack: Pack, known_at: datetime | None = Non
 @lru_cache
 def _set(known: bool) -> Question:
     columns = (Parameter.unit_id, Parameter.pack_id, Parameter.name, Parameter.value, Parameter.source)
-    statement = select(*columns).where(Parameter.pack_id.in_(bindparam("packs", expanding=True)))
+    statement = select(*columns).where(
+        Parameter.pack_id.in_(bindparam("packs", expanding=True)), Parameter.began() <= bindparam("valid_at")
+    )
     if known:
         statement = statement.where(Parameter.recorded_at <= bindparam("known_at"))
     return statement.order_by(Parameter.number)
@@ -62,6 +95,25 @@ def in_force(pack: Pack, overrides: Overrides, ancestry: Iterable[str]) -> dict[
     for unit in reversed(list(ancestry)):
         settings |= _overridden(pack, overrides.get(unit, {}), unit)
     return settings
+
+
+def adopted(overrides: Overrides, units: Iterable[str], values: Mapping[str, Override]) -> Overrides:
+    """Give what units would have set if some of them took values over; what units below them have set stays."""
+    return {**overrides, **{unit: {**overrides.get(unit, {}), **values} for unit in units}}
+
+
+def kept_below(
+    pack: Pack, overrides: Overrides, organisation: Organisation, units: Iterable[str], values: Mapping[str, float]
+) -> tuple[Kept, ...]:
+    """Give the other values that units below some units have set for themselves, in order of unit and name."""
+    adopting, found = frozenset(units), []
+    for unit, own in sorted(overrides.items()):
+        if unit in organisation.parents and unit not in adopting and adopting.intersection(organisation.ancestry(unit)):
+            for name in sorted(own.keys() & values.keys()):
+                value, declared = own[name].value, pack.standard.parameters[name]
+                if value != values[name]:
+                    found.append(Kept(unit, name, value, declared.low <= value <= declared.high))
+    return tuple(found)
 
 
 def with_overrides(pack: Pack, values: Mapping[str, float], set_by: str) -> dict[str, Setting]:

@@ -82,6 +82,7 @@ class LinePlace:
     row: str
     down_bps: int | None = None
     up_bps: int | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +294,7 @@ def _devices(known: bool, some: bool) -> Question:
 @lru_cache
 def _lines(known: bool, some: bool) -> Question:
     columns = (
-        Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps,
+        Line.row_id, Line.school_id, Line.isp, Line.medium, Line.contracted_down_bps, Line.contracted_up_bps, Line.id,
     )  # fmt: skip
     return select(*columns).where(_holds(Line, known), _of(Line.school_id, some)).order_by(Line.id)
 
@@ -338,9 +339,9 @@ def _add_devices(register: _Register, schools: Mapping[str, SchoolPlace], timeta
 
 
 def _add_lines(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:
-    for row, school, isp, medium, down, up in register.rows(_lines):
+    for row, school, isp, medium, down, up, line in register.rows(_lines):
         if school in schools:
-            schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}", down, up))
+            schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}", down, up, line))
 
 
 def _add_declared(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_RUN_YET = "no_run_yet"
     NO_CAPACITY_RUN = "no_capacity_run"
     CONTRACT_CHANGED = "contract_changed"
+    LINES_NOT_TOLD = "lines_not_told"
     NOT_ALL_TESTED = "not_all_tested"
     FAILED_ONCE = "failed_once"
     FLOOR_RAISED = "floor_raised"
@@ -117,6 +118,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.CONTRACT_CHANGED: (
         "hợp đồng đã thay đổi sau lượt đo gần nhất, cần đo lại",
         "the contract has changed since the newest test; it must be run again",
+    ),
+    Reason.LINES_NOT_TOLD: (
+        "không rõ lượt đo đi qua đường truyền nào trong các đường của trường",
+        "it is not known which of the school's lines the tests went over",
     ),
     Reason.NOT_ALL_TESTED: (
         "một số máy chưa dự lượt đo nào hợp lệ trong quý, hoặc mới không đạt một lần",

@@ -101,6 +101,8 @@ def replay(session: Session, unit_id: str, at: datetime, known_at: datetime | No
         at: the instant; the last run at or before it is judged again.
         known_at: judge by what was known then instead of by what the run itself knew. With a later time the
             differences are what later knowledge (corrections, late facts) would change; without it there must be none.
+            Of parameters those values count that were in force at the run, also if it was recorded only later that
+            they were.
 
     Raises:
         ReplayError: no run at that time, or one from before the chain.
@@ -111,7 +113,7 @@ def replay(session: Session, unit_id: str, at: datetime, known_at: datetime | No
     known = known_at or run.known_at
     if known is None:
         raise ReplayError(f"unit {unit_id}: run {run.id} does not say what it knew; give a time with --known-at")
-    sitting = sit(session, pack, run.evaluated_at, known)
+    sitting = sit(session, pack, run.evaluated_at, known, settled_at=run.known_at or run.evaluated_at)
 
     def facts(school: str) -> Facts:
         if known_at is None:

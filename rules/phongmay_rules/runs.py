@@ -63,6 +63,8 @@ class LineRun:
         pace_bps: what each PC pulled: the floor, scaled up for absent PCs.
         registered: PCs that were meant.
         below: directions in which the floor was not reached.
+        lines: lines that the school had registered when it was planned; its contracts are theirs.
+        carried: of a capacity run, PCs by the line that they went over; an address where no line is told by it.
     """
 
     id: str
@@ -88,6 +90,8 @@ class LineRun:
     line_share: float | None = None
     """Share of what was ordered that the weakest line carried, of the two directions the smaller one."""
     rooms: dict[str, RoomOutcome] = field(default_factory=dict, hash=False)
+    lines: tuple[str, ...] = ()
+    carried: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def is_valid(self) -> bool:
@@ -128,7 +132,7 @@ _SCALARS = (
     CampaignResult.whole_school, CampaignRun.floor_dl, CampaignRun.floor_ul, CampaignResult.pace_bps,
     CampaignResult.n_registered, CampaignResult.emulated_n, CampaignResult.agg_goodput_dl, CampaignResult.agg_ip_dl,
     CampaignResult.agg_ip_ul, CampaignResult.p10, CampaignResult.idle_p50, CampaignRun.contracted_dl,
-    CampaignRun.contracted_ul, CampaignResult.cause,
+    CampaignRun.contracted_ul, CampaignResult.cause, CampaignRun.lines,
 )  # fmt: skip
 
 
@@ -141,7 +145,7 @@ def _ended(kind: CampaignKind, known: bool, some: bool) -> Question:
     verdict = CampaignResult.verdict
     more, is_sound = (
         (_LINES, verdict.in_(_VALID)) if kind is CampaignKind.FLOOR
-        else ((CampaignResult.reasons,), verdict != Verdict.INVALID.value)
+        else ((CampaignResult.reasons, CampaignResult.by_line), verdict != Verdict.INVALID.value)
     )  # fmt: skip
     statement = (
         select(*_SCALARS, *more)
@@ -159,7 +163,8 @@ def _ended(kind: CampaignKind, known: bool, some: bool) -> Question:
 def _capacity_runs(rows: Iterable[Row[Any]]) -> Iterator[tuple[str, LineRun]]:
     for row in rows:
         if says_something(row.verdict, row.reasons):
-            yield row.school_id, _run(row, row.verdict, 0.0)
+            carried = {one["line"]: one["participants"] for one in row.by_line if one.get("participants")}
+            yield row.school_id, _run(row, row.verdict, 0.0, carried=carried)
 
 
 def _floor_runs(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[str, LineRun]]:
@@ -184,7 +189,7 @@ def _run(row: Row[Any], line_verdict: str, floor_bps: float, **more: Any) -> Lin
     return LineRun(
         row.run_id, row.kind, row.t_start.timestamp(), row.verdict, line_verdict, True, row.whole_school, floor_bps,
         row.pace_bps, row.n_registered, row.emulated_n, row.agg_goodput_dl, row.agg_ip_dl, row.agg_ip_ul, row.p10,
-        row.idle_p50, row.contracted_dl, row.contracted_ul, cause=row.cause, **more,
+        row.idle_p50, row.contracted_dl, row.contracted_ul, cause=row.cause, lines=tuple(row.lines), **more,
     )  # fmt: skip
 
 

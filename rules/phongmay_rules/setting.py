@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from sqlalchemy import select
@@ -17,7 +18,9 @@ from phongmay_contract.errors import OperatorError
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, Unit
 from phongmay_rules.explain import format_value
 from phongmay_rules.model import Pack, Parameter
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.compliance import Parameter as SetParameter
+from phongmay_store.register.timetable import day_start
 
 _YES_NO = {"có": 1.0, "yes": 1.0, "không": 0.0, "no": 0.0}
 CODES = frozenset({"unknown", "fixed", "number", "bounds"})
@@ -42,13 +45,15 @@ class InForce:
 
     Attributes:
         declared: default, bounds, meaning and origin, as the pack has them.
-        row: what the nearest unit set last; None = the default holds.
+        row: what the nearest unit set last, of what holds already; None = the default holds.
+        pending: what the nearest unit set that holds only from a later time on; None = nothing.
     """
 
     name: str
     pack_id: str
     declared: Parameter
     row: SetParameter | None
+    pending: SetParameter | None = None
 
     @property
     def value(self) -> float:
@@ -79,17 +84,19 @@ def in_force_for(session: Session, pack: Pack, ancestry: Iterable[str]) -> dict[
         pack: the packs in force.
         ancestry: the unit and those above it, nearest first.
     """
-    lineage = list(ancestry)
+    lineage, now = list(ancestry), utc_now()
     newest: dict[tuple[str, str], SetParameter] = {}
+    later: dict[tuple[str, str], SetParameter] = {}
     for row in session.scalars(
         select(SetParameter).where(SetParameter.unit_id.in_(lineage)).order_by(SetParameter.number)
     ):
         if row.pack_id == pack.parameter_owners.get(row.name):
-            newest[row.unit_id, row.name] = row
+            (newest if row.begins_at <= now else later)[row.unit_id, row.name] = row
     out = {}
     for name, declared in sorted(pack.standard.parameters.items()):
         held = next((newest[unit, name] for unit in lineage if (unit, name) in newest), None)
-        out[name] = InForce(name, pack.parameter_owners[name], declared, held)
+        pending = next((later[unit, name] for unit in lineage if (unit, name) in later), None)
+        out[name] = InForce(name, pack.parameter_owners[name], declared, held, pending)
     return out
 
 
@@ -98,6 +105,11 @@ def past_values(session: Session, pack: Pack, name: str, units: Iterable[str]) -
     owner = pack.parameter_owners.get(name)
     wanted = (SetParameter.name == name, SetParameter.pack_id == owner, SetParameter.unit_id.in_(sorted(units)))
     return list(session.scalars(select(SetParameter).where(*wanted).order_by(SetParameter.number.desc())))
+
+
+def beginning(day: date | None) -> datetime | None:
+    """Give the local midnight from which a value of that day holds; None = from when it is recorded."""
+    return None if day is None else datetime.fromtimestamp(day_start(day), UTC)
 
 
 def require_settable(pack: Pack, name: str, value: float) -> None:

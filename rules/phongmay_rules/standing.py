@@ -20,7 +20,7 @@ from phongmay_rules.facts.records import Facts, read_current
 from phongmay_rules.judging import Judgement
 from phongmay_rules.judging_units import Judge, Key
 from phongmay_rules.model import Pack, Rule
-from phongmay_rules.parameters import in_force, read_overrides
+from phongmay_rules.parameters import Overrides, in_force, read_overrides
 from phongmay_rules.places import Organisation, SchoolPlace, read_organisation
 from phongmay_rules.waiving import read_waivers
 from phongmay_store.register.base import utc_now
@@ -60,6 +60,8 @@ class Standing:
         units: those above schools that were asked for.
         facts: newest fact rows of these schools and units.
         settings: parameters in force, by school and unit.
+        overrides: what every unit set.
+        root: the units that were asked for: one, or all that have none above.
         never_judged: schools that no evaluation has seen yet.
     """
 
@@ -73,6 +75,8 @@ class Standing:
     settings: Mapping[str, Mapping[str, Setting]]
     names: Names
     never_judged: frozenset[str]
+    overrides: Overrides
+    root: tuple[str, ...]
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -135,6 +139,8 @@ def read_standing(session: Session, pack: Pack, unit: str | None = None, *, now:
             {room.id: room.name for room in session.scalars(Room.at(present))},
         ),
         frozenset(schools) - newest.keys(),
+        overrides,
+        (root,) if root is not None else tuple(sorted(unit for unit, up in organisation.parents.items() if up is None)),
     )
 
 

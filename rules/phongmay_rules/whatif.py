@@ -13,11 +13,11 @@ from decimal import Decimal
 
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, MIB, Unit
-from phongmay_rules.checks.outcome import Setting
 from phongmay_rules.explain import format_value
 from phongmay_rules.gaps.options import Target
 from phongmay_rules.judging import Judgement
-from phongmay_rules.model import NumberFrom, Pack
+from phongmay_rules.model import Pack
+from phongmay_rules.parameters import Kept, Override, adopted, in_force, kept_below
 from phongmay_rules.standing import Standing
 
 _VALUE = re.compile(r"^(-?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z%/]*)$")
@@ -86,15 +86,13 @@ def what_if(standing: Standing, values: Mapping[str, float]) -> list[Change]:
 
     Args:
         standing: how everything stands.
-        values: parameters as they would be for every unit of it, whatever each has set for itself.
+        values: parameters as the units that were asked for would set them; a unit below that has set its own keeps it
+            (`kept`), as it would if they were published.
     """
     before = standing.judge()
-    parameters = standing.pack.standard.parameters
-    wished = {
-        name: Setting(value, parameters[name].unit, NumberFrom.DISTRICT_SETTING, "what-if")
-        for name, value in values.items()
-    }
-    settings = {unit: {**found, **wished} for unit, found in standing.settings.items()}
+    wished = {name: Override(value) for name, value in values.items()}
+    overrides, ancestry = adopted(standing.overrides, standing.root, wished), standing.organisation.ancestry
+    settings = {unit: in_force(standing.pack, overrides, ancestry(unit)) for unit in standing.settings}
     after = replace(standing, settings=settings).judge()
     return [
         Change(unit, key, found, after[unit][key])
@@ -102,3 +100,8 @@ def what_if(standing: Standing, values: Mapping[str, float]) -> list[Change]:
         for key, found in sorted(judged.items())
         if found.state is not after[unit][key].state
     ]
+
+
+def kept(standing: Standing, values: Mapping[str, float]) -> tuple[Kept, ...]:
+    """Give the values of their own that units would keep."""
+    return kept_below(standing.pack, standing.overrides, standing.organisation, standing.root, values)

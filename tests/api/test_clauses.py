@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -84,3 +85,21 @@ def test_page_in_english(client: TestClient, key: Key) -> None:
     assert page.status_code == 200, page.text
     assert "Standing by clause" in page.text
     assert "KH-I.1-2" in page.text
+
+
+def test_a_clause_whose_rule_is_switched_off_says_so(client: TestClient, key: Key) -> None:
+    """API, table and page name the rule and the setting that would turn it on, in both languages; it is unknown."""
+    headers = key(Role.VIEWER, "own")
+    answer = client.get(f"/api/v1/organisation-units/{OWN}/clauses", headers=headers).json()
+    row = next(one for one in answer["clauses"] if one["clause"] == "FCC-1000")
+    assert (row["state"], row["rules"], row["switched_off"]) == ("unknown", [], ["TR-06b"])
+    for language, word, sentence in (
+        ("vi", "Chưa rõ", "Tiêu chí TR-06b đang tắt nên chưa được xét; bật bằng khóa rules.optional."),
+        ("en", "Unknown", "Rule TR-06b is switched off, so nobody judged it; rules.optional turns it on."),
+    ):
+        text = client.get(f"/api/v1/clauses.csv?lang={language}", headers=headers).text
+        line = next(one for one in csv.DictReader(io.StringIO(text.lstrip("\ufeff"))) if one["clause"] == "FCC-1000")
+        assert (line["state_name"], line["switched_off"]) == (word, "TR-06b")
+        page = client.get(f"/units/{OWN}/clauses?lang={language}", headers=headers).text
+        shown = re.sub(r"<[^>]+>", "", page[page.index('<li id="FCC-1000">') :].split("</li>")[0])
+        assert sentence in " ".join(shown.split())

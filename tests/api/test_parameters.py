@@ -113,6 +113,47 @@ def test_a_school_sees_what_a_unit_above_set_without_its_name(
     assert pack.rules["TB-01"].remediation.en in unescape(rules), "the catalogue says what to do"
 
 
+def test_a_day_from_which_it_holds(officer: TestClient, register: Engine) -> None:
+    """A value of a later day is pending and not in force; one that would begin before it is refused at that field."""
+    body = {"value": 8 * GIB, "reason": "từ năm học mới", "valid_from": "2099-09-01"}
+    done = officer.put(f"{LIST}/ram_min", json=body).json()
+    assert (done["value"], done["set"], done["pending"]["value"]) == (4 * GIB, None, 8 * GIB)
+    assert done["pending"]["valid_from"] == "2099-08-31T17:00:00Z", "local midnight"
+    earlier = officer.put(f"{LIST}/ram_min", json={**body, "value": 16 * GIB, "valid_from": "2099-08-31"})
+    assert (earlier.status_code, earlier.json()["errors"][0]["pointer"]) == (422, "body/valid_from")
+    assert len(_rows(register)) == 1
+    page = officer.get(f"/units/{OWN}/parameters?set=ram_min").text
+    assert "có hiệu lực từ 01/09/2099" in page
+    assert "in force from 01/09/2099" in officer.get(f"/units/{OWN}/parameters?lang=en").text
+
+
+def test_the_page_takes_a_day(officer: TestClient, register: Engine) -> None:
+    """It goes with the preview, is recorded when it is confirmed, and what is wrong with it is told."""
+    shown = _send(officer, value="8", reason="x", **{"from": "2099-09-01"}).text
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', shown))
+    assert hidden["from"] == "2099-09-01"
+    assert _send(officer, value="8", reason="x", step="confirm", **{"from": hidden["from"]}).status_code == 303
+    with Session(register) as session:
+        assert session.scalars(select(Parameter.valid_from)).one() == datetime(2099, 8, 31, 17, tzinfo=UTC)
+    for day, said in (("2099-08-31", "không thể bắt đầu trước đó"), ("mai", "Hãy nhập một ngày")):
+        refused = _send(officer, value="16", reason="x", step="confirm", **{"from": day})
+        assert (refused.status_code, said in refused.text) == (422, True)
+    assert len(_rows(register)) == 1
+
+
+def test_a_unit_below_keeps_its_own_value_and_is_named(officer: TestClient) -> None:
+    """What the district would set leaves the school's own figure alone, and preview and page say so."""
+    assert officer.put(f"{LIST}/ram_min", json={"value": 8 * GIB, "reason": "x"}).status_code == 200
+    above = f"/api/v1/organisation-units/{PARENT}/parameters/ram_min/preview"
+    told = officer.post(above, json={"value": 16 * GIB}).json()
+    assert told["kept"] == [{"unit_id": OWN, "value": 8 * GIB, "in_bounds": True}]
+    page = officer.post(
+        f"/units/{PARENT}/parameters",
+        data={"form_token": "f", "parameter": "ram_min", "value": "16", "reason": "x"},
+    ).text
+    assert "giữ mức riêng của mình: 8 GB" in page
+
+
 def _send(client: TestClient, **fields: str) -> Any:
     return client.post(f"/units/{OWN}/parameters", data={"form_token": "f", "parameter": "ram_min", **fields})
 

@@ -29,7 +29,7 @@ def _out(found: ClauseStanding) -> ClauseStandingOut:
     return ClauseStandingOut(
         clause=clause.id, document=clause.document, locator=clause.locator, text=clause.text,
         assessment=clause.assessment, note=clause.note, state=found.state.value, rules=list(found.rules),
-        verdicts=shares(found.verdicts.counts),
+        switched_off=list(found.off), verdicts=shares(found.verdicts.counts),
         stated=None
         if stated is None
         else StatementOut(
@@ -71,7 +71,7 @@ def clauses_csv(
     units = scope.below(unit or scope.units[0].id)
     found = standings_of(scope, context.pack, units)
     header = ["unit_id", "name", "kind", "level", "sample", "clause", "locator", "text", "assessment", "state",
-              "state_name", "rules", "stated_met", "signed_by"]  # fmt: skip
+              "state_name", "rules", "stated_met", "signed_by", "switched_off"]  # fmt: skip
     rows: list[list[object]] = []
     for entry in units:
         for row in found[entry.id]:
@@ -80,7 +80,7 @@ def clauses_csv(
                 entry.id, entry.name, entry.kind, entry.level, int(entry.is_sample), row.clause.id,
                 row.clause.locator.in_(language), row.clause.text.in_(language), row.clause.assessment.value,
                 row.state.value, state_name(row.state, language), " ".join(row.rules),
-                "" if said is None else int(said.met), "" if said is None else said.signed_by,
+                "" if said is None else int(said.met), "" if said is None else said.signed_by, " ".join(row.off),
             ])  # fmt: skip
     return Response(
         write_csv(header, rows),

@@ -31,9 +31,14 @@ class ClauseStandingOut(BaseModel):
     note: Text = Field(description="Why it is assessed so.")
     state: str = Field(
         description="Worst state of the verdicts of its rules; manual where a person has to say, also where the part "
-        "that is measured passes; not_applicable where nothing of it is judged in this unit."
+        "that is measured passes; unknown where one of its rules is switched off and nothing worse is known; "
+        "not_applicable where nothing of it is judged in this unit."
     )
     rules: list[str] = Field(description="Rules in force that judge it or a part of it.")
+    switched_off: list[str] = Field(
+        description="Rules on it that nobody judges, because they are off in their pack and rules.optional does not "
+        "name them."
+    )
     verdicts: SharesOut = Field(description="Their verdicts in the unit and below it.")
     stated: StatementOut | None = Field(description="A statement never turns the state into pass.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from phongmay_api.access.scope import Scope
 from phongmay_api.pages.district import crumbs
@@ -23,19 +23,21 @@ from phongmay_rules.model import Pack
 from phongmay_rules.setting import InForce, past_values, shown_in, typed
 from phongmay_store.register.compliance import Parameter
 from phongmay_store.register.organisation import Unit
+from phongmay_store.register.timetable import LOCAL
 
 _EXAMPLES = 30
 
 
 @dataclass(frozen=True, slots=True)
 class SetLine:
-    """What a unit set: who, for which unit, when, why."""
+    """What a unit set: who, for which unit, when, why; `begins` = local day of its own from which it holds."""
 
     value: str
     login: str
     unit: str
     at: datetime
     reason: str
+    begins: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Line:
     sign: str
     field: str
     setting: SetLine | None
+    pending: SetLine | None
     history: Sequence[SetLine]
 
 
@@ -67,6 +70,7 @@ class EffectView:
 
     line: Line
     after: str
+    kept: Sequence[tuple[str, str, bool]]
     changed: int
     judged: int
     moves: Sequence[tuple[str, str, str, int]]
@@ -138,6 +142,7 @@ def _line(
             unit,
             row.recorded_at,
             f"{row.reason} [{row.source}]" if row.source else row.reason,
+            row.valid_from.astimezone(LOCAL).date() if row.valid_from else None,
         )
 
     past = past_values(scope.session, pack, found.name, scope.visible.intersection(above)) if above else []
@@ -153,6 +158,7 @@ def _line(
         sign=shown_in(declared, language)[1],
         field=typed(declared, found.value, language),
         setting=said(found.row) if found.row else None,
+        pending=said(found.pending) if found.pending else None,
         history=[said(row) for row in past],
     )
 
@@ -163,12 +169,22 @@ def _effect(
     moves = Counter((change.key[2], change.before.state.value, change.after.state.value) for change in found.changes)
     shown = found.changes[:_EXAMPLES]
     names: dict[tuple[str, str], str] = {}
+    declared = line.found.declared
+    unit_names = {below.id: below.name for below in scope.below(unit.id)} if found.kept else {}
     if shown:
         for below in scope.below(unit.id):
             names |= subject_names(scope, below)
     return EffectView(
         line=line,
-        after=format_value(value, line.found.declared.unit, words.language),
+        after=format_value(value, declared.unit, words.language),
+        kept=[
+            (
+                unit_names.get(one.unit_id, one.unit_id),
+                format_value(one.value, declared.unit, words.language),
+                one.in_bounds,
+            )
+            for one in found.kept
+        ],
         changed=len(found.changes),
         judged=found.judged,
         moves=[(*move, count) for move, count in sorted(moves.items())],

@@ -5,7 +5,8 @@ Nothing is written at the preview. What cannot be set brings the page back with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
@@ -21,12 +22,13 @@ from phongmay_api.pages.texts import Texts
 from phongmay_api.parameters import acting
 from phongmay_api.problems import Problem
 from phongmay_contract.units import Unit as Measure
-from phongmay_rules.adopting import AdoptionError, Effect
+from phongmay_rules.adopting import AdoptionError, Effect, OrderError
 from phongmay_rules.deciding import RightError
 from phongmay_rules.explain import format_value
 from phongmay_rules.model import Pack
 from phongmay_rules.setting import SettingError, read_typed
 from phongmay_store.register.organisation import Unit
+from phongmay_store.register.timetable import LOCAL
 
 router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 
@@ -38,6 +40,7 @@ class _Form:
     parameter: str = ""
     value: str = ""
     reason: str = ""
+    day: str = ""
     problem: str = ""
     status: HTTPStatus = HTTPStatus.OK
     effect: tuple[float, Effect] | None = None
@@ -80,21 +83,25 @@ def set_parameter(request: Request, context: Shared, scope: CurrentScope, unit_i
     """Preview a value, or set it when the preview was confirmed."""
     unit = scope.one(Unit, "organisation unit", Unit.id == unit_id)
     words, fields = language_texts(request), texts_of(sent)
-    form = _Form(fields.get("parameter", ""), fields.get("value", ""), fields.get("reason", ""))
+    form = _Form(fields.get("parameter", ""), fields.get("value", ""), fields.get("reason", ""), fields.get("from", ""))
     problem, status = "", HTTPStatus.UNPROCESSABLE_ENTITY
     try:
-        value = _value(context.pack, form, words.language)
+        value, day = _value(context.pack, form, words.language), _day(form.day)
         effect = acting.preview(scope, context.pack, unit.id, form.parameter, value)
         if fields.get("step") == "confirm":
             was = _number(fields.get("was", ""))
-            acting.publish(scope, context.pack, unit.id, form.parameter, value, reason=form.reason, was=was)
-            return _lead(unit, "yes" if effect.values else "same")
+            acting.publish(scope, context.pack, unit.id, form.parameter, value, reason=form.reason, was=was, day=day)
+            return _lead(unit, "yes" if day or effect.values else "same")
         if not form.reason.strip():
             raise AdoptionError("no reason")
     except SettingError as error:
         problem = _told(context.pack, form.parameter, error.code, words)
     except RightError:
         problem, status = words("parameter_problem_right"), HTTPStatus.FORBIDDEN
+    except _DayError:
+        problem = words("parameter_problem_day")
+    except OrderError as error:
+        problem = words("parameter_problem_order", day=f"{error.begins_at.astimezone(LOCAL):%d/%m/%Y %H:%M}")
     except AdoptionError:
         problem = words("parameter_problem_reason")
     except Problem as refused:
@@ -103,11 +110,8 @@ def set_parameter(request: Request, context: Shared, scope: CurrentScope, unit_i
         problem, status = words("parameter_moved"), refused.status
     if problem:
         scope.session.rollback()
-        refused_form = _Form(form.parameter, form.value, form.reason, problem, status)
-        return _page(request, context, scope, unit, refused_form)
-    return _page(
-        request, context, scope, unit, _Form(form.parameter, form.value, form.reason, effect=(value, effect))
-    )  # fmt: skip
+        return _page(request, context, scope, unit, replace(form, problem=problem, status=status))
+    return _page(request, context, scope, unit, replace(form, effect=(value, effect)))
 
 
 def _value(pack: Pack, form: _Form, language: str) -> float:
@@ -115,6 +119,17 @@ def _value(pack: Pack, form: _Form, language: str) -> float:
     if declared is None:
         raise SettingError("no such parameter", "unknown")
     return read_typed(declared, form.value, language)
+
+
+class _DayError(ValueError):
+    """What was typed is no day."""
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise _DayError(text) from error
 
 
 def _told(pack: Pack, parameter: str, code: str, words: Texts) -> str:

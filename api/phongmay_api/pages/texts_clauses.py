@@ -11,6 +11,7 @@ VI: dict[str, str] = {
     "clauses_stated": "{count} điều khoản xét thủ công: {met} được xác nhận đạt, {not_met} xác nhận chưa đạt, "
     "{unstated} chưa có xác nhận.",
     "clause_part_passes": "phần đo được không có lỗi, phần còn lại do người có thẩm quyền xác nhận",
+    "clause_off": "Tiêu chí {rules} đang tắt nên chưa được xét; bật bằng khóa rules.optional.",
     "clause_unstated": "Chưa có xác nhận.",
 }
 
@@ -23,5 +24,7 @@ EN: dict[str, str] = {
     "clauses_stated": "{count} {count:clause|clauses} for a person to judge: {met} stated as met, {not_met} stated as "
     "not met, {unstated} without a statement.",
     "clause_part_passes": "nothing fails in the part that is measured; the rest is for a person to state",
+    "clause_off": "{count:Rule|Rules} {rules} {count:is|are} switched off, so nobody judged {count:it|them}; "
+    "rules.optional turns {count:it|them} on.",
     "clause_unstated": "Nobody has stated anything.",
 }

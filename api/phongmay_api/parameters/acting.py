@@ -5,6 +5,7 @@ Outside the scope 404; no right to sign 403; a value that cannot be set 422; set
 
 from __future__ import annotations
 
+from datetime import date
 from http import HTTPStatus
 
 from phongmay_api.access.scope import Scope
@@ -14,7 +15,7 @@ from phongmay_rules.adopting import Effect
 from phongmay_rules.deciding import require_officer
 from phongmay_rules.model import Pack
 from phongmay_rules.places import read_organisation
-from phongmay_rules.setting import InForce, Settings, in_force_for, require_settable
+from phongmay_rules.setting import InForce, Settings, beginning, in_force_for, require_settable
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.organisation import Unit
 
@@ -49,14 +50,15 @@ def preview(scope: Scope, pack: Pack, unit_id: str, name: str, value: float) -> 
 
 
 def publish(
-    scope: Scope, pack: Pack, unit_id: str, name: str, value: float, *, reason: str, was: float | None
-) -> InForce:
-    """Set a value for a unit from now on; what was judged before stands.
+    scope: Scope, pack: Pack, unit_id: str, name: str, value: float, *, reason: str, was: float | None,
+    day: date | None = None,
+) -> InForce:  # fmt: skip
+    """Set a value for a unit from now on, or from a local day on; what was judged before stands.
 
     Raises:
         SettingError: it cannot be set.
         RightError: the principal may not set it there.
-        AdoptionError: there is no reason, or it is too long.
+        AdoptionError: there is no reason, it is too long, or the value would begin before the newest one (OrderError).
         Problem: outside the scope; 409: another value is in force than at the preview.
     """
     present = in_force(scope, pack, unit_id).get(name)
@@ -65,9 +67,10 @@ def publish(
     if was is not None and was != present.value:
         detail = f"'{name}' is {present.value:g} by now, not {was:g}; look at the preview again."
         raise Problem(HTTPStatus.CONFLICT, "parameter_moved", detail)
-    found = Effect({name: (present.value, value)} if value != present.value else {}, (), 0)
+    found = Effect({name: (present.value, value)} if day or value != present.value else {}, (), 0)
     adopting.publish(
-        scope.session, pack, found, unit_id=unit_id, signed_by=scope.principal.name, reason=reason
+        scope.session, pack, found, unit_id=unit_id, signed_by=scope.principal.name, reason=reason,
+        valid_from=beginning(day),
     )  # fmt: skip
     scope.session.commit()
     return in_force(scope, pack, unit_id)[name]

@@ -14,6 +14,7 @@ from phongmay_api.parameters.schemas import (
     EffectOut,
     InForceDetail,
     InForceOut,
+    KeptOut,
     MoveOut,
     SetOut,
     SettingIn,
@@ -22,7 +23,7 @@ from phongmay_api.parameters.schemas import (
 from phongmay_api.problems import Problem, bad_value, forbidden, not_found
 from phongmay_api.routing import api_router
 from phongmay_api.rules.queries import parameter_names
-from phongmay_rules.adopting import AdoptionError
+from phongmay_rules.adopting import AdoptionError, OrderError
 from phongmay_rules.deciding import RightError
 from phongmay_rules.explain import sentence
 from phongmay_rules.model import Pack
@@ -70,6 +71,7 @@ def preview_parameter(
         after=wanted.value,
         judged=found.judged,
         changed=len(found.changes),
+        kept=[KeptOut(unit_id=one.unit_id, value=one.value, in_bounds=one.in_bounds) for one in found.kept],
         moves=[
             MoveOut(rule_id=rule, before=before, after=after, count=count)
             for (rule, before, after), count in sorted(moves.items())
@@ -89,12 +91,13 @@ def preview_parameter(
 def put_parameter(
     scope: CurrentScope, context: Shared, unit_id: str, parameter: str, wanted: SettingIn
 ) -> InForceDetail:
-    """Set a value from now on: the next evaluation judges by it, old verdicts stand."""
+    """Set a value from now or from a day on: the next evaluation then judges by it, old verdicts stand."""
     above = acting.lineage(scope, unit_id)
     try:
         done = acting.publish(
-            scope, context.pack, unit_id, parameter, wanted.value, reason=wanted.reason, was=wanted.was
-        )
+            scope, context.pack, unit_id, parameter, wanted.value, reason=wanted.reason, was=wanted.was,
+            day=wanted.valid_from,
+        )  # fmt: skip
     except (SettingError, RightError, AdoptionError) as error:
         raise _problem(error) from error
     return _detail(scope, context.pack, done, above)
@@ -103,6 +106,8 @@ def put_parameter(
 def _problem(error: SettingError | RightError | AdoptionError) -> Problem:
     if isinstance(error, RightError):
         return forbidden(str(error))
+    if isinstance(error, OrderError):
+        return bad_value("body/valid_from", str(error))
     if isinstance(error, AdoptionError):
         return bad_value("body/reason", str(error))
     return not_found("parameter") if error.code == "unknown" else bad_value("body/value", str(error))
@@ -111,7 +116,7 @@ def _problem(error: SettingError | RightError | AdoptionError) -> Problem:
 def _set(scope: Scope, row: Parameter) -> SetOut:
     return SetOut(
         unit_id=row.unit_id if row.unit_id in scope.visible else None, value=row.value, set_by=row.set_by,
-        reason=row.reason, recorded_at=row.recorded_at,
+        reason=row.reason, recorded_at=row.recorded_at, valid_from=row.begins_at,
     )  # fmt: skip
 
 
@@ -137,4 +142,5 @@ def _out(scope: Scope, pack: Pack, one: InForce) -> dict[str, object]:
         "source": declared.source,
         "rules": sorted(rule.id for rule in pack.rules.values() if one.name in set(parameter_names(pack, rule))),
         "set": _set(scope, one.row) if one.row else None,
+        "pending": _set(scope, one.pending) if one.pending else None,
     }

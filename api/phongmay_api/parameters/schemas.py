@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel, Field
 
@@ -18,6 +18,7 @@ class SetOut(BaseModel):
     set_by: str = Field(description="Login of the officer.")
     reason: str
     recorded_at: datetime
+    valid_from: datetime = Field(description="Since when it holds; as recorded_at where nobody said otherwise.")
 
 
 class InForceOut(BaseModel):
@@ -37,6 +38,7 @@ class InForceOut(BaseModel):
     source: Text
     rules: list[str] = Field(description="Rules that read it.")
     set: SetOut | None = Field(description="What the nearest unit set last; null = the default holds.")
+    pending: SetOut | None = Field(description="What the nearest unit set that holds only from a later time on.")
 
 
 class InForceDetail(InForceOut):
@@ -55,6 +57,10 @@ class SettingIn(WantedIn):
     """A value to be set."""
 
     reason: str = Field(min_length=1, max_length=MAX_TEXT, description="Why; printed with the value for ever.")
+    valid_from: date | None = Field(
+        default=None,
+        description="Local day from whose beginning it holds (default: from now on); not before the newest value's.",
+    )
     was: float | None = Field(
         default=None, allow_inf_nan=False, description="Value in force at the preview; 409 when it is another now."
     )
@@ -80,6 +86,14 @@ class ChangedOut(BaseModel):
     sentence: str = Field(description="What it would say, in the language asked for.")
 
 
+class KeptOut(BaseModel):
+    """A unit below that has set a value of its own, which stays."""
+
+    unit_id: str
+    value: float
+    in_bounds: bool = Field(description="false = every verdict that reads it is an error until the unit sets another.")
+
+
 class EffectOut(BaseModel):
     """What a value would change in the unit and below it; nothing is written."""
 
@@ -87,5 +101,6 @@ class EffectOut(BaseModel):
     after: float
     judged: int = Field(description="Verdicts that were compared.")
     changed: int
+    kept: list[KeptOut] = Field(description="Other values of units below; they stay.")
     moves: list[MoveOut]
     changes: list[ChangedOut] = Field(description="The first 500.")

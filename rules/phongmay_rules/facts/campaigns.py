@@ -7,7 +7,7 @@ and a PC fails a room only in the same way. Whatever was not shown is missing, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from statistics import fmean, median
@@ -16,6 +16,7 @@ from phongmay_bandwidth.evidence import SUM_SHARE
 from phongmay_bandwidth.figures import PASS_SHARE
 from phongmay_bandwidth.verdict import PastRun, Verdict, decide
 from phongmay_rules.facts.catalogue import SPAN_S, Found, Span, is_covered, missing
+from phongmay_rules.facts.contracts import of_contract
 from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
 from phongmay_rules.reasons import Reason
 from phongmay_rules.runs import LineRun, RoomOutcome
@@ -204,7 +205,6 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
     """
     recent = [run for run in school.runs if run.is_usable and run.at >= at - HOLDS_S]
     capacity = [run for run in recent if run.kind == CampaignKind.CAPACITY]
-    rows = tuple(line.row for line in school.lines)
     download = _median("download_p50_bps", capacity, lambda run: run.ip_dl, at)
     return [
         download,
@@ -213,12 +213,12 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
         _per_pc(
             school, [at_floor(run, needed_bps) for run in recent if run.kind == CampaignKind.FLOOR], needed_bps, at
         ),
-        _of_contract(
-            "download_contract_ratio", [line.down_bps for line in school.lines], rows,
+        of_contract(
+            "download_contract_ratio", [(line, line.down_bps or 0) for line in school.lines],
             [(run, run.ip_dl, run.contracted_dl) for run in capacity], at,
         ),
-        _of_contract(
-            "upload_contract_ratio", [line.up_bps for line in school.lines], rows,
+        of_contract(
+            "upload_contract_ratio", [(line, line.up_bps or 0) for line in school.lines],
             [(run, run.ip_ul, run.contracted_ul) for run in capacity], at,
         ),
         _latency(recent, at),
@@ -277,39 +277,6 @@ def _reached(run: LineRun) -> float | None:
     mean = run.goodput_dl / run.registered if run.goodput_dl is not None and run.registered else None
     found = [rate for rate in (mean, _own_share(run, run.p10_bps)) if rate is not None]
     return min(found, default=None)
-
-
-def _of_contract(
-    name: str, promises: Sequence[int | None], lines: tuple[str, ...],
-    runs: Iterable[tuple[LineRun, float | None, int | None]], at: float,
-) -> Found:  # fmt: skip
-    """Give the mean rate over what all contracts together promise, of runs under these contracts only.
-
-    Args:
-        name: of the fact.
-        promises: what each line promises now.
-        lines: their rows.
-        runs: each with its rate and what the lines promised then (None = nobody had declared it: as now).
-        at: time of the evaluation.
-    """
-    told = [promise for promise in promises if promise]
-    promised = sum(told)
-    if not told or len(told) < len(promises):
-        return missing(name, Reason.NOT_DECLARED, at, sources=lines)
-    found = [(run, rate, then) for run, rate, then in runs if rate is not None]
-    if not found:
-        return missing(name, Reason.NO_CAPACITY_RUN, at, sources=lines)
-    under = [(run, rate) for run, rate, then in found if then in (None, promised)]
-    if not under:
-        newest, _, then = found[-1]
-        return missing(
-            name, Reason.CONTRACT_CHANGED, at, sources=(*lines, newest.source), run=newest.id,
-            contracted_bps=promised, then_bps=then,
-        )  # fmt: skip
-    mean = fmean(rate for _, rate in under)
-    detail = {"runs": len(under), "mean_bps": mean, "contracted_bps": promised, "indicative": len(under) < 1000}
-    sources = (*lines, *(run.source for run, _ in under[-6:]))
-    return Found(name, mean / promised, under[-1][0].at, None, sources, detail)
 
 
 def _latency(runs: Sequence[LineRun], at: float) -> Found:

@@ -311,6 +311,11 @@ BY_REASON: Mapping[Reason, Supply] = {
     ),
     Reason.NO_CAPACITY_RUN: _CAPACITY,
     Reason.CONTRACT_CHANGED: _CAPACITY,
+    Reason.LINES_NOT_TOLD: Supply(
+        Supplier.SCHOOL_IT,
+        "khai báo địa chỉ Internet công cộng của từng đường truyền, rồi đo lại",
+        "declare the public addresses of each line, then run the test again",
+    ),
     Reason.BAD_PARAMETER: Supply(
         Supplier.DISTRICT,
         "đặt lại tham số của tiêu chí trong giới hạn cho phép",

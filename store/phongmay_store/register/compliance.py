@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, PrimaryKeyConstraint
+from sqlalchemy import ColumnElement, Index, PrimaryKeyConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from phongmay_store.register.base import Base, utc_now
@@ -177,6 +177,8 @@ class Parameter(Base):
     """A value that an organisation unit sets for a parameter of a pack: who, when, why. Append-only; newest wins.
 
     Attributes:
+        valid_from: since when it holds; None = since it was recorded. Rows from before there was this column have none
+            and get none: their links in the chain were made without it.
         source: document and place that the figure was taken from; None = the unit's own figure.
     """
 
@@ -191,3 +193,14 @@ class Parameter(Base):
     reason: Mapped[str]
     source: Mapped[str | None]
     recorded_at: Mapped[datetime] = mapped_column(default=utc_now)
+    valid_from: Mapped[datetime | None]
+
+    @property
+    def begins_at(self) -> datetime:
+        """Since when it holds."""
+        return self.valid_from or self.recorded_at
+
+    @classmethod
+    def began(cls) -> ColumnElement[datetime]:
+        """Give since when a row holds, for conditions."""
+        return func.coalesce(cls.valid_from, cls.recorded_at)

@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 23, 10, tzinfo=LOCAL).timestamp()
 FLOOR = 1e6
 ROOM = RoomPlace("r1", "th", "computer_room", 40, "", "room:r1")
 PCS = [DevicePlace(name, "th", "r1", "pc", "in_service", 0.0, False, "", f"device:{name}") for name in "abcd"]
-LINES = [LinePlace("VNPT", "fibre", "line:1", 100_000_000, 50_000_000)]
+LINES = [LinePlace("VNPT", "fibre", "line:1", 100_000_000, 50_000_000, "l1")]
 PUPILS = Found("students", 500, AT, None, ("declared:1",))
 
 

@@ -273,8 +273,10 @@ def test_a_pupils_share_needs_a_rate() -> None:
 
 def test_all_contracts_together() -> None:
     """Two lines promise together; a promise of nothing, or no line at all, is to be declared."""
-    one = replace(capacity(1, 90e6, 40e6), contracted_dl=150_000_000, contracted_ul=100_000_000)
-    both = [*LINES, LinePlace("FPT", "fibre", "line:2", 50_000_000, 50_000_000)]
+    one = replace(
+        capacity(1, 90e6, 40e6), contracted_dl=150_000_000, contracted_ul=100_000_000, carried={"l1": 3, "l2": 1}
+    )
+    both = [*LINES, STANDBY]
     found = of_line(one, lines=both)
     assert found["download_contract_ratio"].value == pytest.approx(0.6)
     assert found["upload_contract_ratio"].value == pytest.approx(0.4)
@@ -283,6 +285,84 @@ def test_all_contracts_together() -> None:
     assert of_line(old, lines=nothing)["download_contract_ratio"].missing is Reason.NOT_DECLARED
     assert of_line(old, lines=nothing)["upload_contract_ratio"].value == pytest.approx(0.8)
     assert of_line(one, lines=[])["upload_contract_ratio"].missing is Reason.NOT_DECLARED
+
+
+STANDBY = LinePlace("FPT", "fibre", "line:2", 50_000_000, 50_000_000, "l2")
+
+
+def over(run: LineRun, **carried: int) -> LineRun:
+    """A run of a school with both lines registered, and how many of its PCs went over which."""
+    return replace(
+        run, lines=("l1", "l2"), carried=carried, contracted_dl=150_000_000, contracted_ul=100_000_000
+    )  # fmt: skip
+
+
+def test_a_standby_line_is_no_promise_that_the_main_line_could_break() -> None:
+    """95 of the 100 Mbit/s of the only line that carries keep its contract, also where a standby line promises 50 more
+    (95 of 150 would be a fail), and even if nobody declared what the standby line promises."""
+    runs = [over(capacity(day, 95e6, 48e6), l1=4) for day in (3, 2, 1)]
+    for lines in ([*LINES, STANDBY], [*LINES, replace(STANDBY, down_bps=None, up_bps=None)]):
+        if lines[1].down_bps is None:
+            runs = [replace(run, contracted_dl=None, contracted_ul=None) for run in runs]
+        found = of_line(*runs, lines=lines)
+        assert found["download_contract_ratio"] == Found(
+            "download_contract_ratio", 0.95, runs[-1].at, None, ("line:1", *rows(*runs)),
+            {"runs": 3, "mean_bps": 95e6, "contracted_bps": 100_000_000, "indicative": True, "lines": ["l1"]},
+        )  # fmt: skip
+        assert found["upload_contract_ratio"].value == pytest.approx(0.96)
+    alone = [over(capacity(day, 60e6, 20e6), l1=4) for day in (3, 2, 1)]
+    assert of_line(*alone, lines=[*LINES, STANDBY])["download_contract_ratio"].value == 0.6, "a slow main line fails"
+
+
+@pytest.mark.parametrize(
+    "carried", [{}, {"203.0.113.7": 4}, {"l1": 3, "203.0.113.7": 1}, {"l1": 39, "l2": 1}, {"l1": 1, "l2": 3}],
+    ids=["nothing told", "an address", "in part", "one PC on the other line", "most PCs on the small line"],
+)  # fmt: skip
+def test_where_it_is_not_known_which_line_carried_nobody_is_blamed(carried: dict[str, int]) -> None:
+    """Two lines, and the run does not tell which of them it loaded: missing with that reason, however slow it was."""
+    run = over(capacity(1, 10e6, 5e6), **carried)
+    lines = [*LINES, STANDBY]
+    for name in ("download_contract_ratio", "upload_contract_ratio"):
+        if carried == {"l1": 1, "l2": 3} and name.startswith("upload"):
+            continue  # even shares upwards: 50 and 50, of which one PC of four is half of its share
+        assert of_line(run, lines=lines)[name] == missing(
+            name, Reason.LINES_NOT_TOLD, AT, sources=("line:1", "line:2", *rows(run)), run=run.id
+        )
+
+
+def test_a_line_of_no_name_is_not_held_against_the_only_contract() -> None:
+    """The school declared its only line's addresses, and the run came from elsewhere: that was another line."""
+    run = replace(capacity(1, 10e6, 5e6), lines=("l1",), carried={"203.0.113.7": 4})
+    assert of_line(run)["download_contract_ratio"].missing is Reason.LINES_NOT_TOLD
+    unnamed = replace(run, lines=())
+    assert of_line(unnamed)["download_contract_ratio"].value == 0.1, "the line was registered after the test"
+
+
+def test_a_run_over_the_standby_line_is_not_mixed_with_the_main_lines() -> None:
+    """The main line was out for a day: what is in use is what most of the newest three runs went over, and only those
+    runs count. After two of them over the new line it is the one in use."""
+    lines = [*LINES, STANDBY]
+    main = [over(capacity(day, 95e6, 48e6), l1=4) for day in (9, 8)]
+    standby = over(capacity(7, 20e6, 10e6), l2=4)
+    name = "download_contract_ratio"
+    assert of_line(*main, standby, lines=lines)[name].value == 0.95
+    silent = over(capacity(6, 1e6, 1e6))
+    assert of_line(*main, standby, silent, lines=lines)[name].value == 0.95
+    again = over(capacity(5, 30e6, 10e6), l2=4)
+    moved = of_line(*main, standby, again, lines=lines)[name]
+    assert (moved.value, moved.detail["contracted_bps"], moved.sources[0]) == (0.5, 50_000_000, "line:2")
+    both = over(capacity(7, 90e6, 40e6), l1=3, l2=1)
+    at_odds = of_line(main[0], both, again, lines=lines)[name]
+    assert at_odds.value == 0.6, "all different: the newest"
+
+
+def test_a_second_line_does_not_undo_what_the_first_one_showed() -> None:
+    """A run is under the contracts of the lines that the school had then; those of a line that came later, or that is
+    gone, are not added to them."""
+    run, name = replace(capacity(1, 95e6, 48e6), lines=("l1",), carried={"l1": 4}), "download_contract_ratio"
+    assert of_line(run, lines=[*LINES, STANDBY])[name].value == 0.95
+    gone = over(capacity(1, 95e6, 48e6), l1=4)
+    assert of_line(gone, lines=LINES)[name].missing is Reason.CONTRACT_CHANGED
 
 
 def test_a_rate_is_held_against_the_contract_that_it_was_measured_under() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -17,7 +18,7 @@ from phongmay_store.register.decisions import Attestation
 pytestmark = pytest.mark.one_register
 
 NOW = datetime(2026, 11, 28, 8, tzinfo=UTC)
-PARTIAL, MANUAL = "KH-I.1-2", "KH-I.2.a-1"
+PARTIAL, MANUAL, OFF = "KH-I.1-2", "KH-I.2.a-1", "FCC-1000"
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,30 @@ def test_rules_that_are_switched_off_judge_no_clause(pack: Pack) -> None:
     """An optional rule that nobody asked for must not appear as if it were judged."""
     for row in standings(pack, summary(), {}):
         assert set(row.rules) <= pack.active
+
+
+@pytest.mark.parametrize("states", [(), ("pass",)])
+def test_a_clause_whose_rule_is_switched_off_is_unknown_and_names_the_rule(pack: Pack, states: tuple[str, ...]) -> None:
+    """Nobody looked, so it is neither met nor does it not apply, also where verdicts of an earlier day are left."""
+    found = one(pack, OFF, summary(TR_06b=states) if states else summary())
+    assert (found.state, found.rules, found.off) == (State.UNKNOWN, (), ("TR-06b",))
+    assert {row.clause.id: row.off for row in standings(pack, summary(), {}) if row.off} == {
+        "FCC-1000": ("TR-06b",), "DFE-SPEED": ("TR-06c",), "QD4725-1.7": ("TR-17",),
+    }  # fmt: skip
+
+
+def test_a_clause_of_which_a_part_is_switched_off_is_not_met(pack: Pack) -> None:
+    """What passes covers the rules that were judged; a rule beside them that is off leaves the clause open."""
+    half = replace(pack, active=pack.active - {"TB-02"})
+    assert one(half, PARTIAL, summary(TB_01=("pass",))).state is State.UNKNOWN
+    assert one(half, PARTIAL, summary(TB_01=("not_applicable",))).state is State.UNKNOWN
+    assert one(half, PARTIAL, summary(TB_01=("fail",))).state is State.FAIL
+    assert "TB-02" in one(half, PARTIAL, summary(TB_01=("fail",))).off
+
+
+def test_a_rule_that_is_switched_on_or_over_is_not_called_switched_off() -> None:
+    """rules.optional turns it on; a rule of the past is over, whatever the settings say."""
+    on = load_packs(RulesSettings().packs, ["TR-06b"])
+    assert one(on, OFF, summary(TR_06b=("pass",))).off == ()
+    assert one(on, OFF, summary(TR_06b=("pass",))).state is State.MANUAL, "a partly measured one"
+    assert next(row for row in standings(on, summary(), {}) if row.clause.id == "TT14-2020-5.1a").off == ()

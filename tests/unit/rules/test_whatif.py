@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from phongmay.main import main
 from phongmay_contract.errors import OperatorError
 from phongmay_contract.units import GIB
+from phongmay_rules.adopting import effect
 from phongmay_rules.loader import load_pack
+from phongmay_rules.parameters import Kept
 from phongmay_rules.standing import read_standing
-from phongmay_rules.whatif import read_values, what_if
+from phongmay_rules.whatif import kept, read_values, what_if
 from phongmay_store.register.compliance import Fact, Parameter, Verdict
 
 pytestmark = pytest.mark.one_register
@@ -48,6 +52,59 @@ def test_only_one_unit(house: Any) -> None:
     with house.sessions() as session:
         standing = read_standing(session, PACK, "th")
     assert {change.unit_id for change in what_if(standing, {"ram_min": 16 * GIB})} == {"th"}
+
+
+def test_what_a_unit_set_for_itself_stays_in_both_ways_of_asking(house: Any) -> None:
+    """A what-if and the adoption of an annex say the same, and what comes is what they said: a school that set its own
+    figure keeps it, and both name it."""
+    house.set_parameter("cs", "ram_min", 2 * GIB)
+    house.set_parameter("th", "ram_min", 16 * GIB)
+    house.evaluate()
+    with house.sessions() as session:
+        standing = read_standing(session, house.pack)
+        found = effect(session, house.pack, {"ram_min": 16 * GIB}, "quan")
+    changes = what_if(standing, {"ram_min": 16 * GIB})
+    assert changes == []
+    assert [change.key for change in found.changes] == [change.target for change in changes]
+    assert kept(standing, {"ram_min": 16 * GIB}) == found.kept == (Kept("cs", "ram_min", 2 * GIB, True),)
+    with house.sessions() as session:
+        own = read_standing(session, house.pack, "cs")
+        alone = effect(session, house.pack, {"ram_min": 16 * GIB}, "cs", within="cs")
+    asked = what_if(own, {"ram_min": 16 * GIB})
+    assert {change.target[2] for change in asked} == {"TB-01", "PH-02"}, "asked of the school, its own figure is meant"
+    assert sorted(change.key for change in alone.changes) == sorted(change.target for change in asked)
+    assert kept(own, {"ram_min": 16 * GIB}) == alone.kept == ()
+    house.set_parameter("quan", "ram_min", 16 * GIB)
+    house.evaluate()
+    assert house.state("cs-0", "TB-01") == ("pass", "met")
+
+
+def test_a_figure_of_its_own_that_the_bounds_exclude_is_told(house: Any) -> None:
+    """A new version of the pack left it outside: it stays, is an error and not a value, and is named as such."""
+    house.set_parameter("cs", "ram_min", 2.0**60)
+    house.evaluate()
+    assert house.state("cs-0", "TB-01")[0] == "error"
+    with house.sessions() as session:
+        standing = read_standing(session, house.pack)
+        found = effect(session, house.pack, {"ram_min": 8 * GIB}, "quan")
+    assert kept(standing, {"ram_min": 8 * GIB}) == found.kept == (Kept("cs", "ram_min", 2.0**60, False),)
+    assert not [change for change in what_if(standing, {"ram_min": 8 * GIB}) if change.unit_id == "cs"]
+
+
+def test_the_commands_name_who_keeps_a_figure(house: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rules whatif` in the language asked for, `rules set` beside its figures."""
+    house.set_parameter("cs", "ram_min", 2 * GIB)
+    house.evaluate()
+    config = tmp_path / "phongmay.toml"
+    url = house.engine.url.render_as_string(hide_password=False)
+    config.write_text(f'[store]\nregister_url = "{url}"\nseries_path = "{tmp_path / "series.db"}"\n', "utf-8")
+    for words, said in (
+        (("whatif", "--set", "ram_min=16GiB"), "cs giữ mức riêng của mình: ram_min = 2 GB"),
+        (("whatif", "--set", "ram_min=16GiB", "--lang", "en"), "cs keeps its own value: ram_min = 2 GB"),
+        (("set", "ram_min=16GiB"), "cs keeps its own value: ram_min = 2 GB"),
+    ):
+        assert main(["--config", str(config), "rules", *words]) == 0
+        assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

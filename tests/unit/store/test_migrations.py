@@ -30,9 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from benchmarks._postgres import Cluster
+from phongmay_rules.chain.verifying import verify
 from phongmay_store.register import engine as engine_module
 from phongmay_store.register import metadata
-from phongmay_store.register.compliance import EvaluationRun
+from phongmay_store.register.compliance import EvaluationRun, Parameter
 from phongmay_store.register.engine import migrate, open_register, require_current
 from phongmay_store.register.place import Line
 
@@ -184,6 +185,27 @@ def test_pointers_and_links_stand_in_the_order_of_their_unit(empty: Engine) -> N
                 "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
             ).scalars()
             assert {"current_fact", "current_verdict", "chain_link"} <= set(made)
+
+
+def test_a_chain_of_before_parameters_had_a_beginning_stays_whole(empty: Engine) -> None:
+    """Revision 0015: a value that was recorded before holds since then, and the link that was made over its row still
+    fits it (the hash is that of version 0014)."""
+    migrate(empty, "0014")
+    old = MetaData()
+    old.reflect(empty)
+    row = {"number": 1, "unit_id": "quan", "pack_id": "operations", "name": "stale_after", "value": 60.0, "set_by": "q",
+           "reason": "máy mới", "source": None, "recorded_at": AT.replace(tzinfo=None)}  # fmt: skip
+    link = {"unit_id": "quan", "sequence": 1, "kind": "parameter", "row_id": 1,
+            "hash": bytes.fromhex("7347adb9911147728f9099014a387ff12c5bb0bb8793267720264db949f2710f")}  # fmt: skip
+    with empty.begin() as connection:
+        connection.execute(insert(old.tables["parameter"]), row)
+        connection.execute(insert(old.tables["chain_link"]), link)
+    migrate(empty)
+    with Session(empty) as session:
+        assert verify(session, "quan").breaks == ()
+        found = session.scalars(select(Parameter)).one()
+        assert (found.value, found.valid_from, found.begins_at) == (60.0, None, AT)
+        assert session.scalars(select(Parameter.began())).one() == AT
 
 
 def test_migrating_twice_at_once_is_harmless(postgres: Cluster, tmp_path: Path) -> None:
