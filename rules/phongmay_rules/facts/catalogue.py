@@ -37,7 +37,6 @@ class Span(StrEnum):
     MONTH = "30d"
     HELD = "92d"
     QUARTER = "quarter"
-    CALENDAR_MONTH = "month"
     NOT_DECIDED = "not_decided"
 
 
@@ -51,7 +50,6 @@ SPANS: Mapping[Span, tuple[str, str]] = {
     Span.MONTH: ("30 ngày qua", "last 30 days"),
     Span.HELD: ("92 ngày qua", "last 92 days"),
     Span.QUARTER: ("quý này", "this quarter"),
-    Span.CALENDAR_MONTH: ("trong tháng", "the month"),
     Span.NOT_DECIDED: ("chưa đo nên chưa định", "not measured yet, so not decided"),
 }
 """In words, Vietnamese and English."""
@@ -402,9 +400,21 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "line_availability_month_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
-            "Độ khả dụng Internet trong tháng", "Internet availability in the month",
-            measurable=False,
-            window=Span.CALENDAR_MONTH,
+            "Tỉ lệ thời gian trường vào được Internet trong giờ sử dụng của 30 ngày",
+            "Share of the known time in use of 30 days in which the school reached the Internet",
+            window=Span.MONTH, coverage=_TENTH,
+        ),
+        FactKind(
+            "line_availability_month_known_s", Unit.SECOND, _SCHOOL, Source.DERIVED, None,
+            "Thời gian biết được trường có vào được Internet hay không trong giờ sử dụng của 30 ngày",
+            "Time in use of 30 days of which it is known whether the school reached the Internet",
+            window=Span.MONTH,
+        ),
+        FactKind(
+            "line_availability_month_coverage_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Tỉ lệ giờ sử dụng của 30 ngày có số liệu truy cập Internet của trường",
+            "Known part of the time in use of 30 days in which the school tried the Internet",
+            window=Span.MONTH,
         ),
         FactKind(
             "line_busy_p95_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,

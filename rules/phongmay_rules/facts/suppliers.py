@@ -123,6 +123,12 @@ _LISTENING = Supply(
     "keep collector and broker running while rooms are in use",
 )
 
+_TRYING = Supply(
+    Supplier.SCHOOL_IT,
+    "để ít nhất một máy có tác tử bật suốt giờ sử dụng để thử truy cập Internet từng phút",
+    "keep at least one computer with an agent on throughout time in use, so that it tries the Internet each minute",
+)
+
 BY_FACT: Mapping[str, Supply] = {
     "ram_marketed_bytes": _RECORD,
     "cpu_bits": _RECORD,
@@ -198,7 +204,9 @@ BY_FACT: Mapping[str, Supply] = {
     "upload_contract_ratio": _CONTRACT,
     "rtt_mean_s": _WHOLE_SCHOOL,
     "loss_ratio": _LINE,
-    "line_availability_month_ratio": _LINE,
+    "line_availability_month_ratio": _TRYING,
+    "line_availability_month_known_s": _TRYING,
+    "line_availability_month_coverage_ratio": _TRYING,
     "line_busy_p95_ratio": _LINE,
     "report_days_before_20": _REPORT,
     "report_days_before_25": _REPORT,
@@ -343,6 +351,8 @@ def supply(reason: str, fact: str = "") -> Supply | None:
         return BY_FACT.get(fact)
     if known is Reason.NO_AGENT and fact in FACTS and BY_FACT[fact] in (_ALIVE, _MONTH, _LISTENING):
         return _ALIVE  # nobody can declare that a computer is, or was, alive
+    if BY_FACT.get(fact) is _TRYING and known in (Reason.NO_AGENT, *_OF_A_MONTH):
+        return _ALIVE if known is Reason.NO_AGENT else _TRYING
     if known in _OF_A_MONTH and BY_FACT.get(fact) in (_MONTH, _LISTENING):
         return _OF_A_MONTH[known]
     return BY_REASON.get(known) or BY_FACT.get(fact)

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from struct import pack
 
-from phongmay_store.series.interface import Minutes, Reach
+from phongmay_store.series.interface import Minutes, Reach, Strips
 
 HOUR_S = 3600
 PLACES = 64
@@ -68,6 +68,11 @@ def strips(rows: Iterable[tuple[str, int, int]]) -> dict[str, int]:
         rows: device, number of an hour after the start, mask; the rows of a device together.
     """
     return {device: _packed({number: mask for _, number, mask in own}) for device, own in groupby(rows, itemgetter(0))}
+
+
+def joined_strips(one: Strips, two: Strips) -> Strips:
+    """Give the minutes that stand in either."""
+    return Strips(*(mine | other for mine, other in zip(one, two, strict=True)))
 
 
 def _packed(masks: Mapping[int, int]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import availability, campaigns, hardware, network, presence
+from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence
 from phongmay_rules.facts.availability import Tally
 from phongmay_rules.facts.catalogue import BY_AGENT, FACTS, Found, missing
 from phongmay_rules.facts.declared import origin, stated
@@ -25,7 +25,7 @@ from phongmay_store.register.calendar import CalendarKind, DayHours
 from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
-from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, Strips, TimeBasis
 from phongmay_store.series.strips import strip
 from tests.unit.rules.campaign_runs import FLOOR, LINES, PCS, ROOM, capacity, run
 from tests.unit.rules.reached import reach_of
@@ -65,6 +65,15 @@ class Shelf:
         self.asked_months.append(sorted(devices))
         hours = {name: {m.hour: m.seen for m in self.hours if m.device == name} for name in devices}
         return {name: strip(masks, start, end) for name, masks in hours.items()}
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
+        """Give the minutes with a round or a try."""
+        return {
+            name: Strips(seen, *(
+                strip({m.hour: m[part] for m in self.hours if m.device == name}, start, end) for part in (3, 4)
+            ))
+            for name, seen in self.seen(start, end, devices).items()
+        }  # fmt: skip
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """A collector could hear all the time."""
@@ -304,7 +313,7 @@ def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
         ("school", "th"), *(("room", room.id) for room in rooms), *(("device", place.id) for place in devices),
     }  # fmt: skip
     school = SchoolPlace("th", "Trường", "tieu_hoc", rooms=rooms, devices=list(devices))
-    of_school = [found for found in made["school", "th"] if found.name not in campaigns.SCHOOL]
+    of_school = [found for found in made["school", "th"] if found.name not in (*campaigns.SCHOOL, *line.NAMES)]
     assert of_school == school_facts(school, declared["school", "th"], AT)
     reach = {"a": by_name(made["device", "a"])["internet_reach_ratio"]}
     assert reach["a"].value == 1
