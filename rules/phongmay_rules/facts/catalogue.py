@@ -37,6 +37,7 @@ class Span(StrEnum):
     MONTH = "30d"
     HELD = "92d"
     QUARTER = "quarter"
+    LAST_QUARTER = "last_quarter"
     NOT_DECIDED = "not_decided"
 
 
@@ -50,6 +51,7 @@ SPANS: Mapping[Span, tuple[str, str]] = {
     Span.MONTH: ("30 ngày qua", "last 30 days"),
     Span.HELD: ("92 ngày qua", "last 92 days"),
     Span.QUARTER: ("quý này", "this quarter"),
+    Span.LAST_QUARTER: ("quý đã kết thúc gần nhất", "last quarter that is over"),
     Span.NOT_DECIDED: ("chưa đo nên chưa định", "not measured yet, so not decided"),
 }
 """In words, Vietnamese and English."""
@@ -424,16 +426,18 @@ FACTS: Mapping[str, FactKind] = {
             window=Span.NOT_DECIDED,
         ),
         FactKind(
-            "report_days_before_20", Unit.DAY, _SCHOOL, Source.DERIVED, None,
-            "Số ngày nộp tự đánh giá quý trước ngày 20", "Days by which the quarterly self-report came before the 20th",
-            measurable=False,
-            window=Span.QUARTER,
+            "report_days_before_20", Unit.DAY, _SCHOOL, Source.DECLARED, None,
+            "Số ngày nộp tự đánh giá quý trước ngày 20 tháng cuối quý",
+            "Days by which the quarterly self-report came before the 20th of the quarter's last month",
+            detail_matters=True,
+            window=Span.LAST_QUARTER,
         ),
         FactKind(
-            "report_days_before_25", Unit.DAY, _DISTRICT, Source.DERIVED, None,
-            "Số ngày gửi báo cáo quý trước ngày 25", "Days by which the quarterly report came before the 25th",
-            measurable=False,
-            window=Span.QUARTER,
+            "report_days_before_25", Unit.DAY, _DISTRICT, Source.DECLARED, None,
+            "Số ngày gửi báo cáo quý trước ngày 25 tháng cuối quý",
+            "Days by which the quarterly report came before the 25th of the quarter's last month",
+            detail_matters=True,
+            window=Span.LAST_QUARTER,
         ),
     )
 }  # fmt: skip

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence, rooms
+from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence, reports, rooms
 from phongmay_rules.facts.catalogue import BY_AGENT, Found, missing, not_measured
 from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
-from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace, UnitPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.compliance import SubjectKind
@@ -62,7 +62,8 @@ class FactMaker:
             facts = rooms.school_facts(school, of_school, self.at)
             students = next(fact for fact in facts if fact.name == "students")
             facts += campaigns.line_facts(school, students, needed, self.at)
-            out[SubjectKind.SCHOOL, school.id] = facts + self._line(school, counts)
+            facts += self._line(school, counts)
+            out[SubjectKind.SCHOOL, school.id] = [*facts, reports.of_school(of_school, self.at)]
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
             for device in school.devices:
@@ -250,6 +251,6 @@ def _works(device: DevicePlace, reported: bool, at: float) -> Found:
     return Found("works_7d", 1 if works else 0, at, None, (device.row,))
 
 
-def unit_facts(at: float) -> list[Found]:
+def unit_facts(place: UnitPlace, at: float) -> list[Found]:
     """Give the facts of a unit above schools."""
-    return not_measured(SubjectKind.DISTRICT, at)
+    return [reports.of_unit(place.declared, at), *not_measured(SubjectKind.DISTRICT, at)]

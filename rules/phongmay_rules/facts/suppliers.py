@@ -107,11 +107,6 @@ _LINES = Supply(
     "khai báo các đường truyền, loại đường truyền và nhà mạng theo hợp đồng",
     "declare the lines with their kind and provider as in the contract",
 )
-_REPORT = Supply(
-    Supplier.DISTRICT,
-    "ghi ngày nhận báo cáo quý khi hệ thống có sổ báo cáo",
-    "enter the day of the quarterly report once this system keeps a book of reports",
-)
 _MONTH = Supply(
     Supplier.SCHOOL_IT,
     "để máy có tác tử gửi dữ liệu trong giờ sử dụng của 30 ngày",
@@ -208,15 +203,25 @@ BY_FACT: Mapping[str, Supply] = {
     "line_availability_month_known_s": _TRYING,
     "line_availability_month_coverage_ratio": _TRYING,
     "line_busy_p95_ratio": _LINE,
-    "report_days_before_20": _REPORT,
-    "report_days_before_25": _REPORT,
+    "report_days_before_20": Supply(
+        Supplier.SCHOOL,
+        "ghi ngày đã nộp báo cáo quý ở mục khai báo, kèm giấy tiếp nhận nếu có; đơn vị quản lý cũng ghi được",
+        "enter the day on which the report was handed in on the declaration page, with its receipt if there is one; "
+        "the district can do so too",
+    ),
+    "report_days_before_25": Supply(
+        Supplier.DISTRICT,
+        "ghi ngày đã gửi báo cáo quý về Sở ở mục khai báo của đơn vị, kèm giấy tiếp nhận nếu có",
+        "enter the day on which the report was sent to the Department on the unit's declaration page, with its receipt "
+        "if there is one",
+    ),
 }
 """Supplier of every fact of the catalogue."""
 
 THE_FACTS_OWN = frozenset(
     {
-        Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET, Reason.NOT_ALL_TESTED,
-        Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
+        Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_ENTERED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET,
+        Reason.NOT_ALL_TESTED, Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
     }
 )  # fmt: skip
 """Reasons that say nothing more than that the fact is not there: its own supplier is asked."""

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence
+from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence, reports
 from phongmay_rules.facts.availability import Tally
 from phongmay_rules.facts.catalogue import BY_AGENT, FACTS, Found, missing
 from phongmay_rules.facts.declared import origin, stated
 from phongmay_rules.facts.rooms import room_facts, school_facts
 from phongmay_rules.facts.schools import FactMaker, unit_facts
 from phongmay_rules.facts.support import shipped_table
-from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace, UnitPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar import CalendarKind, DayHours
 from phongmay_store.register.calendar_hours import Calendar, Period
@@ -314,7 +314,9 @@ def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
     }  # fmt: skip
     school = SchoolPlace("th", "Trường", "tieu_hoc", rooms=rooms, devices=list(devices))
     of_school = [found for found in made["school", "th"] if found.name not in (*campaigns.SCHOOL, *line.NAMES)]
-    assert of_school == school_facts(school, declared["school", "th"], AT)
+    assert of_school == [
+        *school_facts(school, declared["school", "th"], AT), reports.of_school(declared["school", "th"], AT),
+    ]  # fmt: skip
     reach = {"a": by_name(made["device", "a"])["internet_reach_ratio"]}
     assert reach["a"].value == 1
 
@@ -367,8 +369,12 @@ def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
 
 
 def test_facts_of_a_unit() -> None:
-    """Nothing about a unit above schools is measured yet, and each says so."""
-    assert unit_facts(AT) == [missing("report_days_before_25", Reason.NOT_MEASURED_YET, AT)]
+    """A unit above schools has its own report, as it declared it."""
+    quan = UnitPlace("quan", "Quận", "district", ())
+    assert unit_facts(quan, AT) == [reports.of_unit({}, AT)]
+    paper = {"quarterly_report_q3": Declaration("2026-09-20", AT, "Văn thư", "", "dc:1")}
+    (found,) = unit_facts(replace(quan, declared=paper), AT)
+    assert (found.name, found.value, found.sources) == ("report_days_before_25", 5, ("dc:1",))
 
 
 def test_each_school_is_tested_against_its_own_floor() -> None:
