@@ -338,7 +338,7 @@ def test_both_languages_say_the_same() -> None:
 
 
 def test_a_district_enters_its_report(client: TestClient, register: Engine) -> None:
-    """The page of a unit above schools has its reports only, stores a day with its evidence, and marks a day to come."""
+    """The page of a unit above schools has its reports only, stores a day with its evidence, refuses one to come."""
     with Session(register) as session:
         session.add(Account(id="user-2", login="pgd", password_hash="x"))
         session.add(Grant(account_id="user-2", unit_id="unit-zz-parent-zz", role=Role.OFFICER.value))
@@ -355,20 +355,20 @@ def test_a_district_enters_its_report(client: TestClient, register: Engine) -> N
         "form_token": "f",
         "subject": "district:unit-zz-parent-zz",
         "declared_by": "Văn thư",
-        "since": "2026-06-24",
+        "since": "2024-06-24",
     }
     wrong = client.post(page, data=fields | {"v-quarterly_report_q2": "24/06/2999", "was-quarterly_report_q2": ""})
     assert wrong.status_code == 422
     assert "Cần một ngày từ năm 2000 đến hôm nay" in unescape(wrong.text)
     done = client.post(
-        page, data=fields | {"v-quarterly_report_q2": "24/06/2026", "was-quarterly_report_q2": ""},
+        page, data=fields | {"v-quarterly_report_q2": "24/06/2024", "was-quarterly_report_q2": ""},
         files={"file": ("bien-nhan.jpg", PICTURE, "image/jpeg")},
     )  # fmt: skip
     assert (done.status_code, done.headers["location"]) == (
         303, f"{page}?subject=district:unit-zz-parent-zz&done=1",
     )  # fmt: skip
     after = unescape(client.get(done.headers["location"]).text)
-    assert "24/06/2026" in after
+    assert "24/06/2024" in after
     assert "Tệp chứng minh" in after
     assert client.get(f"/units/unit-{OWN}/declared").status_code == 404
     assert client.get("/schools/unit-zz-parent-zz/declared").status_code == 404

@@ -126,28 +126,34 @@ def seen(main: SqliteFile, start: float, end: float, devices: Collection[str] | 
 def strips(main: SqliteFile, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
     """Give the minutes of [start, end), two whole UTC hours, as `seen` does, and those in which the Internet was tried.
 
-    Most machines reached it in every minute in which they were seen: for them one number is made, not three.
+    The weeks of a device are joined as bytes and become a number once; most machines reached the Internet in every
+    minute in which they were seen, and for them one number is made, not three.
     """
-    saw: dict[str, int] = {}
-    lacks: dict[str, int] = {}
-    lost: dict[str, int] = {}
-    from_bytes, get = int.from_bytes, saw.get
-    first = int(start)
+    low, count = int(start // WEEK_S), int((end - 1) // WEEK_S) - int(start // WEEK_S) + 1
+    saw: dict[str, list[bytes]] = {}
+    lacks: dict[str, list[bytes]] = {}
+    lost: dict[str, list[bytes]] = {}
+    nothing = [bytes(WEEK_BYTES)] * count
     columns = "week, device, seen, not_reached, unreachable"
-    for week, device, value, not_reached, unreachable in _rows(main, columns, start, end - 1, devices):
-        place = PLACES * ((week * WEEK_S - first) // HOUR_S)
-        minutes = from_bytes(value, "little")
-        saw[device] = get(device, 0) | (minutes << place if place >= 0 else minutes >> -place)
-        for other, of_week in ((lacks, not_reached), (lost, unreachable)) if not_reached or unreachable else ():
-            if of_week:
-                minutes = from_bytes(of_week, "little")
-                other[device] = other.get(device, 0) | (minutes << place if place >= 0 else minutes >> -place)
-    whole = (1 << PLACES * hours_between(start, end)) - 1
+    for week, device, seen, not_reached, unreachable in _rows(main, columns, start, end - 1, devices):
+        mine = saw.get(device)
+        if mine is None:
+            mine = saw[device] = nothing.copy()
+        mine[week - low] = seen
+        if not_reached is not None:
+            lacks.setdefault(device, nothing.copy())[week - low] = not_reached
+        if unreachable is not None:
+            lost.setdefault(device, nothing.copy())[week - low] = unreachable
+    from_bytes, join = int.from_bytes, b"".join
+    begin = PLACES // 8 * ((int(start) - low * WEEK_S) // HOUR_S)
+    inside = slice(begin, begin + PLACES // 8 * hours_between(start, end))
     out: dict[str, Strips] = {}
-    for device, minutes in saw.items():
-        inside = minutes & whole
-        reached = (minutes ^ lacks[device]) & whole if device in lacks else inside
-        out[device] = Strips(inside, reached, lost[device] & whole if device in lost else 0)
+    for device, weeks in saw.items():
+        minutes = reached = from_bytes(join(weeks)[inside], "little")
+        if device in lacks:
+            reached ^= from_bytes(join(lacks[device])[inside], "little")
+        missed = from_bytes(join(lost[device])[inside], "little") if device in lost else 0
+        out[device] = Strips(minutes, reached, missed)
     return out
 
 

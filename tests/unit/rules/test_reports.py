@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from phongmay_rules.explanation import explain
 from phongmay_rules.facts.reports import Quarter, last_over, of_school, of_unit
 from phongmay_rules.places import Declaration
 from phongmay_rules.reasons import Reason
+from phongmay_store.register import importing_declared
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.declaring import Wish, declare
@@ -51,12 +52,12 @@ def test_only_a_quarter_that_is_over_is_judged(moment: str, quarter: Quarter) ->
 def test_every_day_has_one_quarter_that_ended_last(day: date) -> None:
     """Law: the judged quarter ended before the day, and the next one did not; the plan's days lie in its last month."""
     quarter = last_over(datetime(day.year, day.month, day.day, tzinfo=LOCAL).timestamp())
-    second, third = (_later(quarter, more) for more in (1, 2))
+    second, third = (_shifted(quarter, more) for more in (1, 2))
     assert quarter.begin < quarter.day(20) < quarter.day(25) < second.begin <= day < third.begin
     assert (second.begin - quarter.day(25)).days <= 7
 
 
-def _later(quarter: Quarter, more: int) -> Quarter:
+def _shifted(quarter: Quarter, more: int) -> Quarter:
     year, number = divmod(4 * quarter.year + quarter.number - 1 + more, 4)
     return Quarter(year, number + 1)
 
@@ -95,12 +96,22 @@ def test_what_was_not_entered_is_not_known(declared: dict[str, str]) -> None:
     assert found.detail == {"quarter": "2026-Q2", "before": "2026-06-20"}
 
 
+OCTOBER = datetime(2026, 10, 6, 9, tzinfo=LOCAL)
+"""The third quarter is over."""
+
+
 # -- through register and rules ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All days of these tests are past, whenever they run."""
+    monkeypatch.setattr(importing_declared, "utc_now", lambda: datetime(2030, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture
 def year(empty_house: Any) -> Any:
-    """A district with a school, evaluated in July; nothing is declared."""
+    """A district with a school, evaluated in October; nothing is declared."""
     empty_house.unit("th", "school", "quan", "tieu_hoc")
     return empty_house
 
@@ -116,7 +127,7 @@ def enter(house: Any, unit: str, item: str, day: date | str, since: datetime) ->
 
 def test_a_school_in_time_late_and_silent(house: Any) -> None:
     """TR-16 passes who handed in on the 19th, fails the 20th, leaves the silent unknown, and says who can enter it."""
-    at = datetime(2026, 10, 5, 9, tzinfo=LOCAL)
+    at = OCTOBER
     enter(house, "th", "self_report_q3", "2026-09-19", at - timedelta(days=2))
     enter(house, "cs", "self_report_q3", "2026-09-20", at - timedelta(days=2))
     house.evaluate(at)
@@ -135,46 +146,46 @@ def test_a_school_in_time_late_and_silent(house: Any) -> None:
 
 def test_a_district_judges_itself(year: Any) -> None:
     """QU-05 goes by what the unit itself declared: unknown, late after all, in time after a correction."""
-    year.evaluate(JULY)
+    year.evaluate(OCTOBER)
     assert year.state("quan", "QU-05") == ("unknown", "not_entered")
-    enter(year, "quan", "quarterly_report_q2", "2026-06-25", JULY)
-    year.evaluate(JULY + timedelta(minutes=1))
+    enter(year, "quan", "quarterly_report_q3", "2026-09-25", OCTOBER)
+    year.evaluate(OCTOBER + timedelta(minutes=1))
     assert year.state("quan", "QU-05") == ("fail", "below")
-    enter(year, "quan", "quarterly_report_q2", "2026-06-24", JULY + timedelta(minutes=2))
-    year.evaluate(JULY + timedelta(minutes=3))
+    enter(year, "quan", "quarterly_report_q3", "2026-09-24", OCTOBER + timedelta(minutes=2))
+    year.evaluate(OCTOBER + timedelta(minutes=3))
     assert year.state("quan", "QU-05") == ("pass", "met")
     row = year.verdict("quan", "QU-05")
     en = " ".join(explain(row, "QU-05", year.pack, row.evidence, None, "en").sentences())
-    assert "quarter 2 of 2026, sent on 24/06/2026 as declared" in en
+    assert "quarter 3 of 2026, sent on 24/09/2026 as declared" in en
     with year.sessions() as session:
         assert verify(session, "quan", loaded=year.pack).breaks == ()
 
 
 def test_the_next_quarter_takes_its_own_day(year: Any) -> None:
-    """The report of the third quarter is entered while the second is judged, and changes nothing until October."""
-    enter(year, "th", "self_report_q2", "2026-06-18", JULY)
-    september = datetime(2026, 9, 28, 9, tzinfo=LOCAL)
-    enter(year, "th", "self_report_q3", "2026-09-25", september)
-    year.evaluate(september)
+    """The report of the fourth quarter is entered while the third is judged, and changes nothing until January."""
+    enter(year, "th", "self_report_q3", "2026-09-18", OCTOBER)
+    december = datetime(2026, 12, 28, 9, tzinfo=LOCAL)
+    enter(year, "th", "self_report_q4", "2026-12-25", december)
+    year.evaluate(december)
     assert year.state("th", "TR-16") == ("pass", "met")
-    year.evaluate(datetime(2026, 10, 1, 0, 1, tzinfo=LOCAL))
+    year.evaluate(datetime(2027, 1, 1, 0, 1, tzinfo=LOCAL))
     assert year.state("th", "TR-16") == ("fail", "below")
-    year.evaluate(datetime(2027, 7, 1, 0, 1, tzinfo=LOCAL))
-    assert year.state("th", "TR-16") == ("unknown", "not_entered"), "last year's second quarter is not this year's"
+    year.evaluate(datetime(2027, 10, 1, 0, 1, tzinfo=LOCAL))
+    assert year.state("th", "TR-16") == ("unknown", "not_entered"), "last year's third quarter is not this year's"
 
 
 def test_an_engine_that_is_kept_sees_what_a_unit_declares(year: Any) -> None:
     """What is declared of the unit changes nothing in its schools, yet the unit is judged anew, and `follow` agrees."""
     year.room("r", "th")
     year.device("pc", "th", "r")
-    year.speak("pc", at=JULY)
+    year.speak("pc", at=OCTOBER)
     engine = Engine(year.sessions, year.pack)
-    engine.evaluate(year.series, at=JULY)
-    enter(year, "quan", "quarterly_report_q2", "2026-06-20", JULY)
-    engine.evaluate(year.series, at=JULY + timedelta(minutes=1))
+    engine.evaluate(year.series, at=OCTOBER)
+    enter(year, "quan", "quarterly_report_q3", "2026-09-20", OCTOBER)
+    engine.evaluate(year.series, at=OCTOBER + timedelta(minutes=1))
     assert year.state("quan", "QU-05") == ("pass", "met")
-    year.speak("pc", at=JULY + timedelta(minutes=2), minutes=1)
-    engine.follow(year.series, ["pc"], at=JULY + timedelta(minutes=2))
+    year.speak("pc", at=OCTOBER + timedelta(minutes=2), minutes=1)
+    engine.follow(year.series, ["pc"], at=OCTOBER + timedelta(minutes=2))
     assert year.state("quan", "QU-05") == ("pass", "met")
 
 
@@ -186,4 +197,3 @@ def test_only_days_that_were_are_believed() -> None:
         assert school.is_past
         assert unit.is_past
     assert not DECLARABLE["esu_until"].is_past, "support may end in years to come"
-    assert JULY.astimezone(UTC).date() == date(2026, 7, 6)
