@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from phongmay_rules.facts.catalogue import Found, missing
+from phongmay_rules.facts.catalogue import Found
 from phongmay_rules.facts.declared import Declarations, origin
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.timetable import local_day
@@ -60,7 +60,7 @@ def report_fact(name: str, item: str, before: int, declared: Declarations, at: f
     handed_in = None if said is None else date.fromisoformat(str(said.value))
     # The item is that of every year's quarter: until the next one is handed in, it tells of the year before.
     if said is None or handed_in is None or not quarter.begin <= handed_in <= local_day(at):
-        return missing(name, Reason.NOT_ENTERED, at, **detail)
+        return Found(name, None, at, Reason.NOT_ENTERED, (), detail)
     days = (quarter.day(before) - handed_in).days
     detail |= {"handed_in": handed_in.isoformat(), **origin(said)}
     return Found(name, days, at, None, (said.row,), detail)
