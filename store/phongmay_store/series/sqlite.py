@@ -41,7 +41,7 @@ from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, insert, 
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
-from phongmay_store.series.strips import hour_of, joined_strips, reach
+from phongmay_store.series.strips import hour_of, joined_strips, reach, strips_of
 
 _KEYS = len(sqlite_schema.KEY_COLUMNS)
 DEFAULT_RAW_DAYS = 14
@@ -260,7 +260,7 @@ class SqliteSeries:
 
     def strips(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Strips]:
         """Give the minutes of [start, end), two whole UTC hours, as `seen`, and those that tried the Internet."""
-        days = self._state.strips(start, end, devices)  # first, as in `minutes`
+        days = strips_of(self._state.minutes(start, end, devices), start)  # first, as in `minutes`
         weeks = sqlite_weeks.strips(self._main, start, end, devices)
         for device, minutes in days.items():
             weeks[device] = joined_strips(weeks[device], minutes) if device in weeks else minutes

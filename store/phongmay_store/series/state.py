@@ -23,7 +23,6 @@ from phongmay_store.series.interface import (
     Minutes,
     Presence,
     RunOffset,
-    Strips,
     TimeBasis,
 )
 from phongmay_store.series.stored import Block, StoredBlocks
@@ -244,16 +243,6 @@ class State:
         sql = f"SELECT device, (hour - ?) / {HOUR_S}, seen FROM series_minutes WHERE hour >= ? AND hour < ?"
         rows = self._of_devices(sql, [int(start), int(start), int(end)], devices, "device")
         return strips(rows)
-
-    def strips(self, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
-        """Give the minutes of [start, end), two whole UTC hours, as `seen`, and those that tried the Internet."""
-        sql = (
-            f"SELECT device, (hour - ?) / {HOUR_S}, seen, reachable, unreachable FROM series_minutes "
-            "WHERE hour >= ? AND hour < ?"
-        )
-        rows = self._of_devices(sql, [int(start), int(start), int(end)], devices, "device")
-        three = [strips((*row[:2], row[place]) for row in rows) for place in (2, 3, 4)]
-        return {device: Strips(*(own[device] for own in three)) for device in three[0]}
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """Give the minutes in which a collector could hear."""

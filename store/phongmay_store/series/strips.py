@@ -44,6 +44,22 @@ def reach(hours: Iterable[Minutes], start: float) -> dict[str, Reach]:
     }
 
 
+def strips_of(hours: Iterable[Minutes], start: float) -> dict[str, Strips]:
+    """Give the three strips of each device: minute masks from the whole hour `start` on, each hour of a device once."""
+    first = int(start)
+    numbered: dict[str, list[tuple[int, Minutes]]] = {}
+    for hour in hours:
+        numbered.setdefault(hour.device, []).append(((hour.hour - first) // HOUR_S, hour))
+    return {
+        device: Strips(
+            _packed({number: hour.seen for number, hour in own}),
+            _packed({number: hour.reachable for number, hour in own}),
+            _packed({number: hour.unreachable for number, hour in own}),
+        )
+        for device, own in numbered.items()
+    }
+
+
 def hour_of(at: float) -> int:
     """Give the UTC hour that a moment lies in."""
     return int(at // HOUR_S) * HOUR_S

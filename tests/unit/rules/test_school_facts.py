@@ -1,6 +1,7 @@
 """All facts of schools at once: which functions give what for a device, whose data they see, and what hours are cut to.
 
-The series store is a shelf in memory, so that each test says exactly which rows there are.
+The series store is a shelf in memory, so that each test says exactly which rows there are. Long
+because the facts of every domain meet here on one shelf.
 """
 
 from __future__ import annotations
