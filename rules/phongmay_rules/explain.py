@@ -96,7 +96,7 @@ def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
         why = reason_text(verdict.reason, language)
         kind = FACTS.get(measured.get("fact", ""))
         if kind is not None and measured.get("value") is None:
-            parts[0] = f"{kind.vi if language == 'vi' else kind.en}: {why}"
+            parts[0] = f"{kind.vi if language == 'vi' else kind.en}: {why}{_told_beside(measured, detail, language)}"
         else:
             parts.insert(0, why)
     return f"{head}: {'; '.join(part for part in parts if part)}."
@@ -236,12 +236,12 @@ def _detail(measured: Mapping[str, Any], evidence: Sequence[Any]) -> Mapping[str
 
 def _told_beside(measured: Mapping[str, Any], detail: Mapping[str, Any], language: str) -> str:
     """Say what belongs to a value: declared support that lies in it, a report's quarter, a line's longest outage."""
-    if measured.get("fact") is None or measured.get("value") is None:
+    if "quarter" in detail:
+        return f" ({_handed_in(detail, language == 'vi')})"
+    if measured.get("value") is None:
         return ""
     if "extended" in detail:
         return f" ({_extended(detail, language == 'vi')})"
-    if "quarter" in detail:
-        return f" ({_handed_in(detail, language == 'vi')})"
     if "longest_outage_from" in detail:
         return f" ({_outage(detail, language)})"
     return ""
@@ -258,10 +258,13 @@ def _extended(detail: Mapping[str, Any], vi: bool) -> str:
 
 def _handed_in(detail: Mapping[str, Any], vi: bool) -> str:
     year, _, number = str(detail["quarter"]).partition("-Q")
+    quarter = f"quý {number}/{year}" if vi else f"quarter {number} of {year}"
+    if "handed_in" not in detail:
+        return quarter
     day = date.fromisoformat(str(detail["handed_in"]))
-    if vi:
-        return f"quý {number}/{year}, gửi ngày {day:%d/%m/%Y} theo khai báo"
-    return f"quarter {number} of {year}, sent on {day:%d/%m/%Y} as declared"
+    return (
+        f"{quarter}, gửi ngày {day:%d/%m/%Y} theo khai báo" if vi else f"{quarter}, sent on {day:%d/%m/%Y} as declared"
+    )
 
 
 def _outage(detail: Mapping[str, Any], language: str) -> str:

@@ -140,7 +140,7 @@ def test_a_school_in_time_late_and_silent(house: Any) -> None:
     assert "Việc cần làm (nhà trường)" in vi
     assert "mức theo Kế hoạch" in vi
     en = " ".join(explain(silent, "TR-16", house.pack, silent.evidence, None, "en").sentences())
-    assert "has not been entered" in en
+    assert "has not been entered (quarter 3 of 2026)" in en
     assert "Who can supply it – the school: enter the day" in en
 
 
