@@ -370,6 +370,6 @@ def test_a_district_enters_its_report(client: TestClient, register: Engine) -> N
     after = unescape(client.get(done.headers["location"]).text)
     assert "24/06/2024" in after
     assert "Tệp chứng minh" in after
-    assert client.get(f"/units/unit-{OWN}/declared").status_code == 404
+    assert "Toàn trường" in unescape(client.get(f"/units/unit-{OWN}/declared").text), "a school is a unit, too"
     assert client.get("/schools/unit-zz-parent-zz/declared").status_code == 404
     assert client.get(page, params={"lang": "en"}).status_code == 200

@@ -71,6 +71,11 @@ def unit_above(scope: Scope, unit_id: str) -> Unit:
     return scope.one(Unit, "unit above schools", Unit.id == unit_id, Unit.kind != UnitKind.SCHOOL)
 
 
+def any_unit(scope: Scope, unit_id: str) -> Unit:
+    """Give a unit of the scope, a school or one above."""
+    return scope.one(Unit, "unit", Unit.id == unit_id)
+
+
 def thing(scope: Scope, kind: str, subject_id: str) -> tuple[str, Versioned]:
     """Give a subject of the scope with the school that it belongs to; a unit above schools belongs to itself.
 

@@ -105,8 +105,8 @@ def declared_of_unit_page(
     unit_id: str,
     done: Annotated[int | None, Query(ge=0, le=1000)] = None,
 ) -> Response:
-    """Show what a unit above schools declares about itself, and the form where one may declare."""
-    unit = queries.unit_above(scope, unit_id)
+    """Show what a unit declares about itself, and the form where one may declare; of a school its own page."""
+    unit = queries.any_unit(scope, unit_id)
     return _page(request, context, scope, unit, _subject(scope, unit, ""), {}, {}, done)
 
 
@@ -118,8 +118,8 @@ def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id:
 
 @router.post("/units/{unit_id}/declared")
 def declare_of_unit(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
-    """Store what a form declares of a unit above schools, all of it or nothing."""
-    return _declare(request, context, scope, queries.unit_above(scope, unit_id), sent)
+    """Store what a form declares of a unit, all of it or nothing."""
+    return _declare(request, context, scope, queries.any_unit(scope, unit_id), sent)
 
 
 def _declare(request: Request, context: Context, scope: Scope, unit: Unit, sent: Sent) -> Response:

@@ -396,9 +396,9 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "loss_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
-            "Tỉ lệ mất gói", "Packet loss",
-            measurable=False,
-            window=Span.NOT_DECIDED,
+            "Tỉ lệ gói thăm dò bị mất khi các máy cùng dùng đường truyền",
+            "Share of lost echoes while the PCs use the line together",
+            window=Span.HELD,
         ),
         FactKind(
             "line_availability_month_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,

@@ -198,7 +198,7 @@ BY_FACT: Mapping[str, Supply] = {
     "download_contract_ratio": _CONTRACT,
     "upload_contract_ratio": _CONTRACT,
     "rtt_mean_s": _WHOLE_SCHOOL,
-    "loss_ratio": _LINE,
+    "loss_ratio": _WHOLE_SCHOOL,
     "line_availability_month_ratio": _TRYING,
     "line_availability_month_known_s": _TRYING,
     "line_availability_month_coverage_ratio": _TRYING,
