@@ -327,7 +327,7 @@ class Engine:
         moment: Moment,
         report: Evaluation,
     ) -> None:
-        found = {(SubjectKind.DISTRICT.value, place.id): unit_facts(moment.at) for place in places}
+        found = {(SubjectKind.DISTRICT.value, place.id): unit_facts(place, moment.at) for place in places}
         loud = [place for place in places if not self._unit_stands(place, runs, found)]
         subjects = {(SubjectKind.DISTRICT.value, place.id): place.id for place in loud}
         facts = records.read_current(session, list(subjects.values()))

@@ -6,7 +6,7 @@ A verdict row and its rule go in. Base units become marketed ones here and nowhe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from phongmay_contract.units import GB, GIB, MBIT_PER_SECOND, Unit
@@ -14,6 +14,7 @@ from phongmay_rules.facts.catalogue import FACTS
 from phongmay_rules.model import NumberFrom, Rule
 from phongmay_rules.reasons import Reason, reason_text
 from phongmay_store.register.compliance import State
+from phongmay_store.register.timetable import LOCAL
 
 _STATES: Mapping[str, tuple[str, str]] = {
     State.PASS: ("Đạt", "Pass"),
@@ -88,13 +89,14 @@ def sentence(verdict: VerdictLike, rule: Rule, language: str) -> str:
         return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
     if required["operator"] == "demanded":
         return f"{head}: {reason_text(verdict.reason, language)} ({rule.title.in_(language)})."
-    found = _measured(measured, required, language) + _extended(measured, verdict.evidence, language)
+    detail = _detail(measured, verdict.evidence)
+    found = _measured(measured, required, language) + _told_beside(measured, detail, language)
     parts = [found, _required(required, language)]
     if verdict.reason not in (Reason.MET, Reason.BELOW, Reason.ABOVE, Reason.NOT_LISTED):
         why = reason_text(verdict.reason, language)
         kind = FACTS.get(measured.get("fact", ""))
         if kind is not None and measured.get("value") is None:
-            parts[0] = f"{kind.vi if language == 'vi' else kind.en}: {why}"
+            parts[0] = f"{kind.vi if language == 'vi' else kind.en}: {why}{_told_beside(measured, detail, language)}"
         else:
             parts.insert(0, why)
     return f"{head}: {'; '.join(part for part in parts if part)}."
@@ -226,21 +228,51 @@ def _measured(measured: Mapping[str, Any], required: Mapping[str, Any], language
     return text
 
 
-def _extended(measured: Mapping[str, Any], evidence: Sequence[Any], language: str) -> str:
-    """Say which declared end of extended support lies in a value; the detail of the fact holds it, not the verdict."""
-    if measured.get("fact") is None or measured.get("value") is None:
+def _detail(measured: Mapping[str, Any], evidence: Sequence[Any]) -> Mapping[str, Any]:
+    """Give the detail of the fact that was compared; it stands in the evidence, not in the verdict."""
+    items = (item for item in evidence if isinstance(item, Mapping) and item.get("name") == measured.get("fact"))
+    return next((item.get("detail") or {} for item in items), {})
+
+
+def _told_beside(measured: Mapping[str, Any], detail: Mapping[str, Any], language: str) -> str:
+    """Say what belongs to a value: declared support that lies in it, a report's quarter, a line's longest outage."""
+    if "quarter" in detail:
+        return f" ({_handed_in(detail, language == 'vi')})"
+    if measured.get("value") is None:
         return ""
-    items = (item for item in evidence if isinstance(item, Mapping) and item.get("name") == measured["fact"])
-    detail = next((item.get("detail") or {} for item in items), {})
-    if "extended" not in detail:
-        return ""
+    if "extended" in detail:
+        return f" ({_extended(detail, language == 'vi')})"
+    if "longest_outage_from" in detail:
+        return f" ({_outage(detail, language)})"
+    return ""
+
+
+def _extended(detail: Mapping[str, Any], vi: bool) -> str:
     declared, ends = date.fromisoformat(str(detail["extended"])), date.fromisoformat(str(detail["ends"]))
-    vi = language == "vi"
     text = "tính cả hỗ trợ mở rộng (ESU) khai báo đến" if vi else "with extended updates (ESU) that are declared until"
     text += f" {declared:%d/%m/%Y}"
     if ends < declared:
         text += f", hãng chỉ hỗ trợ đến {ends:%d/%m/%Y}" if vi else f"; the maker ends them on {ends:%d/%m/%Y}"
-    return f" ({text})"
+    return text
+
+
+def _handed_in(detail: Mapping[str, Any], vi: bool) -> str:
+    year, _, number = str(detail["quarter"]).partition("-Q")
+    quarter = f"quý {number}/{year}" if vi else f"quarter {number} of {year}"
+    if "handed_in" not in detail:
+        return quarter
+    day = date.fromisoformat(str(detail["handed_in"]))
+    return (
+        f"{quarter}, gửi ngày {day:%d/%m/%Y} theo khai báo" if vi else f"{quarter}, sent on {day:%d/%m/%Y} as declared"
+    )
+
+
+def _outage(detail: Mapping[str, Any], language: str) -> str:
+    begin = datetime.fromtimestamp(detail["longest_outage_from"], LOCAL)
+    length = format_value(detail["longest_outage_to"] - detail["longest_outage_from"], Unit.SECOND, language)
+    if language == "vi":
+        return f"lần mất dài nhất {length}, từ {begin:%H:%M} ngày {begin:%d/%m/%Y}"
+    return f"longest outage {length}, from {begin:%H:%M} on {begin:%d/%m/%Y}"
 
 
 def _required(required: Mapping[str, Any], language: str) -> str:

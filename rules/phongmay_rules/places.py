@@ -6,7 +6,7 @@ The engine reads the register once per evaluation through here, so that facts, r
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -144,12 +144,17 @@ class SchoolPlace:
 
 @dataclass(frozen=True, slots=True)
 class UnitPlace:
-    """A unit above schools, with the schools below it (through any levels)."""
+    """A unit above schools, with the schools below it (through any levels).
+
+    Attributes:
+        declared: what was declared about the unit itself, by name.
+    """
 
     id: str
     name: str
     kind: str
     schools: tuple[str, ...]
+    declared: Mapping[str, Declaration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -215,7 +220,7 @@ def read_organisation(
     timetables = _add_rooms(register, wanted)
     _add_devices(register, wanted, timetables)
     _add_lines(register, wanted)
-    _add_declared(register, wanted)
+    of_units = _add_declared(register, wanted, others)
     for school, runs in read_runs(session, at, known_at, only).items():
         if school in wanted:
             wanted[school].runs = runs
@@ -229,7 +234,7 @@ def read_organisation(
             if unit in below:
                 below[unit].append(school)
     units = {
-        unit: UnitPlace(unit, *others[unit], tuple(below[unit]))
+        unit: UnitPlace(unit, *others[unit], tuple(below[unit]), of_units.get(unit, {}))
         for unit in sorted(others, key=lambda u: -len(lineages[u]))
     }
     return Organisation(schools, units, parents)
@@ -344,9 +349,19 @@ def _add_lines(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:
             schools[school].lines.append(LinePlace(isp, medium, f"register:line/{row}", down, up, line))
 
 
-def _add_declared(register: _Register, schools: Mapping[str, SchoolPlace]) -> None:
-    for row, school, kind, subject, name, number, text, since, by, attachment in register.rows(_declared):
+def _add_declared(
+    register: _Register, schools: Mapping[str, SchoolPlace], units: Collection[str]
+) -> dict[str, dict[str, Declaration]]:
+    """Give schools what is declared of them and in them; give what is declared of units above, by unit and name."""
+    of_units: dict[str, dict[str, Declaration]] = {}
+    asked = register if register.only is None else replace(register, only=[*register.only, *units])
+    for row, school, kind, subject, name, number, text, since, by, attachment in asked.rows(_declared):
         if school in schools:
             known = schools[school].declared.setdefault((kind, subject), {})
-            value = text if number is None else number
-            known[name] = Declaration(value, since.timestamp(), by, attachment, f"register:declared/{row}")
+        elif school in units and kind == SubjectKind.DISTRICT:
+            known = of_units.setdefault(school, {})
+        else:
+            continue
+        value = text if number is None else number
+        known[name] = Declaration(value, since.timestamp(), by, attachment, f"register:declared/{row}")
+    return of_units

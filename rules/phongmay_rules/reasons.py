@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CALENDAR_EXPIRED = "calendar_expired"
     NOT_DECLARED = "not_declared"
     CONTRADICTORY = "contradictory"
+    NOT_ENTERED = "not_entered"
     NOT_MEASURED_YET = "not_measured_yet"
     NO_RUN_YET = "no_run_yet"
     NO_CAPACITY_RUN = "no_capacity_run"
@@ -106,6 +107,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.NOT_DECLARED: ("nhà trường chưa khai báo", "the school has not declared it"),
     Reason.CONTRADICTORY: ("các giá trị khai báo mâu thuẫn với nhau", "the declared values contradict each other"),
+    Reason.NOT_ENTERED: (
+        "chưa ghi ngày gửi báo cáo của quý",
+        "the day on which the quarter's report was sent has not been entered",
+    ),
     Reason.NOT_MEASURED_YET: ("hệ thống chưa đo được số liệu này", "this system does not measure it yet"),
     Reason.NO_RUN_YET: (
         "quý này chưa có lượt đo đồng thời nào hợp lệ",

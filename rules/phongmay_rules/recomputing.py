@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from phongmay_rules.chain.archive import pack_by_hash
-from phongmay_rules.facts import availability
+from phongmay_rules.facts import availability, line
 from phongmay_rules.facts.catalogue import FACTS, Found
 from phongmay_rules.facts.records import FactValue, read_past
 from phongmay_rules.facts.schools import FactMaker, Subject
@@ -33,6 +33,7 @@ from phongmay_store.series.interface import (
     Presence,
     Row,
     SeriesReader,
+    Strips,
     TimeBasis,
 )
 
@@ -41,7 +42,7 @@ _WINDOWS_S = (7200.0, 2 * 86400.0, 60 * 86400.0)
 _PAGE = 5000
 _SIGNS_OF_LIFE = {
     "heard": 1, "reported_7d": 1, "silent_expected_s": -1,
-    **dict.fromkeys((*availability.DEVICE, *availability.ROOM), 1),
+    **dict.fromkeys((*availability.DEVICE, *availability.ROOM, *line.NAMES), 1),
 }  # fmt: skip
 """Facts about signs of life: whether more signs make them greater or smaller."""
 _JUST_AFTER = 1e-6
@@ -259,6 +260,10 @@ class _PastSeries:
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give minutes with a round; facts ask for no time after the instant."""
         return self._series.seen(start, end, devices)
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Strips]:
+        """Give minutes with a round or a try; facts ask for no time after the instant."""
+        return self._series.strips(start, end, devices)
 
     def hourly(
         self, measurement: str, quantity: str, start: float, end: float, devices: Collection[str] | None = None

@@ -92,6 +92,8 @@ class LineRun:
     rooms: dict[str, RoomOutcome] = field(default_factory=dict, hash=False)
     lines: tuple[str, ...] = ()
     carried: Mapping[str, int] = field(default_factory=dict, hash=False)
+    loss: float | None = None
+    """Share of lost echoes while the line carried the run; None = not measured."""
 
     @property
     def is_valid(self) -> bool:
@@ -132,7 +134,7 @@ _SCALARS = (
     CampaignResult.whole_school, CampaignRun.floor_dl, CampaignRun.floor_ul, CampaignResult.pace_bps,
     CampaignResult.n_registered, CampaignResult.emulated_n, CampaignResult.agg_goodput_dl, CampaignResult.agg_ip_dl,
     CampaignResult.agg_ip_ul, CampaignResult.p10, CampaignResult.idle_p50, CampaignRun.contracted_dl,
-    CampaignRun.contracted_ul, CampaignResult.cause, CampaignRun.lines,
+    CampaignRun.contracted_ul, CampaignResult.cause, CampaignRun.lines, CampaignResult.loss,
 )  # fmt: skip
 
 
@@ -189,7 +191,8 @@ def _run(row: Row[Any], line_verdict: str, floor_bps: float, **more: Any) -> Lin
     return LineRun(
         row.run_id, row.kind, row.t_start.timestamp(), row.verdict, line_verdict, True, row.whole_school, floor_bps,
         row.pace_bps, row.n_registered, row.emulated_n, row.agg_goodput_dl, row.agg_ip_dl, row.agg_ip_ul, row.p10,
-        row.idle_p50, row.contracted_dl, row.contracted_ul, cause=row.cause, lines=tuple(row.lines), **more,
+        row.idle_p50, row.contracted_dl, row.contracted_ul, cause=row.cause, lines=tuple(row.lines), loss=row.loss,
+        **more,
     )  # fmt: skip
 
 

@@ -48,7 +48,8 @@ _UNTESTED = {
 }
 """Rules on concurrent tests: the sample runs none."""
 _UNMEASURED = {"room": ("PH-07",), "school": ("TR-12", "TR-13", "TR-16"), "district": ("QU-05",)}
-"""Rules on what nothing measures or records yet: switches and lines all day, quarterly reports."""
+"""Rules of which the sample knows nothing: switches and lines, which nothing measures all day; a month of Internet, of
+which it runs minutes; quarterly reports, which it does not declare."""
 _END_OF_762 = date(2030, 12, 31)
 _PUPILS_PER_PC = {"tieu_hoc": 24, "thcs": 16}
 

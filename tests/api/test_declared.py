@@ -269,3 +269,22 @@ def test_a_future_moment_is_refused_to_the_second(technician: TestClient) -> Non
     """What has not begun cannot be declared as being so."""
     soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
     assert declare(technician, "ram", 8, valid_from=soon).status_code == 422
+
+
+def test_a_unit_above_schools_declares_its_own_reports(client: TestClient, key: Callable[..., dict[str, str]]) -> None:
+    """Who may declare for the district enters when its report was sent; a school's technician sees nothing of it, and
+    neither a day to come nor a school's item is taken."""
+    above = "/api/v1/declared/district/unit-zz-parent-zz"
+    assert client.get(above, headers=key(Role.TECHNICIAN)).status_code == 404
+    client.headers.update(key(Role.OFFICER, "parent"))
+    answer = declare(client, "quarterly_report_q2", "24/06/2024", above, valid_from="2024-06-24")
+    assert answer.status_code == 200
+    assert item(client, "quarterly_report_q2", above)["declared"]["value"] == "2024-06-24"
+    assert [row["item"] for row in client.get(above).json()["items"]] == [f"quarterly_report_q{n}" for n in range(1, 5)]
+    assert declare(client, "self_report_q2", "2024-06-18", above).status_code == 404
+    assert declare(client, "quarterly_report_q3", "2999-01-01", above).status_code == 422
+    assert client.get(f"/api/v1/declared/district/unit-{OWN}").status_code == 404
+    assert client.get("/api/v1/declared/school/unit-zz-parent-zz").status_code == 404
+    school = f"/api/v1/declared/school/unit-{OWN}"
+    assert declare(client, "self_report_q2", "2024-06-18", school).status_code == 200
+    assert item(client, "self_report_q2", school)["declared"]["value"] == "2024-06-18"

@@ -335,3 +335,41 @@ def test_the_template_has_the_sheets_that_may_be_sent(school: TestClient, tmp_pa
 def test_both_languages_say_the_same() -> None:
     """The words of these pages exist in both languages."""
     assert declared_texts.VI.keys() == declared_texts.EN.keys()
+
+
+def test_a_district_enters_its_report(client: TestClient, register: Engine) -> None:
+    """The page of a unit above schools has its reports only, stores a day with its evidence, refuses one to come."""
+    with Session(register) as session:
+        session.add(Account(id="user-2", login="pgd", password_hash="x"))
+        session.add(Grant(account_id="user-2", unit_id="unit-zz-parent-zz", role=Role.OFFICER.value))
+        expires = utc_now() + timedelta(hours=1)
+        session.add(BrowserSession(token_hash=token_hash("o"), account_id="user-2", form_token="f", expires_at=expires))
+        session.commit()
+    client.cookies.set("phongmay_session", "o")
+    page = "/units/unit-zz-parent-zz/declared"
+    assert f'href="{page}"' in client.get("/units/unit-zz-parent-zz").text
+    shown = unescape(client.get(page).text)
+    assert "Ngày gửi báo cáo quý 2 về Sở Giáo dục và Đào tạo" in shown
+    assert "declared/file" not in shown
+    fields = {
+        "form_token": "f",
+        "subject": "district:unit-zz-parent-zz",
+        "declared_by": "Văn thư",
+        "since": "2024-06-24",
+    }
+    wrong = client.post(page, data=fields | {"v-quarterly_report_q2": "24/06/2999", "was-quarterly_report_q2": ""})
+    assert wrong.status_code == 422
+    assert "Cần một ngày từ năm 2000 đến hôm nay" in unescape(wrong.text)
+    done = client.post(
+        page, data=fields | {"v-quarterly_report_q2": "24/06/2024", "was-quarterly_report_q2": ""},
+        files={"file": ("bien-nhan.jpg", PICTURE, "image/jpeg")},
+    )  # fmt: skip
+    assert (done.status_code, done.headers["location"]) == (
+        303, f"{page}?subject=district:unit-zz-parent-zz&done=1",
+    )  # fmt: skip
+    after = unescape(client.get(done.headers["location"]).text)
+    assert "24/06/2024" in after
+    assert "Tệp chứng minh" in after
+    assert "Toàn trường" in unescape(client.get(f"/units/unit-{OWN}/declared").text), "a school is a unit, too"
+    assert client.get("/schools/unit-zz-parent-zz/declared").status_code == 404
+    assert client.get(page, params={"lang": "en"}).status_code == 200

@@ -353,8 +353,9 @@ def levels(_: random.Random) -> Iterator[Error]:
     """Levels that do not exist, twice, a bound of a level too many or too few, levels of a district."""
     for line in LINES:
         if is_rule(line) and line.key == "levels":
-            yield error("levels", line, line_with(line, '"tieu_hoc"', '"mau_giao"'), "levels")
-            yield error("levels", line, line_with(line, '"tieu_hoc"', '"tieu_hoc", "tieu_hoc"'), "levels")
+            first = line.value.strip("[]").split(",")[0]
+            yield error("levels", line, line_with(line, first, '"mau_giao"'), "levels")
+            yield error("levels", line, line_with(line, first, f"{first}, {first}"), "levels")
             yield error("levels", line, 'levels = "thcs"', "levels")
         if is_rule(line) and line.table == "check" and line.value.startswith("{"):
             yield error("levels", line, line_with(line, "thcs =", "dai_hoc ="), line.key)

@@ -111,6 +111,8 @@ ROUTES: dict[tuple[str, str], Permission] = {
     ("GET", f"{_API}/organisation-units/{{unit_id}}/attachments"): Permission.JUDGED,
     ("POST", f"{_API}/organisation-units/{{unit_id}}/attachments"): Permission.DECLARE,
     ("GET", f"{_API}/organisation-units/{{unit_id}}/attachments/{{sha256}}"): Permission.JUDGED,
+    ("GET", "/units/{unit_id}/declared"): Permission.JUDGED,
+    ("POST", "/units/{unit_id}/declared"): Permission.DECLARE,
     ("GET", "/schools/{unit_id}/declared"): Permission.JUDGED,
     ("POST", "/schools/{unit_id}/declared"): Permission.DECLARE,
     ("GET", "/schools/{unit_id}/declared/file"): Permission.DECLARE,

@@ -66,14 +66,26 @@ def school(scope: Scope, unit_id: str) -> Unit:
     return scope.one(Unit, "school", Unit.id == unit_id, Unit.kind == UnitKind.SCHOOL)
 
 
+def unit_above(scope: Scope, unit_id: str) -> Unit:
+    """Give a unit above schools of the scope."""
+    return scope.one(Unit, "unit above schools", Unit.id == unit_id, Unit.kind != UnitKind.SCHOOL)
+
+
+def any_unit(scope: Scope, unit_id: str) -> Unit:
+    """Give a unit of the scope, a school or one above."""
+    return scope.one(Unit, "unit", Unit.id == unit_id)
+
+
 def thing(scope: Scope, kind: str, subject_id: str) -> tuple[str, Versioned]:
-    """Give a subject of the scope with the school that it belongs to.
+    """Give a subject of the scope with the school that it belongs to; a unit above schools belongs to itself.
 
     Raises:
         Problem: 404 or 403.
     """
     if kind == SubjectKind.SCHOOL:
         return subject_id, school(scope, subject_id)
+    if kind == SubjectKind.DISTRICT:
+        return subject_id, unit_above(scope, subject_id)
     if kind == SubjectKind.ROOM:
         room = scope.one(Room, "room", Room.id == subject_id)
         return room.school_id, room

@@ -95,7 +95,10 @@ def get_declared(
     subject_id: str,
     past: Annotated[bool, Query(alias="history", description="Give former versions too.")] = False,
 ) -> SubjectOut:
-    """Give every item that may be declared of a school, line, room or device, with what is measured beside it."""
+    """Give every item that may be declared of a school, line, room, device or (`district`) unit above schools.
+
+    What is measured stands beside it.
+    """
     unit_id, row = queries.thing(scope, kind, subject_id)
     versions = [_version(old) for old in history(scope.session, kind, row.id)] if past else None
     return _subject(scope, kind, unit_id, row, versions)

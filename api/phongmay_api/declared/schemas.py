@@ -56,7 +56,7 @@ class SubjectOut(BaseModel):
 
     kind: str
     id: str
-    unit_id: str = Field(description="School.")
+    unit_id: str = Field(description="School; a unit above schools is its own.")
     items: list[ItemOut]
     history: list[VersionOut] | None = Field(description="With history=true; newest knowledge first.")
 

@@ -25,7 +25,7 @@ from phongmay_store.register.declared import Declarable, Declared
 from phongmay_store.register.declaring import CLEAR, LINE, WHOLE, Wish, history, longest_text, understood, written
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
 from phongmay_store.register.importing_declared import read_day
-from phongmay_store.register.organisation import Unit
+from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Line, Room
 
 _PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
@@ -80,9 +80,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredView:
-    """The page."""
+    """The page.
+
+    Attributes:
+        path: address of the unit's own page.
+        is_school: otherwise it is a unit above schools, which declares about itself only.
+    """
 
     unit: Unit
+    path: str
+    is_school: bool
     crumbs: Sequence[Unit]
     key: str
     name: str
@@ -101,6 +108,11 @@ class Filled:
 
     wishes: list[Wish] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
+
+
+def path_of(unit: Unit) -> str:
+    """Give the address of a unit's own page."""
+    return f"/{'schools' if unit.kind == UnitKind.SCHOOL else 'units'}/{unit.id}"
 
 
 def in_words(kind: Declarable, value: float | str, words: Texts) -> str:
@@ -161,7 +173,7 @@ def filled_in(form: Mapping[str, str], sides: Sequence[BothSides], words: Texts,
 def expectation(kind: Declarable, words: Texts) -> str:
     """Say what an item takes."""
     if kind.unit == "date":
-        return words("declared_wants_date")
+        return words("declared_wants_past_date" if kind.is_past else "declared_wants_date")
     if kind.unit == "IP":
         return words("declared_wants_addresses")
     if kind.is_text:
@@ -189,7 +201,7 @@ def declared_view(
 
     Args:
         scope: who asks.
-        unit: the school.
+        unit: the school, or a unit above schools.
         kind: kind of the chosen subject.
         row: the chosen subject.
         words: the language.
@@ -209,6 +221,8 @@ def declared_view(
     found = [(choice, line) for _, choices in groups for choice in choices for line in both[choice.key]]
     return DeclaredView(
         unit=unit,
+        path=path_of(unit),
+        is_school=unit.kind == UnitKind.SCHOOL,
         crumbs=[*crumbs(scope, unit), unit],
         key=key,
         name=next(choice.name for _, choices in groups for choice in choices if choice.key == key),
@@ -241,6 +255,9 @@ def _choices(
             out.append(Choice(f"{kind}:{row.id}", name, count, len(lines), sum(bool(x.disagrees) for x in lines)))
         return out
 
+    if unit.kind != UnitKind.SCHOOL:
+        itself = words("declared_unit_itself")
+        return [(itself, choices(SubjectKind.DISTRICT, [(unit, itself)]))], both
     rooms = scope.session.scalars(scope.select(Room, [unit.id]).order_by(Room.kind, Room.name)).all()
     lines = scope.session.scalars(scope.select(Line, [unit.id]).order_by(Line.name)).all()
     stock = scope.session.scalars(

@@ -22,13 +22,14 @@ from phongmay_api.attachments import queries as attachments
 from phongmay_api.context import Context, Shared
 from phongmay_api.declared import queries
 from phongmay_api.organisation.queries import external_ids
-from phongmay_api.pages.declared import declared_view, filled_in
+from phongmay_api.pages.declared import declared_view, filled_in, path_of
 from phongmay_api.pages.declared_file import file_view
 from phongmay_api.pages.forms import Sent, file_of, texts_of
 from phongmay_api.pages.rendering import language_texts, render
 from phongmay_api.problems import Problem, not_found
 from phongmay_store.attachments import MIB, Cleaned
 from phongmay_store.register.base import Versioned
+from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declaring import declare
 from phongmay_store.register.importing import one_at_a_time
 from phongmay_store.register.importing_school import (
@@ -39,7 +40,7 @@ from phongmay_store.register.importing_school import (
     preview_school_file,
 )
 from phongmay_store.register.importing_template import workbook
-from phongmay_store.register.organisation import Unit
+from phongmay_store.register.organisation import Unit, UnitKind
 
 router = APIRouter(dependencies=[Depends(authorize)], include_in_schema=False)
 _SEE_OTHER = HTTPStatus.SEE_OTHER.value
@@ -48,7 +49,8 @@ _MAX_NAME = 120
 
 
 def _subject(scope: Scope, unit: Unit, key: str) -> tuple[str, Versioned]:
-    kind, _, subject_id = (key or f"school:{unit.id}").partition(":")
+    itself = SubjectKind.SCHOOL if unit.kind == UnitKind.SCHOOL else SubjectKind.DISTRICT
+    kind, _, subject_id = (key or f"{itself}:{unit.id}").partition(":")
     school_id, row = queries.thing(scope, kind, subject_id)
     if school_id != unit.id:
         raise not_found("subject of this school")
@@ -95,10 +97,32 @@ def declared_page(
     return _page(request, context, scope, unit, _subject(scope, unit, subject), {}, {}, done)
 
 
+@router.get("/units/{unit_id}/declared")
+def declared_of_unit_page(
+    request: Request,
+    context: Shared,
+    scope: CurrentScope,
+    unit_id: str,
+    done: Annotated[int | None, Query(ge=0, le=1000)] = None,
+) -> Response:
+    """Show what a unit declares about itself, and the form where one may declare; of a school its own page."""
+    unit = queries.any_unit(scope, unit_id)
+    return _page(request, context, scope, unit, _subject(scope, unit, ""), {}, {}, done)
+
+
 @router.post("/schools/{unit_id}/declared")
 def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
     """Store what a form declares, all of it or nothing."""
-    unit = queries.school(scope, unit_id)
+    return _declare(request, context, scope, queries.school(scope, unit_id), sent)
+
+
+@router.post("/units/{unit_id}/declared")
+def declare_of_unit(request: Request, context: Shared, scope: CurrentScope, unit_id: str, sent: Sent) -> Response:
+    """Store what a form declares of a unit, all of it or nothing."""
+    return _declare(request, context, scope, queries.any_unit(scope, unit_id), sent)
+
+
+def _declare(request: Request, context: Context, scope: Scope, unit: Unit, sent: Sent) -> Response:
     form = texts_of(sent)
     one_at_a_time(scope.session)  # so that what the form was made from cannot change between check and writing
     kind, row = _subject(scope, unit, form.get("subject", ""))
@@ -125,7 +149,7 @@ def declare_now(request: Request, context: Shared, scope: CurrentScope, unit_id:
     wishes = filled.wishes if file is None else [replace(w, attachment_sha256=file.sha256) for w in filled.wishes]
     count = declare(scope.session, unit.id, row, wishes)
     scope.session.commit()
-    return RedirectResponse(f"/schools/{unit.id}/declared?subject={kind}:{row.id}&done={count}", _SEE_OTHER)
+    return RedirectResponse(f"{path_of(unit)}/declared?subject={kind}:{row.id}&done={count}", _SEE_OTHER)
 
 
 def _file_page(

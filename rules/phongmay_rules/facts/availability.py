@@ -32,6 +32,7 @@ RATIO_STEPS = 100
 COVERAGE_STEPS = 10
 KNOWN_STEPS_H = (300, 200, 150, 100, 80, 60, 40, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1, 0)
 """All three are rounded DOWN, so that few days bring new rows and rounding never makes enough of what is not."""
+NOTHING_MORE: Mapping[str, float] = {}
 MAX_VOUCHED = 60
 _LAST_MINUTES = sum(1 << PLACES * hour + 59 for hour in range(24 * WINDOW_DAYS))
 """Of the hours of the window: the minute after is in the next hour."""
@@ -89,6 +90,11 @@ class Month:
             found = self._since[moment] = (begin, before, expected, known)
         return found
 
+    def expected_from(self, moment: float) -> int:
+        """Give the expected minutes from a moment on."""
+        before = self.since(moment)[1]
+        return self.expected >> before << before
+
 
 def window(at: float) -> tuple[float, float]:
     """Give the true times between which an evaluation counts."""
@@ -123,32 +129,51 @@ def vouched(rounds: int, interval: float) -> int:
         interval: seconds between its rounds; a minute without a round is normal when they are far apart, and happens
             at one a minute, too, when two rounds fall just before and just after it.
     """
-    for _ in range(min(MAX_VOUCHED, max(1, ceil(interval / 60)))):
-        last = rounds & _LAST_MINUTES
-        rounds |= (rounds ^ last) << 1 | last << 1 + PLACES - 60
+    for _ in range(steps_of(interval)):
+        rounds |= following(rounds)
     return rounds
 
 
-def found(names: Sequence[str], counted: Tally, calendar: Sequence[str], at: float) -> list[Found]:
+def steps_of(interval: float) -> int:
+    """Give for how many minutes a round vouches."""
+    return min(MAX_VOUCHED, max(1, ceil(interval / 60)))
+
+
+def following(minutes: int) -> int:
+    """Give the minutes that follow upon others, those in the next hour too."""
+    last = minutes & _LAST_MINUTES
+    return (minutes ^ last) << 1 | last << 1 + PLACES - 60
+
+
+def found(
+    names: Sequence[str],
+    counted: Tally,
+    calendar: Sequence[str],
+    at: float,
+    steps: int = RATIO_STEPS,
+    more: Mapping[str, float] = NOTHING_MORE,
+) -> list[Found]:
     """Give share, known time and coverage as facts.
 
     Args:
-        names: `DEVICE` or `ROOM`.
+        names: `DEVICE`, `ROOM` or those of a line.
         counted: the minutes.
         calendar: entries that had a say in what was expected.
         at: time of the evaluation.
+        steps: into so many the whole is cut, and the share rounded down.
+        more: what else stands in the detail.
     """
     if not counted.expected:
         return [missing(name, Reason.NO_EXPECTED_TIME, at) for name in names]
     detail = {
         "minutes_expected": counted.expected, "minutes_known": counted.known, "minutes_up": counted.up,
-        "from": counted.start, "to": counted.end,
+        "from": counted.start, "to": counted.end, **more,
     }  # fmt: skip
     sources = counted_from(int(counted.start), int(counted.end), tuple(calendar))
     ratio, known, coverage = names
     hours = next(step for step in KNOWN_STEPS_H if step * 60 <= counted.known)
     return [
-        Found(ratio, counted.up * RATIO_STEPS // counted.known / RATIO_STEPS, at, None, sources, detail)
+        Found(ratio, counted.up * steps // counted.known / steps, at, None, sources, detail)
         if is_covered(ratio, counted.known, counted.expected)
         else missing(ratio, Reason.COVERAGE if counted.known else Reason.NO_DATA, at, sources=sources, **detail),
         Found(known, 3600 * hours, at, None, sources, detail),
@@ -174,7 +199,7 @@ def count(
     month_of: Callable[[str], Month | None],
     interval_of: Callable[[str], float],
     at: float,
-) -> Counts:
+) -> dict[tuple[str, str], Tally]:
     """Count devices and rooms of a school from their minutes, which are read once.
 
     Args:

@@ -33,7 +33,7 @@ ROOM = ("concurrent_pass_ratio", "concurrent_p10_bps")
 """Facts of a room."""
 SCHOOL = (
     "download_p50_bps", "upload_p50_bps", "download_per_student_bps", "download_per_pc_bps", "download_contract_ratio",
-    "upload_contract_ratio", "rtt_mean_s",
+    "upload_contract_ratio", "rtt_mean_s", "loss_ratio",
 )  # fmt: skip
 """Facts of a school's lines."""
 _PCS = (DeviceKind.PC, DeviceKind.TEACHER_PC)
@@ -222,6 +222,7 @@ def line_facts(school: SchoolPlace, students: Found, needed_bps: float, at: floa
             [(run, run.ip_ul, run.contracted_ul) for run in capacity], at,
         ),
         _latency(recent, at),
+        _loss([run for run in recent if run.kind == CampaignKind.FLOOR], at),
     ]  # fmt: skip
 
 
@@ -287,3 +288,17 @@ def _latency(runs: Sequence[LineRun], at: float) -> Found:
     detail = {"runs": len(found), "to": "bandwidth server"}
     sources = tuple(run.source for run, _ in found[-6:])
     return Found("rtt_mean_s", fmean(value for _, value in found), found[-1][0].at, None, sources, detail)
+
+
+def _loss(runs: Sequence[LineRun], at: float) -> Found:
+    """Give the mean of the shares of lost echoes in floor runs, in which every PC takes no more than its floor.
+
+    A capacity run fills the line until packets are lost, so it says nothing here; neither does a run whose echoes went
+    over the control connection, which loses nothing.
+    """
+    found = [(run, run.loss) for run in runs if run.loss is not None]
+    if not found:
+        return missing("loss_ratio", Reason.NO_DATA if runs else Reason.NO_RUN_YET, at)
+    detail = {"runs": len(found), "to": "bandwidth server"}
+    sources = tuple(run.source for run, _ in found[-6:])
+    return Found("loss_ratio", fmean(value for _, value in found), found[-1][0].at, None, sources, detail)

@@ -37,7 +37,7 @@ class Span(StrEnum):
     MONTH = "30d"
     HELD = "92d"
     QUARTER = "quarter"
-    CALENDAR_MONTH = "month"
+    LAST_QUARTER = "last_quarter"
     NOT_DECIDED = "not_decided"
 
 
@@ -51,7 +51,7 @@ SPANS: Mapping[Span, tuple[str, str]] = {
     Span.MONTH: ("30 ngày qua", "last 30 days"),
     Span.HELD: ("92 ngày qua", "last 92 days"),
     Span.QUARTER: ("quý này", "this quarter"),
-    Span.CALENDAR_MONTH: ("trong tháng", "the month"),
+    Span.LAST_QUARTER: ("quý đã kết thúc gần nhất", "last quarter that is over"),
     Span.NOT_DECIDED: ("chưa đo nên chưa định", "not measured yet, so not decided"),
 }
 """In words, Vietnamese and English."""
@@ -396,15 +396,27 @@ FACTS: Mapping[str, FactKind] = {
         ),
         FactKind(
             "loss_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
-            "Tỉ lệ mất gói", "Packet loss",
-            measurable=False,
-            window=Span.NOT_DECIDED,
+            "Tỉ lệ gói thăm dò bị mất khi các máy cùng dùng đường truyền",
+            "Share of lost echoes while the PCs use the line together",
+            window=Span.HELD,
         ),
         FactKind(
             "line_availability_month_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
-            "Độ khả dụng Internet trong tháng", "Internet availability in the month",
-            measurable=False,
-            window=Span.CALENDAR_MONTH,
+            "Tỉ lệ thời gian trường vào được Internet trong giờ sử dụng của 30 ngày",
+            "Share of the known time in use of 30 days in which the school reached the Internet",
+            window=Span.MONTH, coverage=_TENTH,
+        ),
+        FactKind(
+            "line_availability_month_known_s", Unit.SECOND, _SCHOOL, Source.DERIVED, None,
+            "Thời gian biết được trường có vào được Internet hay không trong giờ sử dụng của 30 ngày",
+            "Time in use of 30 days of which it is known whether the school reached the Internet",
+            window=Span.MONTH,
+        ),
+        FactKind(
+            "line_availability_month_coverage_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
+            "Tỉ lệ giờ sử dụng của 30 ngày có số liệu truy cập Internet của trường",
+            "Known part of the time in use of 30 days in which the school tried the Internet",
+            window=Span.MONTH,
         ),
         FactKind(
             "line_busy_p95_ratio", Unit.RATIO, _SCHOOL, Source.DERIVED, None,
@@ -414,16 +426,18 @@ FACTS: Mapping[str, FactKind] = {
             window=Span.NOT_DECIDED,
         ),
         FactKind(
-            "report_days_before_20", Unit.DAY, _SCHOOL, Source.DERIVED, None,
-            "Số ngày nộp tự đánh giá quý trước ngày 20", "Days by which the quarterly self-report came before the 20th",
-            measurable=False,
-            window=Span.QUARTER,
+            "report_days_before_20", Unit.DAY, _SCHOOL, Source.DECLARED, None,
+            "Số ngày nộp tự đánh giá quý trước ngày 20 tháng cuối quý",
+            "Days by which the quarterly self-report came before the 20th of the quarter's last month",
+            detail_matters=True,
+            window=Span.LAST_QUARTER,
         ),
         FactKind(
-            "report_days_before_25", Unit.DAY, _DISTRICT, Source.DERIVED, None,
-            "Số ngày gửi báo cáo quý trước ngày 25", "Days by which the quarterly report came before the 25th",
-            measurable=False,
-            window=Span.QUARTER,
+            "report_days_before_25", Unit.DAY, _DISTRICT, Source.DECLARED, None,
+            "Số ngày gửi báo cáo quý trước ngày 25 tháng cuối quý",
+            "Days by which the quarterly report came before the 25th of the quarter's last month",
+            detail_matters=True,
+            window=Span.LAST_QUARTER,
         ),
     )
 }  # fmt: skip

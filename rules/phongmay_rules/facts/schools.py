@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from phongmay_rules.facts import availability, campaigns, hardware, network, presence, rooms
+from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence, reports, rooms
 from phongmay_rules.facts.catalogue import BY_AGENT, Found, missing, not_measured
 from phongmay_rules.facts.declared import with_declared
 from phongmay_rules.facts.snapshot import Snapshot, take
 from phongmay_rules.facts.support import SupportTable, shipped_table
-from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.places import DevicePlace, RoomPlace, SchoolPlace, UnitPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar_hours import Calendar
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.device import DeviceState
 from phongmay_store.register.timetable import NEVER, Hours, TimetableError, parse
-from phongmay_store.series.interface import SeriesReader
+from phongmay_store.series.interface import SeriesReader, Strips
 
 Subject = tuple[str, str]
 """(kind, id)."""
@@ -62,7 +62,8 @@ class FactMaker:
             facts = rooms.school_facts(school, of_school, self.at)
             students = next(fact for fact in facts if fact.name == "students")
             facts += campaigns.line_facts(school, students, needed, self.at)
-            out[SubjectKind.SCHOOL, school.id] = facts
+            facts += self._line(school, counts)
+            out[SubjectKind.SCHOOL, school.id] = [*facts, reports.of_school(of_school, self.at)]
             reach: dict[str, Found] = {}
             standing: dict[str | None, list[DevicePlace]] = {}
             for device in school.devices:
@@ -115,9 +116,11 @@ class FactMaker:
             for device in school.devices
             if _measures(device) and self._month(school.calendar, device.timetable, series) is not None
         ]
-        rounds = series.seen(*availability.window(self.at), devices) if devices else {}
+        strips = series.strips(*availability.window(self.at), devices) if devices else {}
+        rounds = {device: own.seen for device, own in strips.items()}
         for school in due:
             made = self._count(school, school.devices, school.rooms, series, snapshot, lambda _: rounds)
+            made |= self._count_line(school, series, snapshot, strips)
             self.book.write(school, self.at, made)
             known[school.id] = made
         return {school: counts for school, counts in known.items() if counts is not None}
@@ -130,11 +133,20 @@ class FactMaker:
         series: SeriesReader,
         snapshot: Snapshot,
         rounds_of: Callable[[Sequence[str]], Mapping[str, int]],
-    ) -> availability.Counts:
+    ) -> dict[Subject, availability.Tally]:
         return availability.count(
             devices, in_rooms, rounds_of, lambda text: self._month(school.calendar, text, series),
             lambda device: presence.interval_of(snapshot.agents.get(device)), self.at,
         )  # fmt: skip
+
+    def _count_line(
+        self, school: SchoolPlace, series: SeriesReader, snapshot: Snapshot, strips: Mapping[str, Strips]
+    ) -> dict[Subject, availability.Tally]:
+        counted = line.count(
+            school.devices, strips, lambda text: self._month(school.calendar, text, series),
+            lambda device: presence.interval_of(snapshot.agents.get(device)),
+        )  # fmt: skip
+        return {} if counted is None else {(SubjectKind.SCHOOL, school.id): counted}
 
     def _month(self, calendar: Calendar, text: str, series: SeriesReader) -> availability.Month | None:
         if (calendar, text) not in self._months:
@@ -157,6 +169,20 @@ class FactMaker:
         if count is None:
             return _nothing(names, Reason.NO_AGENT, self.at, room.row)
         return availability.found(names, count, hours.sources(count.start, count.end - 1), self.at)
+
+    def _line(self, school: SchoolPlace, counts: availability.Counts) -> list[Found]:
+        """Give the facts about a school's Internet: it is expected while any room with an agent is in use."""
+        texts = dict.fromkeys(device.timetable for device in school.devices if _measures(device))
+        read = [hours for text in texts if (hours := self._hours_of(school.calendar, text)) is not None]
+        if not read:
+            return _nothing(line.NAMES, Reason.BAD_TIMETABLE if texts else Reason.NO_AGENT, self.at)
+        if expired := next((text for hours in read if (text := hours.expired(self.at))), ""):
+            return _nothing(line.NAMES, Reason.CALENDAR_EXPIRED, self.at, expired=expired)
+        count = counts.get((SubjectKind.SCHOOL, school.id))
+        if not isinstance(count, line.LineTally):
+            return _nothing(line.NAMES, Reason.NO_DATA, self.at)
+        entries = dict.fromkeys(entry for hours in read for entry in hours.sources(count.start, count.end - 1))
+        return line.facts(count, tuple(entries), self.at)
 
     def _device(
         self, device: DevicePlace, calendar: Calendar, snapshot: Snapshot, counts: availability.Counts
@@ -212,8 +238,8 @@ class FactMaker:
         return self._days[calendar, text]
 
 
-def _nothing(names: Iterable[str], reason: Reason, at: float, row: str, **detail: str) -> list[Found]:
-    return [missing(name, reason, at, sources=(row,), **detail) for name in names]
+def _nothing(names: Iterable[str], reason: Reason, at: float, *rows: str, **detail: str) -> list[Found]:
+    return [missing(name, reason, at, sources=rows, **detail) for name in names]
 
 
 def _measures(device: DevicePlace) -> bool:
@@ -225,6 +251,6 @@ def _works(device: DevicePlace, reported: bool, at: float) -> Found:
     return Found("works_7d", 1 if works else 0, at, None, (device.row,))
 
 
-def unit_facts(at: float) -> list[Found]:
+def unit_facts(place: UnitPlace, at: float) -> list[Found]:
     """Give the facts of a unit above schools."""
-    return not_measured(SubjectKind.DISTRICT, at)
+    return [reports.of_unit(place.declared, at), *not_measured(SubjectKind.DISTRICT, at)]

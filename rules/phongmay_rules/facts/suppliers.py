@@ -107,11 +107,6 @@ _LINES = Supply(
     "khai báo các đường truyền, loại đường truyền và nhà mạng theo hợp đồng",
     "declare the lines with their kind and provider as in the contract",
 )
-_REPORT = Supply(
-    Supplier.DISTRICT,
-    "ghi ngày nhận báo cáo quý khi hệ thống có sổ báo cáo",
-    "enter the day of the quarterly report once this system keeps a book of reports",
-)
 _MONTH = Supply(
     Supplier.SCHOOL_IT,
     "để máy có tác tử gửi dữ liệu trong giờ sử dụng của 30 ngày",
@@ -121,6 +116,12 @@ _LISTENING = Supply(
     Supplier.OPERATOR,
     "để máy chủ thu nhận và trung chuyển dữ liệu hoạt động trong giờ sử dụng của các phòng",
     "keep collector and broker running while rooms are in use",
+)
+
+_TRYING = Supply(
+    Supplier.SCHOOL_IT,
+    "để ít nhất một máy có tác tử bật suốt giờ sử dụng để thử truy cập Internet từng phút",
+    "keep at least one computer with an agent on throughout time in use, so that it tries the Internet each minute",
 )
 
 BY_FACT: Mapping[str, Supply] = {
@@ -197,18 +198,30 @@ BY_FACT: Mapping[str, Supply] = {
     "download_contract_ratio": _CONTRACT,
     "upload_contract_ratio": _CONTRACT,
     "rtt_mean_s": _WHOLE_SCHOOL,
-    "loss_ratio": _LINE,
-    "line_availability_month_ratio": _LINE,
+    "loss_ratio": _WHOLE_SCHOOL,
+    "line_availability_month_ratio": _TRYING,
+    "line_availability_month_known_s": _TRYING,
+    "line_availability_month_coverage_ratio": _TRYING,
     "line_busy_p95_ratio": _LINE,
-    "report_days_before_20": _REPORT,
-    "report_days_before_25": _REPORT,
+    "report_days_before_20": Supply(
+        Supplier.SCHOOL,
+        "ghi ngày đã nộp báo cáo quý ở mục khai báo, kèm giấy tiếp nhận nếu có; đơn vị quản lý cũng ghi được",
+        "enter the day on which the report was handed in on the declaration page, with its receipt if there is one; "
+        "the district can do so too",
+    ),
+    "report_days_before_25": Supply(
+        Supplier.DISTRICT,
+        "ghi ngày đã gửi báo cáo quý về Sở ở mục khai báo của đơn vị, kèm giấy tiếp nhận nếu có",
+        "enter the day on which the report was sent to the Department on the unit's declaration page, with its receipt "
+        "if there is one",
+    ),
 }
 """Supplier of every fact of the catalogue."""
 
 THE_FACTS_OWN = frozenset(
     {
-        Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET, Reason.NOT_ALL_TESTED,
-        Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
+        Reason.NO_DATA, Reason.NOT_DECLARED, Reason.NOT_ENTERED, Reason.NOT_MEASURED_YET, Reason.NO_RUN_YET,
+        Reason.NOT_ALL_TESTED, Reason.FAILED_ONCE, Reason.FLOOR_RAISED, Reason.LOAD_NOT_REACHED,
     }
 )  # fmt: skip
 """Reasons that say nothing more than that the fact is not there: its own supplier is asked."""
@@ -348,6 +361,8 @@ def supply(reason: str, fact: str = "") -> Supply | None:
         return BY_FACT.get(fact)
     if known is Reason.NO_AGENT and fact in FACTS and BY_FACT[fact] in (_ALIVE, _MONTH, _LISTENING):
         return _ALIVE  # nobody can declare that a computer is, or was, alive
+    if BY_FACT.get(fact) is _TRYING and known in (Reason.NO_AGENT, *_OF_A_MONTH):
+        return _ALIVE if known is Reason.NO_AGENT else _TRYING
     if known in _OF_A_MONTH and BY_FACT.get(fact) in (_MONTH, _LISTENING):
         return _OF_A_MONTH[known]
     return BY_REASON.get(known) or BY_FACT.get(fact)

@@ -20,7 +20,7 @@ class Declared(Versioned):
     """One declared value of one subject.
 
     Attributes:
-        school_id: school that the subject belongs to.
+        school_id: school that the subject belongs to; of a unit above schools, that unit.
         name: one of `DECLARABLE`.
         number: value in base units, yes/no as 1/0; None = it is a text.
         text: value of a textual declaration ("" = it is a number).
@@ -56,6 +56,7 @@ class Declarable:
         factor: written number -> base units.
         low: least believable written number.
         high: greatest believable written number.
+        is_past: of a day: something happened on it, so a day to come is not believed.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Declarable:
     factor: int = 1
     low: float = 0
     high: float = 1
+    is_past: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -71,8 +73,11 @@ class Declarable:
         return self.unit in ("text", "date", "IP")
 
 
-_DEVICE, _ROOM, _SCHOOL = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL
+_DEVICE, _ROOM, _SCHOOL, _DISTRICT = SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT
 
+QUARTERS = (1, 2, 3, 4)
+"""A report has an item for each quarter of the year: that of one quarter is written over a year later, not by the next
+quarter's, which comes while the last one is still judged."""
 IN_INVENTORY = "in_inventory"
 """Somebody counted the device where it stands: what a hardware list that names its room says of each PC."""
 DECLARABLE: Mapping[str, Declarable] = {
@@ -102,6 +107,8 @@ DECLARABLE: Mapping[str, Declarable] = {
         Declarable("modern_labs", _SCHOOL, "", 1, 0, 100),
         Declarable("classrooms", _SCHOOL, "", 1, 0, 1000),
         Declarable("classrooms_equipped", _SCHOOL, "", 1, 0, 1000),
+        *(Declarable(f"self_report_q{quarter}", _SCHOOL, "date", is_past=True) for quarter in QUARTERS),
+        *(Declarable(f"quarterly_report_q{quarter}", _DISTRICT, "date", is_past=True) for quarter in QUARTERS),
     )
 }
 """Class sizes, contracted rates and source addresses are columns of rooms and lines and are declared there."""

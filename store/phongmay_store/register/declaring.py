@@ -49,6 +49,7 @@ ITEMS: Mapping[str, Sequence[Declarable]] = {
         *(kind for kind in DECLARABLE.values() if kind.subject == SubjectKind.ROOM),
     ],
     SubjectKind.DEVICE: [kind for kind in DECLARABLE.values() if kind.subject == SubjectKind.DEVICE],
+    SubjectKind.DISTRICT: [kind for kind in DECLARABLE.values() if kind.subject == SubjectKind.DISTRICT],
 }
 """What may be declared, by kind of subject."""
 WHOLE = frozenset({"class_size", "cpu_threads", "cpu_bits", "screen_width", "screen_height", "purchase_year",

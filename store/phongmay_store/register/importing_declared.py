@@ -12,11 +12,15 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
+from phongmay_store.register.base import utc_now
 from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
 from phongmay_store.register.importing_rows import Row
+from phongmay_store.register.timetable import LOCAL
 
 _YES = {"1", "yes", "co", "x", "true"}
+EARLIEST = date(2000, 1, 1)
+"""Before it nobody handed anything in that is judged here."""
 _NO = {"0", "no", "khong", "false"}
 
 
@@ -66,6 +70,8 @@ def read_value(column: str, kind: Declarable, text: str) -> Item:
     """Read one value as a person writes it, in the unit of its item."""
     if kind.unit == "date":
         day = read_day(text)
+        if day is not None and kind.is_past and not EARLIEST <= day <= utc_now().astimezone(LOCAL).date():
+            return Item(column, kind, None, "", f"expected a day from {EARLIEST.year} to today")
         return Item(column, kind, None, day.isoformat() if day else "", "" if day else "expected a day: 2027-10-12")
     if kind.unit == "IP":
         try:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from phongmay_store.register.base import Versioned, new_id, utc_now
 from phongmay_store.register.compliance import SubjectKind
-from phongmay_store.register.declared import Declarable, Declared
+from phongmay_store.register.declared import DECLARABLE, Declarable, Declared
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
 from phongmay_store.register.importing_baseline import device_of
 from phongmay_store.register.importing_declared import items
@@ -95,7 +95,9 @@ class Plan:
             "declared": self._declaration, "baseline": self._baseline,
         }  # fmt: skip
         for row in rows:
-            if row.kind.name in takers and (school := self._school(row)) is not None:
+            if row.kind.name == "declared" and (unit := self._above(row)) is not None:
+                self._declaration(row, unit.id)
+            elif row.kind.name in takers and (school := self._school(row)) is not None:
                 takers[row.kind.name](row, school)
         self._check_places()
         self._check_sitting()
@@ -183,6 +185,14 @@ class Plan:
             self._fail(row, "school", f"this unit is a {unit.values['kind']}, not a school")
             return None
         return unit.id
+
+    def _above(self, row: Row) -> Thing | None:
+        """Give the unit above schools that a row declares something about; None = the row is about a school."""
+        item, unit_id = DECLARABLE.get(row.values.get("name", "")), self._external.get(row.values.get("school", ""))
+        unit = self._units.get((None, unit_id)) if unit_id else None
+        if item is None or unit is None or item.subject is not SubjectKind.DISTRICT:
+            return None
+        return unit if unit.values["kind"] != UnitKind.SCHOOL else None
 
     def _room(self, row: Row, school: str) -> None:
         name = row.values.get("name")
@@ -319,8 +329,12 @@ class Plan:
             )  # fmt: skip
 
     def _declared_of(self, row: Row, school: str, kind: Declarable) -> Thing | None:
-        if kind.subject is SubjectKind.SCHOOL:
-            return self._units.get((None, school))
+        if kind.subject in (SubjectKind.SCHOOL, SubjectKind.DISTRICT):
+            unit = self._units.get((None, school))
+            if (unit is not None and unit.values["kind"] == UnitKind.SCHOOL) is (kind.subject is SubjectKind.SCHOOL):
+                return unit
+            self._fail(row, "name", f"{kind.name!r} is declared of a unit above schools")
+            return None
         column = "code" if kind.subject is SubjectKind.DEVICE else "room"
         if row.values.get(column) is None:
             self._fail(row, column, f"is empty; {kind.name!r} is declared of a {kind.subject}")

@@ -45,6 +45,7 @@ from phongmay_store.series.interface import (
     Reach,
     Row,
     RunOffset,
+    Strips,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
 from phongmay_store.series.state import HOUR_S, State
@@ -259,6 +260,10 @@ class InfluxSeries:
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`."""
         return self._weeks.seen(start, end, devices)
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Strips]:
+        """Give the minutes of [start, end), two whole UTC hours, as `seen`, and those that tried the Internet."""
+        return self._weeks.strips(start, end, devices)
 
     def reach(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Reach]:
         """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""

@@ -20,7 +20,7 @@ from math import ceil
 from phongmay_store.errors import StoreError
 from phongmay_store.series.influx_server import InfluxServer
 from phongmay_store.series.influx_words import among, name, tag_back, tag_text
-from phongmay_store.series.interface import MinuteCounts, Minutes, Reach
+from phongmay_store.series.interface import MinuteCounts, Minutes, Reach, Strips
 from phongmay_store.series.state import HOUR_S, State
 from phongmay_store.series.strips import (
     HOURS,
@@ -29,6 +29,7 @@ from phongmay_store.series.strips import (
     WEEK_S,
     hour_of,
     hours_between,
+    joined_strips,
     numbers_of,
     values_of,
 )
@@ -83,6 +84,17 @@ class InfluxWeeks:
                 out[device] |= seen << place if place >= 0 else seen >> -place
         whole = (1 << PLACES * hours_between(start, end)) - 1
         return {device: minutes & whole for device, minutes in out.items()}
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
+        """Give the minutes of [start, end), two whole UTC hours, as `seen`, and those that tried the Internet."""
+        out: dict[str, Strips] = {}
+        whole = (1 << PLACES * hours_between(start, end)) - 1
+        for week, values in self._weeks(start, end, devices):
+            place = PLACES * ((week * WEEK_S - int(start)) // HOUR_S)
+            for device, numbers in values.items():
+                mine = Strips(*((bits << place if place >= 0 else bits >> -place) & whole for bits in numbers))
+                out[device] = joined_strips(out[device], mine) if device in out else mine
+        return out
 
     def reach(self, start: float, end: float, devices: Collection[str] | None) -> dict[str, Reach]:
         """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""

@@ -100,6 +100,14 @@ class Reach(NamedTuple):
     unreachable: int
 
 
+class Strips(NamedTuple):
+    """Minutes of one device as `strips`, all three from the same hour on; masks as in `Minutes`."""
+
+    seen: int
+    reachable: int
+    unreachable: int
+
+
 class MinuteCounts(NamedTuple):
     """Minutes of one device within wanted ones (lessons, say).
 
@@ -215,6 +223,13 @@ class SeriesReader(Protocol):
 
     def seen(self, start: float, end: float, devices: Collection[str] | None = None) -> Mapping[str, int]:
         """Give the minutes of [start, end), two whole UTC hours, in which each device measured a round: as `strips`.
+
+        Devices without any may be absent.
+        """
+        ...
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Strips]:
+        """Give what `seen` gives, and with it the minutes in which each device tried the Internet target.
 
         Devices without any may be absent.
         """

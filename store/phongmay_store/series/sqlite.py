@@ -33,6 +33,7 @@ from phongmay_store.series.interface import (
     Reach,
     Row,
     RunOffset,
+    Strips,
     TimeBasis,
 )
 from phongmay_store.series.quantities import is_raw, measurement_of, quantity_of
@@ -40,7 +41,7 @@ from phongmay_store.series.sqlite_days import PAGE_CACHE_KIB, DayFiles, insert, 
 from phongmay_store.series.sqlite_hours import SqliteHours, counted, rolled
 from phongmay_store.series.sqlite_moving import is_old, move
 from phongmay_store.series.state import HOUR_S, State
-from phongmay_store.series.strips import hour_of, reach
+from phongmay_store.series.strips import hour_of, joined_strips, reach, strips_of
 
 _KEYS = len(sqlite_schema.KEY_COLUMNS)
 DEFAULT_RAW_DAYS = 14
@@ -256,6 +257,14 @@ class SqliteSeries:
         for device, minutes in sqlite_weeks.seen(self._main, start, end, devices).items():
             days[device] = days.get(device, 0) | minutes
         return days
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Strips]:
+        """Give the minutes of [start, end), two whole UTC hours, as `seen`, and those that tried the Internet."""
+        days = strips_of(self._state.minutes(start, end, devices), start)  # first, as in `minutes`
+        weeks = sqlite_weeks.strips(self._main, start, end, devices)
+        for device, minutes in days.items():
+            weeks[device] = joined_strips(weeks[device], minutes) if device in weeks else minutes
+        return weeks
 
     def reach(self, start: float, end: float, devices: Collection[str]) -> Mapping[str, Reach]:
         """Give the minutes of every hour that touches [start, end) in which each device tried the Internet target."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from phongmay_store.series import sqlite_blocks
 from phongmay_store.series.database import Database, SqliteFile
-from phongmay_store.series.interface import MinuteCounts, Minutes, Reach
+from phongmay_store.series.interface import MinuteCounts, Minutes, Reach, Strips
 from phongmay_store.series.sqlite_blocks import masks_at, recent_rows
 from phongmay_store.series.state import HOUR_S
 from phongmay_store.series.strips import (
@@ -121,6 +121,40 @@ def seen(main: SqliteFile, start: float, end: float, devices: Collection[str] | 
         out[device] = get(device, 0) | (minutes << place if place >= 0 else minutes >> -place)
     whole = (1 << PLACES * hours_between(start, end)) - 1
     return {device: minutes & whole for device, minutes in out.items()}
+
+
+def strips(main: SqliteFile, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
+    """Give the minutes of [start, end), two whole UTC hours, as `seen` does, and those in which the Internet was tried.
+
+    The weeks of a device are joined as bytes and become a number once; most machines reached the Internet in every
+    minute in which they were seen, and for them one number is made, not three.
+    """
+    low, count = int(start // WEEK_S), int((end - 1) // WEEK_S) - int(start // WEEK_S) + 1
+    saw: dict[str, list[bytes]] = {}
+    lacks: dict[str, list[bytes]] = {}
+    lost: dict[str, list[bytes]] = {}
+    nothing = [bytes(WEEK_BYTES)] * count
+    columns = "week, device, seen, not_reached, unreachable"
+    for week, device, seen, not_reached, unreachable in _rows(main, columns, start, end - 1, devices):
+        mine = saw.get(device)
+        if mine is None:
+            mine = saw[device] = nothing.copy()
+        mine[week - low] = seen
+        if not_reached is not None:
+            lacks.setdefault(device, nothing.copy())[week - low] = not_reached
+        if unreachable is not None:
+            lost.setdefault(device, nothing.copy())[week - low] = unreachable
+    from_bytes, join = int.from_bytes, b"".join
+    begin = PLACES // 8 * ((int(start) - low * WEEK_S) // HOUR_S)
+    inside = slice(begin, begin + PLACES // 8 * hours_between(start, end))
+    out: dict[str, Strips] = {}
+    for device, weeks in saw.items():
+        minutes = reached = from_bytes(join(weeks)[inside], "little")
+        if device in lacks:
+            reached ^= from_bytes(join(lacks[device])[inside], "little")
+        missed = from_bytes(join(lost[device])[inside], "little") if device in lost else 0
+        out[device] = Strips(minutes, reached, missed)
+    return out
 
 
 def reach(main: SqliteFile, start: float, end: float, devices: Collection[str]) -> dict[str, Reach]:

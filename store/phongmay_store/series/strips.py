@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from struct import pack
 
-from phongmay_store.series.interface import Minutes, Reach
+from phongmay_store.series.interface import Minutes, Reach, Strips
 
 HOUR_S = 3600
 PLACES = 64
@@ -44,6 +44,22 @@ def reach(hours: Iterable[Minutes], start: float) -> dict[str, Reach]:
     }
 
 
+def strips_of(hours: Iterable[Minutes], start: float) -> dict[str, Strips]:
+    """Give the three strips of each device: minute masks from the whole hour `start` on, each hour of a device once."""
+    first = int(start)
+    numbered: dict[str, list[tuple[int, Minutes]]] = {}
+    for hour in hours:
+        numbered.setdefault(hour.device, []).append(((hour.hour - first) // HOUR_S, hour))
+    return {
+        device: Strips(
+            _packed({number: hour.seen for number, hour in own}),
+            _packed({number: hour.reachable for number, hour in own}),
+            _packed({number: hour.unreachable for number, hour in own}),
+        )
+        for device, own in numbered.items()
+    }
+
+
 def hour_of(at: float) -> int:
     """Give the UTC hour that a moment lies in."""
     return int(at // HOUR_S) * HOUR_S
@@ -68,6 +84,11 @@ def strips(rows: Iterable[tuple[str, int, int]]) -> dict[str, int]:
         rows: device, number of an hour after the start, mask; the rows of a device together.
     """
     return {device: _packed({number: mask for _, number, mask in own}) for device, own in groupby(rows, itemgetter(0))}
+
+
+def joined_strips(one: Strips, two: Strips) -> Strips:
+    """Give the minutes that stand in either."""
+    return Strips(*(mine | other for mine, other in zip(one, two, strict=True)))
 
 
 def _packed(masks: Mapping[int, int]) -> int:

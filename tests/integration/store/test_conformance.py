@@ -470,6 +470,13 @@ def test_minutes_within_lessons_are_counted_from_all_weeks(series: SeriesWriter,
         assert series.seen(start + 7200, start + 9 * 3600, ["pc-two", "pc-none"]) == {
             "pc-two": strips["pc-two"] >> 128 & (1 << 64 * 7) - 1
         }
+        three = series.strips(start, start + 290 * 3600, list(expected))
+        assert {name: one.seen for name, one in three.items()} == strips
+        for part, of in ((1, lambda row: row.reachable), (2, lambda row: row.unreachable)):
+            assert {name: one[part] for name, one in three.items()} == {
+                name: sum(of(row) << 64 * (row.hour - start) // 3600 for row in masks if row.device == name)
+                for name in expected
+            }
     assert series.minutes_within(wanted, ["pc-two"]) == {"pc-two": expected["pc-two"]}
     assert series.minutes_within({}) == {}
 

@@ -93,6 +93,14 @@ class Law:
             if row.hour >= since:
                 strips[row.device] |= row.seen << 64 * ((row.hour - since) // 3600)
         assert {device: strip for device, strip in series.seen(since, end).items() if strip} == strips
+        three = {device: [0, 0, 0] for device in DEVICES}
+        for row in expected:
+            if row.hour >= since:
+                mine = [mask << 64 * ((row.hour - since) // 3600) for mask in row[2:]]
+                three[row.device] = [one | two for one, two in zip(three[row.device], mine, strict=True)]
+        assert {device: [*one] for device, one in series.strips(since, end, DEVICES).items() if any(one)} == {
+            device: masks for device, masks in three.items() if any(masks)
+        }
 
 
 def hours_forgotten(series: InfluxSeries) -> None:

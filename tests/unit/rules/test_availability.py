@@ -322,16 +322,16 @@ def test_who_can_supply_what_is_missing(names: tuple[str, ...]) -> None:
 def reads(house: Any, engine: Engine, at: datetime, monkeypatch: pytest.MonkeyPatch) -> int:
     """Evaluate and give how often 30 days of minutes were read."""
     count = 0
-    real = type(house.series).seen
+    real = type(house.series).strips
 
-    def counted(series: Any, start: float, end: float, devices: Any = None) -> Any:
+    def counted(series: Any, start: float, end: float, devices: Any) -> Any:
         nonlocal count
         count += 1
         assert end - start == 30 * 86400
         return real(series, start, end, devices)
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(house.series), "seen", counted)
+        patched.setattr(type(house.series), "strips", counted)
         engine.evaluate(house.series, at=at)
     return count
 

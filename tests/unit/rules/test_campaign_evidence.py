@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phongmay_rules.facts.campaigns import HOLDS_S, quarter_start
-from phongmay_rules.facts.catalogue import Found, missing
+from phongmay_rules.facts.catalogue import DAY, Found, missing
 from phongmay_rules.places import LinePlace
 from phongmay_rules.reasons import Reason
 from phongmay_rules.runs import LineRun, RoomOutcome
@@ -392,3 +392,14 @@ def test_a_thousand_runs_are_more_than_indicative() -> None:
     runs = [capacity(1 / (n + 1), 80e6, 40e6) for n in range(1000)]
     assert of_line(*runs)["download_contract_ratio"].detail["indicative"] is False
     assert of_line(*runs[1:])["download_contract_ratio"].detail["indicative"] is True
+
+
+def test_lost_echoes_of_floor_runs_are_the_loss_of_the_line() -> None:
+    """The mean of floor runs of 92 days; a capacity run, which fills the line, and one without UDP say nothing."""
+    found = of_line(run(100, loss=0.5), run(3, loss=0.0), replace(capacity(2, 80e6, 40e6), loss=0.3), run(1, loss=0.02))
+    assert found["loss_ratio"] == Found(
+        "loss_ratio", pytest.approx(0.01), AT - DAY, None,
+        ("register:campaign_result/run-3", "register:campaign_result/run-1"), {"runs": 2, "to": "bandwidth server"},
+    )  # fmt: skip
+    assert of_line(run(1))["loss_ratio"] == missing("loss_ratio", Reason.NO_DATA, AT)
+    assert of_line(replace(capacity(2, 80e6, 40e6), loss=0.0))["loss_ratio"].missing is Reason.NO_RUN_YET

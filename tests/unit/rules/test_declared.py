@@ -167,12 +167,12 @@ def test_a_smart_classroom_makes_the_school_pass(house: Any) -> None:
 
 
 def test_what_nothing_measures_is_unknown_and_never_passes(house: Any) -> None:
-    """Without concurrent tests, SNMP and reports their rules are unknown, and so are the targets above."""
+    """Without concurrent tests and declared reports their rules are unknown, and so are the targets above."""
     house.evaluate()
     untold = {
         ("cs-room", "PH-03"): "no_run_yet",
         ("cs", "TR-06"): "no_capacity_run",
-        ("quan", "QU-05"): "not_measured_yet",
+        ("quan", "QU-05"): "not_entered",
     }
     for (subject, rule), reason in untold.items():
         assert house.state(subject, rule) == ("unknown", reason)

@@ -31,7 +31,7 @@ def test_every_window_and_coverage_has_words() -> None:
         assert SPANS[kind.window] == (vi.partition(";")[0], en.partition(";")[0])
         assert (";" in vi) == (";" in en) == (kind.coverage is not None)
         assert kind.coverage is None or 0 < kind.coverage.least <= 1
-        assert kind.measurable or kind.window in (Span.NOT_DECIDED, Span.CALENDAR_MONTH, Span.QUARTER)
+        assert kind.measurable or kind.window in (Span.NOT_DECIDED, Span.QUARTER)
 
 
 def test_both_languages_offer_the_same_alternatives() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import availability, campaigns
+from phongmay_rules.facts import availability, campaigns, line
 from phongmay_rules.facts.catalogue import FACTS, Found, Source, missing
 from phongmay_rules.facts.declared import origin, side_by_side, stated, with_declared
 from phongmay_rules.facts.rooms import room_facts, school_facts
@@ -249,8 +249,8 @@ def test_an_empty_school() -> None:
     """No room is a number, no line is not: lines that nobody declared may be there."""
     facts = by_name(school_facts(school(), {}, AT))
     assert set(facts) == {name for name, kind in FACTS.items() if kind.subject is SubjectKind.SCHOOL} - {
-        *campaigns.SCHOOL
-    }
+        *campaigns.SCHOOL, *line.NAMES, "report_days_before_20",
+    }  # fmt: skip
     assert facts.pop("computer_rooms") == Found("computer_rooms", 0, AT, None, ())
     for name, found in facts.items():
         reason = Reason.NOT_DECLARED if FACTS[name].measurable else Reason.NOT_MEASURED_YET

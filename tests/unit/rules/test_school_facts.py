@@ -1,6 +1,7 @@
 """All facts of schools at once: which functions give what for a device, whose data they see, and what hours are cut to.
 
-The series store is a shelf in memory, so that each test says exactly which rows there are.
+The series store is a shelf in memory, so that each test says exactly which rows there are. Long
+because the facts of every domain meet here on one shelf.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from phongmay_rules.facts import availability, campaigns, hardware, network, presence
+from phongmay_rules.facts import availability, campaigns, hardware, line, network, presence, reports
 from phongmay_rules.facts.availability import Tally
 from phongmay_rules.facts.catalogue import BY_AGENT, FACTS, Found, missing
 from phongmay_rules.facts.declared import origin, stated
 from phongmay_rules.facts.rooms import room_facts, school_facts
 from phongmay_rules.facts.schools import FactMaker, unit_facts
 from phongmay_rules.facts.support import shipped_table
-from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace
+from phongmay_rules.places import Declaration, DevicePlace, RoomPlace, SchoolPlace, UnitPlace
 from phongmay_rules.reasons import Reason
 from phongmay_store.register.calendar import CalendarKind, DayHours
 from phongmay_store.register.calendar_hours import Calendar, Period
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.timetable import parse
-from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, TimeBasis
+from phongmay_store.series.interface import EnvelopeId, Minutes, Presence, Row, Strips, TimeBasis
 from phongmay_store.series.strips import strip
 from tests.unit.rules.campaign_runs import FLOOR, LINES, PCS, ROOM, capacity, run
 from tests.unit.rules.reached import reach_of
@@ -65,6 +66,15 @@ class Shelf:
         self.asked_months.append(sorted(devices))
         hours = {name: {m.hour: m.seen for m in self.hours if m.device == name} for name in devices}
         return {name: strip(masks, start, end) for name, masks in hours.items()}
+
+    def strips(self, start: float, end: float, devices: Collection[str]) -> dict[str, Strips]:
+        """Give the minutes with a round or a try."""
+        return {
+            name: Strips(seen, *(
+                strip({m.hour: m[part] for m in self.hours if m.device == name}, start, end) for part in (3, 4)
+            ))
+            for name, seen in self.seen(start, end, devices).items()
+        }  # fmt: skip
 
     def listening(self, start: float, end: float) -> dict[int, int]:
         """A collector could hear all the time."""
@@ -304,8 +314,10 @@ def test_rooms_and_the_school_get_their_own_devices_and_declarations() -> None:
         ("school", "th"), *(("room", room.id) for room in rooms), *(("device", place.id) for place in devices),
     }  # fmt: skip
     school = SchoolPlace("th", "Trường", "tieu_hoc", rooms=rooms, devices=list(devices))
-    of_school = [found for found in made["school", "th"] if found.name not in campaigns.SCHOOL]
-    assert of_school == school_facts(school, declared["school", "th"], AT)
+    of_school = [found for found in made["school", "th"] if found.name not in (*campaigns.SCHOOL, *line.NAMES)]
+    assert of_school == [
+        *school_facts(school, declared["school", "th"], AT), reports.of_school(declared["school", "th"], AT),
+    ]  # fmt: skip
     reach = {"a": by_name(made["device", "a"])["internet_reach_ratio"]}
     assert reach["a"].value == 1
 
@@ -358,8 +370,12 @@ def test_the_table_that_is_given_is_the_one_that_is_used() -> None:
 
 
 def test_facts_of_a_unit() -> None:
-    """Nothing about a unit above schools is measured yet, and each says so."""
-    assert unit_facts(AT) == [missing("report_days_before_25", Reason.NOT_MEASURED_YET, AT)]
+    """A unit above schools has its own report, as it declared it."""
+    quan = UnitPlace("quan", "Quận", "district", ())
+    assert unit_facts(quan, AT) == [reports.of_unit({}, AT)]
+    paper = {"quarterly_report_q3": Declaration("2026-09-20", AT, "Văn thư", "", "dc:1")}
+    (found,) = unit_facts(replace(quan, declared=paper), AT)
+    assert (found.name, found.value, found.sources) == ("report_days_before_25", 5, ("dc:1",))
 
 
 def test_each_school_is_tested_against_its_own_floor() -> None:

@@ -209,3 +209,47 @@ def test_a_list_that_names_a_retired_pc_is_told(register_engine: Engine, tmp_pat
         assert {device.code: device.state for device in session.scalars(Device.at())} == {
             "PC-1": "in_service", "PC-7": "in_service",
         }  # fmt: skip
+
+
+REPORTS = {
+    "units": "external_id,name,kind,parent,level\nsgd:quan,Quận,district,,\nmoet:1,Trường A,school,sgd:quan,tieu_hoc\n",
+}
+
+
+def test_days_of_reports_are_declared_of_schools_and_of_the_unit_above(register_engine: Engine, tmp_path: Path) -> None:
+    """One sheet for a quarter: a row a school and one for the district, each day as people write it."""
+    text = HEAD + (
+        "moet:1,,,self_report_q2,18/06/2024,,Văn thư Phòng GD&ĐT,\n"
+        "sgd:quan,,,quarterly_report_q2,2024-06-24,,Văn thư Phòng GD&ĐT,\n"
+    )
+    result = run(register_engine, tmp_path / "in", {**REPORTS, "declared": text})
+    assert result.errors == []
+    with Session(register_engine) as session:
+        rows = {row.name: row for row in session.scalars(Declared.at())}
+    assert {name: (row.subject_kind, row.text, row.school_id == row.subject_id) for name, row in rows.items()} == {
+        "self_report_q2": ("school", "2024-06-18", True), "quarterly_report_q2": ("district", "2024-06-24", True),
+    }  # fmt: skip
+    again = run(register_engine, tmp_path / "in", {})
+    assert (again.created, again.changed) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words", "vi"),
+    [
+        ("moet:1,,,self_report_q2,2999-06-18,,x,", "value", "expected a day from 2000 to today", "cần một ngày từ năm"),
+        ("moet:1,,,self_report_q2,0026-06-18,,x,", "value", "expected a day from 2000 to today", "cần một ngày từ năm"),
+        ("moet:1,,,self_report_q2,soon,,x,", "value", "expected a day: 2027-10-12", "cần một ngày, ví dụ"),
+        ("moet:1,,,quarterly_report_q2,2024-06-24,,x,", "name",
+         "'quarterly_report_q2' is declared of a unit above schools", "khai báo cho đơn vị quản lý"),
+        ("sgd:quan,,,self_report_q2,2024-06-18,,x,", "school", "this unit is a district, not a school", ""),
+        ("sgd:quan,,,students,700,,x,", "school", "this unit is a district, not a school", ""),
+    ],
+)  # fmt: skip
+def test_a_wrong_day_or_unit_is_told(
+    register_engine: Engine, tmp_path: Path, row: str, column: str, words: str, vi: str
+) -> None:
+    """A day to come, one of another age, a report of somebody else: told with the column, and nothing is written."""
+    result = run(register_engine, tmp_path / "in", {**REPORTS, "declared": f"{HEAD}{row}\n"})
+    assert [(error.column, error.expected) for error in result.errors] == [(column, words)]
+    assert vi in in_language(result.errors[0].expected, "vi")
+    assert values(register_engine) == {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from phongmay_contract.envelope import Envelope, Instant
 from phongmay_contract.topics import Kind
 from phongmay_store.series import sqlite_weeks
-from phongmay_store.series.interface import Arrival, Reach, TimeBasis
+from phongmay_store.series.interface import Arrival, Reach, Strips, TimeBasis
 from phongmay_store.series.sqlite import SqliteSeries
 from phongmay_store.series.sqlite_weeks import WEEK_S, fold
 from phongmay_store.series.strips import hour_of, reach
@@ -33,10 +33,11 @@ def round_at(seq: int, at: float) -> Arrival:
 
 @pytest.mark.parametrize("ask", [
     lambda reader: reader.seen(HOUR, HOUR + 3600, [DEVICE]) == {DEVICE: 0b11},
+    lambda reader: reader.strips(HOUR, HOUR + 3600, [DEVICE]) == {DEVICE: Strips(0b11, 0, 0)},
     lambda reader: [found.seen for found in reader.minutes(HOUR, HOUR + 3600, [DEVICE])] == [0b11],
     lambda reader: sqlite_weeks.minutes_within(reader._main, {HOUR: 0b111}, [DEVICE])[DEVICE].seen == 2,
     lambda reader: reader.minutes_within({HOUR: 0b111})[DEVICE].seen == 2,
-], ids=["seen", "minutes", "minutes_within of few", "minutes_within of all"])  # fmt: skip
+], ids=["seen", "strips", "minutes", "minutes_within of few", "minutes_within of all"])  # fmt: skip
 def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[[SqliteSeries], bool]
 ) -> None:
@@ -59,21 +60,15 @@ def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
         assert series._main.rows("SELECT count(*) FROM minutes_week") == [(1,)]
 
 
+Masks = dict[tuple[str, int], tuple[int, int, int]]
+"""Seen, reachable and unreachable by device and number of the hour."""
 MASK = st.integers(0, 2**60 - 1)
 HOURS = st.dictionaries(st.tuples(st.sampled_from(["pc-a", "pc-b"]), st.integers(0, 400)), st.tuples(MASK, MASK, MASK))
 
 
-@settings(max_examples=40, deadline=None)
-@given(HOURS, HOURS, st.floats(-5, 400), st.floats(0, 200))
-def test_reach_is_what_the_minutes_say(
-    packed: dict[tuple[str, int], tuple[int, int, int]],
-    recent: dict[tuple[str, int], tuple[int, int, int]],
-    begin: float,
-    hours: float,
-) -> None:
-    """Law: whatever stands in weeks, in hours or in both, `reach` gives the same as unpacking every hour does."""
-    week = 2900 * WEEK_S
-    start, end = week + 3600 * begin, week + 3600 * (begin + hours)
+@contextmanager
+def stored(week: int, packed: Masks, recent: Masks) -> Iterator[SqliteSeries]:
+    """Give a store in which some hours stand in weeks and some in rows."""
     with tempfile.TemporaryDirectory() as folder, closing(SqliteSeries.open(Path(folder) / "series.db")) as series:
         for some in (packed, recent):
             series._connection.executemany(
@@ -84,6 +79,39 @@ def test_reach_is_what_the_minutes_say(
             if some is packed:
                 while fold(series._main, week + 3600 * 1000):
                     pass
+        yield series
+
+
+@settings(max_examples=40, deadline=None)
+@given(HOURS, HOURS, st.integers(-5, 400), st.integers(1, 200))
+def test_strips_are_what_the_minutes_say(packed: Masks, recent: Masks, begin: int, hours: int) -> None:
+    """Law: wherever minutes stand, `strips` gives seen, reached and missed ones of whole hours as single hours do."""
+    week = 2900 * WEEK_S
+    start, end = week + 3600 * begin, week + 3600 * (begin + hours)
+    with stored(week, packed, recent) as series:
+        found = series.strips(start, end, ["pc-a", "pc-b"])
+        assert {name: strips.seen for name, strips in found.items() if strips.seen} == {
+            name: seen for name, seen in series.seen(start, end, ["pc-a", "pc-b"]).items() if seen
+        }
+        summed = {name: [0, 0, 0] for name in ("pc-a", "pc-b")}
+        for row in series.minutes(start, end, ["pc-a", "pc-b"]):
+            for place, mask in enumerate(row[2:]):
+                summed[row.device][place] |= mask << 64 * ((row.hour - start) // 3600)
+        assert {name: [*found.get(name, Strips(0, 0, 0))] for name in summed} == summed
+
+
+@settings(max_examples=40, deadline=None)
+@given(HOURS, HOURS, st.floats(-5, 400), st.floats(0, 200))
+def test_reach_is_what_the_minutes_say(
+    packed: Masks,
+    recent: Masks,
+    begin: float,
+    hours: float,
+) -> None:
+    """Law: whatever stands in weeks, in hours or in both, `reach` gives the same as unpacking every hour does."""
+    week = 2900 * WEEK_S
+    start, end = week + 3600 * begin, week + 3600 * (begin + hours)
+    with stored(week, packed, recent) as series:
         devices = ["pc-a", "pc-b"]
         unpacked = reach(series.minutes(start, end, devices), start)
         found = series.reach(start, end, devices)
