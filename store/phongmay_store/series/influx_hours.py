@@ -96,6 +96,11 @@ class InfluxHours:
         return True
 
 
+    def doubt(self) -> None:
+        """Read the week that was written last by its hours, until it is packed again."""
+        self._weeks.unpack()
+
+
 def _hourly_line(measurement: str, hour: int, quantities: list[str], series: Series) -> str:
     fields: list[str] = []
     for cells in series.rows():

@@ -310,10 +310,19 @@ class State:
         )
         return [(hour, changed, touched) for hour, changed, touched in self.database.rows(sql, (start, end))]
 
+    def holds(self, name: str, holder: str) -> bool:
+        """Tell whether nobody has taken a piece of housekeeping over, be the time of the lease up or not."""
+        return bool(self.database.rows("SELECT 1 FROM series_lease WHERE name = ? AND holder = ?", (name, holder)))
+
     def rolled(self, hour: int, changed: int) -> None:
         """Note that an hour is rolled up as it was when its counter stood so."""
         with self.database.writing() as writing:
             writing.one("UPDATE series_hour SET rolled = ? WHERE hour = ?", (changed, hour))
+
+    def again(self, hour: int) -> None:
+        """Have an hour rolled up once more."""
+        with self.database.writing() as writing:
+            writing.one("UPDATE series_hour SET changed = changed + 1 WHERE hour = ?", (hour,))
 
     def forget(self, now: float, most: int) -> bool:
         """Forget identities and offsets of long ago, and rolled hours; True when there may be more."""
