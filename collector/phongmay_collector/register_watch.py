@@ -170,7 +170,7 @@ class RegisterWatch:
             self.availability.away(now, str(turn.failure))
 
     def _answered(self, turn: _Turn) -> _Turn:
-        """Ask; the one method for the other thread. What it shares with the loop is only touched by whose turn it is."""
+        """Ask, in the other thread. What it shares with the loop is touched by that only when it is not its turn."""
         try:
             if turn.reads_all:
                 turn.entries = self.directory.read()

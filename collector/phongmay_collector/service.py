@@ -39,7 +39,6 @@ from phongmay_collector.tally import Tally
 from phongmay_collector.throttle import Throttle
 from phongmay_collector.waiting import Waiting
 from phongmay_collector.writer import Done, Writer
-from phongmay_contract.errors import OperatorError
 from phongmay_contract.tls import client_context, read_ca
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import SeriesWriter

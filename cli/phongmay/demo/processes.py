@@ -1,6 +1,7 @@
 """Child processes of the demo: each is started with its log in a file, watched, and stopped with everything it started.
 
-All are told to end at once and waited for together, for a bounded time; what is left then is killed. A child that ends by itself raises OperatorError with the last lines of its log.
+All are told to end at once and waited for together, for a bounded time; what is left then is killed. A child that ends
+by itself raises OperatorError with the last lines of its log.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 In: what psycopg connects with. Out: a connection of psycopg. A statement may take as long as it needs while its server
 lives. When nothing comes for `silence_s`, a second connection asks the server; if that is not answered either within
 `connect_timeout` (a stopped process or a frozen machine, whose kernel goes on acknowledging for it), the connection is
-given up with an OperationalError, and the next one, which a pool makes at once, is not waited for again. Imported only where the register is in PostgreSQL: psycopg is an extra.
+given up with an OperationalError, and the next one, which a pool makes at once, is not waited for again. Imported only
+where the register is in PostgreSQL: psycopg is an extra.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import psycopg
 from psycopg.abc import RV, PQGen
 
 SILENCE_S = 3.0
-"""Without an answer, before the server is asked on a second connection; sooner with a shorter `tcp_user_timeout`. To ask
-costs a server that lives a connection and breaks nothing."""
+"""Without an answer, before the server is asked on a second connection; sooner with a shorter `tcp_user_timeout`. To
+ask costs a server that lives a connection and breaks nothing."""
 REST_S = 0.5
 """So long nobody asks a server again that did not answer a second connection."""
 _CONNECT_S = 5

@@ -102,7 +102,7 @@ class Housekeeping:
         self._overtaken, self._hour, self._leased_until = hours, None, 0.0
         self._work.doubt()
         for hour in hours:
-            self._state.again(hour)
+            self._state.rolled(hour, 0)
         self._overtaken = None
         return True
 

@@ -3,8 +3,9 @@
 In: masks of hours that are finished. Out: the same masks by week, joined with those of hours that only the register
 has yet. `minutes_week` holds a text for each device and week: seen, what `reachable` lacks of it, and unreachable, 168
 places of 64 bits each; zeros at the end cut off, packed by zlib, in base64. `minutes_packed` says which weeks are there
-whole; others (of a server that an older program filled, until housekeeping has packed them) are read from the hours in
-`minutes`, and so is one that two collectors wrote at once. Everything may be repeated. What the server refuses, and a text that is none of ours, is a StoreError.
+whole; others (of a server that an older program filled, or that two collectors wrote at once, until housekeeping has
+packed them) are read from the hours in `minutes`. Everything may be repeated. What the server refuses, and a text that
+is none of ours, is a StoreError.
 """
 # ruff: noqa: S608 - literals and names come from influx_words, which lets nothing end one
 

@@ -315,14 +315,9 @@ class State:
         return bool(self.database.rows("SELECT 1 FROM series_lease WHERE name = ? AND holder = ?", (name, holder)))
 
     def rolled(self, hour: int, changed: int) -> None:
-        """Note that an hour is rolled up as it was when its counter stood so."""
+        """Note that an hour is rolled up as it was when its counter stood so; at 0 it never was."""
         with self.database.writing() as writing:
             writing.one("UPDATE series_hour SET rolled = ? WHERE hour = ?", (changed, hour))
-
-    def again(self, hour: int) -> None:
-        """Have an hour rolled up once more."""
-        with self.database.writing() as writing:
-            writing.one("UPDATE series_hour SET changed = changed + 1 WHERE hour = ?", (hour,))
 
     def forget(self, now: float, most: int) -> bool:
         """Forget identities and offsets of long ago, and rolled hours; True when there may be more."""

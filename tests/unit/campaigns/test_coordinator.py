@@ -402,7 +402,7 @@ def test_what_else_the_register_refuses_is_no_step_taken(office: Office) -> None
     office.look(NOON)
     with Session(office.engine) as session:
         run = open_runs(session)[0].run
-        again = {column: getattr(run, column) for column in CampaignRun.__table__.columns.keys()}
+        again = {column.name: getattr(run, column.name) for column in CampaignRun.__table__.columns}
         session.expunge(run)
         session.add(CampaignRun(**again))  # its key is there already
         with pytest.raises(IntegrityError, match="campaign_run"):
