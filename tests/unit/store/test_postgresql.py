@@ -304,7 +304,7 @@ def test_a_silent_server_is_asked_soon_and_not_twice(
     postgres: Cluster, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever waits for a statement learns of a frozen server long before the network gives up (`tcp_user_timeout`,
-    15 s), and the pool, which would make a new connection at once, does not wait for its `connect_timeout` once more."""
+    15 s), and the pool, which would make a new connection at once, does not wait for `connect_timeout` once more."""
     engine = open_register(postgres.url(database))
     with engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
