@@ -95,7 +95,6 @@ class InfluxHours:
                 writing.one("DELETE FROM series_minutes WHERE hour = ?", (hour,))
         return True
 
-
     def doubt(self) -> None:
         """Read the week that was written last by its hours, until it is packed again."""
         self._weeks.unpack()

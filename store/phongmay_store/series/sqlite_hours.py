@@ -65,7 +65,6 @@ class SqliteHours:
                 return True
         return sqlite_weeks.fold(self._main, now)
 
-
     def doubt(self) -> None:
         """Nothing: masks are joined in one transaction, and hours that are rolled up again replace what was there."""
         self._behind = None
