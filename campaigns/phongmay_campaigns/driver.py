@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay_bandwidth.fetch import FetchError, abort_run, fetch_report
@@ -39,6 +40,7 @@ from phongmay_store.register.campaign import (
     RunStep,
 )
 from phongmay_store.register.device import Credential
+from phongmay_store.register.failures import sentence
 from phongmay_store.register.sealing import Seal
 from phongmay_store.series.interface import SeriesReader
 
@@ -66,9 +68,10 @@ class Driver:
         self, sessions: sessionmaker[Session], series: SeriesOpener, seal: Seal, settings: CampaignSettings
     ) -> None:
         self._sessions, self._series, self._seal, self._settings = sessions, series, seal, settings
+        self._refused: set[tuple[str, RunStep]] = set()
 
     def drive(self, standing: Standing, now: datetime) -> None:
-        """Take the next step of a run if it is time.
+        """Take the next step of a run if it is time. What the register refuses of it is logged, and stops no other run.
 
         Raises:
             StoreError: series or register cannot be used.
@@ -86,6 +89,11 @@ class Driver:
                     self._finish(session, standing, now)
             except StepTakenError as error:
                 _log.info('event=step_taken detail="%s"', error)
+            except IntegrityError as error:
+                if (standing.run.run_id, standing.step) not in self._refused:
+                    self._refused.add((standing.run.run_id, standing.step))
+                    _log.error('event=step_refused run=%s step=%s detail="%s"', standing.run.run_id, standing.step,
+                               sentence(error))  # fmt: skip
 
     def _is_wanted(self, session: Session, run: CampaignRun) -> bool:
         state = session.scalar(select(Campaign.state).where(Campaign.holds(), Campaign.id == run.campaign_id))

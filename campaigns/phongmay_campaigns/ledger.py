@@ -50,12 +50,16 @@ def take(session: Session, run_id: str, step: RunStep, at: datetime, detail: Map
 
     Raises:
         StepTakenError: it was taken before; the session is rolled back.
+        IntegrityError: something else that the session was to write is refused; it is rolled back too.
     """
     session.add(CampaignStep(run_id=run_id, step=step.value, detail=dict(detail), at=at))
     try:
         session.flush()
     except IntegrityError as error:
         session.rollback()
+        same = select(CampaignStep.number).where(CampaignStep.run_id == run_id, CampaignStep.step == step.value)
+        if session.scalar(same) is None:
+            raise
         raise StepTakenError(f"run {run_id}: step {step} was taken before") from error
 
 

@@ -6,6 +6,8 @@ acknowledged, since a device that cannot be looked up is not an unknown one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
@@ -23,16 +25,30 @@ class Entry(NamedTuple):
     school_id: str
 
 
+Entries = dict[str, Entry]
+Ask = Callable[[Callable[[], Entries]], Entries]
+"""Has the register asked a question, and gives its answer."""
+
+
+def _at_once(question: Callable[[], Entries]) -> Entries:
+    return question()
+
+
 class Directory:
-    """The devices of the register as of the last `load`; one that is missing is asked for by itself.
+    """The devices of the register as of the last reading; one that is missing is asked for by itself.
+
+    Args:
+        engine: the register.
+        ask: asks for a device that is missing; by default whoever wants to know waits for the answer.
 
     Attributes:
         loads: how often it was read: as long as it stays, a device that was found is there.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ask: Ask = _at_once) -> None:
         self._engine = engine
-        self._entries: dict[str, Entry] = {}
+        self._ask = ask
+        self._entries: Entries = {}
         self.loads = 0
 
     def load(self) -> None:
@@ -41,7 +57,19 @@ class Directory:
         Raises:
             StoreError: the register does not answer.
         """
-        self._entries = self._read(None)
+        self.take(self.read())
+
+    def read(self) -> Entries:
+        """Read all devices, in any thread, and change nothing.
+
+        Raises:
+            StoreError: the register does not answer.
+        """
+        return self._read(None)
+
+    def take(self, entries: Entries) -> None:
+        """Go on with what was read."""
+        self._entries = entries
         self.loads += 1
 
     def find(self, device: str) -> Entry | None:
@@ -52,8 +80,9 @@ class Directory:
         """
         found = self._entries.get(device)
         if found is None:
-            self._entries |= self._read(device)
-            found = self._entries.get(device)
+            found = self._ask(partial(self._read, device)).get(device)
+            if found is not None:
+                self._entries[device] = found
         return found
 
     def may_speak_for(self, sender: str, subject: str) -> bool:
@@ -68,7 +97,7 @@ class Directory:
             and speaker.school_id == other.school_id
         )
 
-    def _read(self, device: str | None) -> dict[str, Entry]:
+    def _read(self, device: str | None) -> Entries:
         query = select(Device.id, Device.kind, Device.school_id).where(Device.holds())
         if device is not None:
             query = query.where(Device.id == device)

@@ -1,5 +1,7 @@
 """Sends the commands that stand in the register's outbox: rows go in, signed messages go out, the rows are marked.
 
+Two halves, for the register may not answer while the broker must be served: `prepare` asks it, `publish` does not.
+
 At least once: a row is marked only when the broker has acknowledged its message, so after a crash or a lost connection
 it is sent again with the same nonce, which the device obeys once. A command past its expiry, or for a device whose
 command key is not known, is marked as failed and never sent. A register that does not answer raises StoreError.
@@ -7,9 +9,10 @@ command key is not known, is marked as failed and never sent. A register that do
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,8 +46,16 @@ Publish = Callable[[str, bytes], Acknowledgement | None]
 """Sends a message to a topic; None = there is no connection."""
 
 
+class Ready(NamedTuple):
+    """A signed command, with the number of its row."""
+
+    number: int
+    topic: str
+    payload: bytes
+
+
 class Outbox:
-    """Sends what waits.
+    """Sends what waits. Its methods may be called by different threads, but not at the same time.
 
     Args:
         engine: the register.
@@ -55,8 +66,8 @@ class Outbox:
         self._engine, self._seal = engine, seal
         self._on_the_way: dict[int, tuple[float, Acknowledgement]] = {}
 
-    def send(self, publish: Publish) -> None:
-        """Mark what the broker has acknowledged, and send what waits.
+    def prepare(self) -> list[Ready]:
+        """Mark what the broker has acknowledged, and give what is to be published.
 
         Raises:
             StoreError: the register does not answer.
@@ -64,9 +75,18 @@ class Outbox:
         try:
             with Session(self._engine) as session:
                 self._mark(session)
-                self._send(session, publish, utc_now())
+                return self._ready(session, utc_now())
         except SQLAlchemyError as error:
             raise StoreError(f"register cannot be used: {str(error).splitlines()[0]}") from error
+
+    def publish(self, commands: Sequence[Ready], publish: Publish) -> None:
+        """Publish what was prepared; without a connection it waits for the next time."""
+        now = time.time()
+        for number, topic, payload in commands:
+            sent = publish(topic, payload)
+            if sent is None:
+                break  # no connection: nothing of the rest can go either
+            self._on_the_way[number] = now, sent
 
     def _mark(self, session: Session) -> None:
         done = [number for number, (_, message) in self._on_the_way.items() if _has_arrived(message)]
@@ -76,7 +96,7 @@ class Outbox:
         for number in done:
             del self._on_the_way[number]
 
-    def _send(self, session: Session, publish: Publish, now: datetime) -> None:
+    def _ready(self, session: Session, now: datetime) -> list[Ready]:
         waiting = session.scalars(
             select(OutboxCommand)
             .where(OutboxCommand.sent_at.is_(None), OutboxCommand.failure == "")
@@ -87,7 +107,8 @@ class Outbox:
         fresh = {number for number, (at, _) in self._on_the_way.items() if at > late}
         rows = [row for row in waiting if row.number not in fresh or row.expires_at <= now]
         if not rows:
-            return
+            return []
+        ready = []
         keys = self._keys(session, rows)
         for row in rows:
             key = keys.get(row.device_id)
@@ -99,14 +120,12 @@ class Outbox:
                 row.failure = "unknown_order"
             else:
                 command = Command(row.device_id, Order(row.name), row.nonce, row.expires_at.timestamp(), row.body)
-                sent = publish(topics.build(row.device_id, Kind.COMMAND), sign_command(key, command))
-                if sent is None:
-                    break  # no connection: nothing of the rest can go either
-                self._on_the_way[row.number] = now.timestamp(), sent
+                ready.append(Ready(row.number, topics.build(row.device_id, Kind.COMMAND), sign_command(key, command)))
             if row.failure:
                 self._on_the_way.pop(row.number, None)
                 event("command_not_sent", device=row.device_id, order=row.name, reason=row.failure)
         session.commit()
+        return ready
 
     def _keys(self, session: Session, rows: Sequence[OutboxCommand]) -> dict[str, bytes]:
         out = {}

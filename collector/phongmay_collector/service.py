@@ -2,7 +2,8 @@
 
 In: settings, an open store and register. Out: rows, acknowledgements and receipts, until `stop` is set. The order is
 the promise: kept (in the store, or synced in the queue on disk), then acknowledged to the broker, then receipted. Live
-messages are always taken first; the past fills what room a batch has left. A register or disk that does not answer
+messages are always taken first; the past fills what room a batch has left. The register is asked in other threads
+(`register_watch`): the loop never waits for it. A disk that does not answer, or a device that cannot be looked up,
 stops all acknowledging, and the same messages are tried again; a broker that goes away is tried again, and what it then
 delivers again is known already.
 """
@@ -24,29 +25,26 @@ from sqlalchemy import Engine
 
 from phongmay_collector.ahead import Ahead
 from phongmay_collector.broker_files import BrokerFiles, PasswordRefresh
-from phongmay_collector.directory import Directory
 from phongmay_collector.disk_queue import DiskQueue
-from phongmay_collector.identity import open_conflicts
 from phongmay_collector.intake import Intake, Lot
 from phongmay_collector.link import Inbound, Link
-from phongmay_collector.log import Availability, event
+from phongmay_collector.log import event
 from phongmay_collector.members import Member, live_filters, past_filters
 from phongmay_collector.outbox import Outbox
 from phongmay_collector.receipts import receipt_topic
+from phongmay_collector.register_watch import RegisterWatch
 from phongmay_collector.settings import BrokerSettings, CollectorSettings, check_batch
 from phongmay_collector.standing import Standing
 from phongmay_collector.tally import Tally
 from phongmay_collector.throttle import Throttle
 from phongmay_collector.waiting import Waiting
 from phongmay_collector.writer import Done, Writer
-from phongmay_contract.errors import OperatorError
 from phongmay_contract.tls import client_context, read_ca
 from phongmay_store.errors import StoreError
 from phongmay_store.series.interface import SeriesWriter
 
 TICK_S = 1.0
-"""Between markers, looks at the register's credentials, and tries of a register that is away."""
-_DIRECTORY_S = 30.0
+"""Between markers, questions to the register, and tries of a register that is away."""
 _SUMMARY_S = 60.0
 _BREATH_S, _FEW = 0.01, 100
 """Pause before the next look at the broker after a look that brought so few messages: a look and all that follows costs
@@ -100,11 +98,7 @@ class Collector:
         self.broker_figures: dict[str, str] = {}
         self._dropped_at: float | None = None
         self._settings = settings
-        self._engine = engine
-        self._outbox = outbox
-        self._directory = Directory(engine)
-        self._directory.load()
-        self._passwords = PasswordRefresh(broker, engine)
+        self._register = RegisterWatch(engine, PasswordRefresh(broker, engine), outbox, self._wake)
         files = BrokerFiles(broker.directory)
         member = self.member
         in_flight = broker.max_inflight_messages
@@ -114,7 +108,7 @@ class Collector:
         self._past = self._link(broker, files, member.past_user, past_filters(settings.share), _PAST_IN_FLIGHT)
         self._waiting = Waiting(self._live, self._past, (in_flight, _PAST_IN_FLIGHT))
         self._throttle = Throttle(settings.device_messages_per_minute)
-        self._intake = Intake(self._directory)
+        self._intake = Intake(self._register.directory)
         queue_path = Path(settings.queue_path or broker.directory / "queue.db")
         queue_path = queue_path.with_stem(queue_path.stem + member.suffix)
         self._disk_queue = DiskQueue(queue_path, settings.queue_mib * 1024 * 1024)
@@ -122,12 +116,10 @@ class Collector:
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._writer = Writer(series, self._intake, self._disk_queue, settings.batch_size, self._hear_writer)
         self._ahead = Ahead(settings.batch_size)
-        self._conflicts: dict[str, str] = {}
-        self._register = Availability("register")
         self._marker_token = secrets.token_hex(8)
         self._marked = self._marker_connection = 0
         self._marker_at = _NEVER
-        self._retry_at = self._tick_at = self._directory_at = self._look_at = self._full_at = 0.0
+        self._retry_at = self._tick_at = self._look_at = self._full_at = 0.0
         self._summary_at = time.monotonic() + _SUMMARY_S
         self._turned_at = time.monotonic()
 
@@ -151,6 +143,7 @@ class Collector:
         gc.freeze()
         gc.disable()  # thousands of objects a batch, no rings among them: the search for rings was a third of the time
         self._writer.start()
+        self._register.start()
         try:
             while not stop.is_set():
                 now = self._turned_at = time.monotonic()
@@ -197,7 +190,7 @@ class Collector:
             write_s=figures.write_s,
             written_at=figures.written_at,
             store_away=figures.away,
-            register_away=self._register.is_away,
+            register_away=self._register.availability.is_away,
             loud=self._throttle.loud(now),
             unread=self._throttle.unread,
             counts=dict(self.counts),
@@ -288,25 +281,14 @@ class Collector:
     def _maintain(self, now: float) -> None:
         for link in (self._live, self._past):
             link.tick(now)
+        self._register.settle(self._live.publish)
         if self._live.connected and (now >= self._tick_at or self._live.connection != self._marked):
             self._marked = self._live.connection
             self._live.publish(self.member.marker, f"{self._marker_token} {now!r}".encode())
         if now < self._tick_at:
             return
         self._tick_at = now + TICK_S
-        try:
-            if now >= self._directory_at:
-                self._directory.load()
-                self._directory_at = now + _DIRECTORY_S
-            self._passwords.refresh(now)
-            if self._outbox is not None:
-                self._outbox.send(self._live.publish)
-            if self._conflicts:
-                open_conflicts(self._engine, self._conflicts)
-                self._conflicts = {}
-            self._register.back(now)
-        except OperatorError as error:
-            self._register.away(now, str(error))
+        self._register.ask(now)
         if now >= self._summary_at:
             self._summary_at = now + _SUMMARY_S
             gc.collect()
@@ -358,7 +340,7 @@ class Collector:
                 if not self._writer.idle:
                     time.sleep(_GIVE_WAY_S)
         except StoreError as error:
-            self._register.away(now, str(error))
+            self._register.availability.away(now, str(error))
             self._retry_at = now + TICK_S
             self._waiting.put_back(messages)
             return
@@ -376,6 +358,10 @@ class Collector:
     def _hear_writer(self, done: Done) -> None:
         """Take what is settled; called by the writer's thread."""
         self._done.append(done)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the loop look whether something is finished; called by other threads."""
         with contextlib.suppress(BlockingIOError):  # the pipe is full of wake-ups
             os.write(self._waker, b"x")
 
@@ -391,7 +377,7 @@ class Collector:
             self._live.tell((receipt_topic(device), text) for device, text in done.receipts.items())
             self.counts["messages"] += len(done.acknowledge)
             if done.batch is not None:
-                self._conflicts |= done.batch.conflicts
+                self._register.conflicts |= done.batch.conflicts
                 self._tally.add(done.batch)
         for link in (self._live, self._past):
             if link.wants_write():

@@ -223,7 +223,7 @@ def the_register_is_away(watched: Watched, wait_until: Callable[..., Any]) -> No
 
 
 def the_register_hangs(watched: Watched, wait_until: Callable[..., Any]) -> None:
-    """A register that takes questions and never answers: the API says so within seconds, and is no less alive."""
+    """A register that takes questions and never answers: API and collector say so within seconds, and live on."""
     watched.postgres.tell(signal.SIGSTOP)
     try:
         wait_until(lambda: not watched.ready("api")[0], "the API is not ready")
@@ -233,6 +233,9 @@ def the_register_hangs(watched: Watched, wait_until: Callable[..., Any]) -> None
         status, _, took_s = watched.ask("api", "/health")
         assert (status, took_s < 2) == (200, True)
         assert watched.figure("api", "register_answer_seconds") > 1
+        wait_until(lambda: not watched.ready("collector")[0], "the collector is not ready")
+        status, _, _ = watched.ask("collector", "/health")
+        assert status == 200
     finally:
         watched.postgres.tell(signal.SIGCONT)
     wait_until(lambda: all(watched.ready(process)[0] for process in watched.ports), "all are ready again")

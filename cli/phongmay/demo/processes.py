@@ -1,6 +1,7 @@
 """Child processes of the demo: each is started with its log in a file, watched, and stopped with everything it started.
 
-A child that ends by itself raises OperatorError with the last lines of its log.
+All are told to end at once and waited for together, for a bounded time; what is left then is killed. A child that ends
+by itself raises OperatorError with the last lines of its log.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from phongmay_contract.errors import OperatorError
 
 STOP_S = 10.0
@@ -33,7 +36,7 @@ class Child:
 
 
 class Children:
-    """All children, stopped in the reverse order of their start."""
+    """All children, stopped together."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -72,20 +75,36 @@ class Children:
         """Ask a child to end, wait, and kill it only if it does not."""
         if child in self._children:
             self._children.remove(child)
-        if child.process.poll() is None:
-            child.process.send_signal(signal.SIGTERM)
-            try:
-                child.process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.process.pid, signal.SIGKILL)  # its own session: nobody else is in the group
-                child.process.wait()
+        _stop([child])
         return child.process.returncode
 
     def stop_all(self) -> None:
-        """Stop every child, last started first."""
-        for child in reversed(list(self._children)):
-            self.stop(child)
+        """Ask every child to end, wait for all of them, and kill what does not."""
+        children, self._children = self._children, []
+        _stop(children[::-1])  # who sends is told first
+
+
+def _stop(children: Sequence[Child]) -> None:
+    """Let nothing of some children be left, within `STOP_S` and the time that the system takes to kill."""
+    family: list[psutil.Process] = []  # found before, for an orphan has no parent to be found by
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += psutil.Process(child.process.pid).children(recursive=True)
+    for child in children:
+        if child.process.poll() is None:
+            child.process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + STOP_S
+    for child in children:
+        try:
+            child.process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)  # its own session: nobody else is in the group
+    for child in children:
+        child.process.wait()
+    for orphan in psutil.wait_procs(family, max(0.0, end - time.monotonic()))[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            orphan.kill()
 
 
 def tail(child: Child, lines: int = 8) -> str:

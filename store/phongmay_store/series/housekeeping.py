@@ -1,8 +1,10 @@
 """Which piece of housekeeping comes next: hours to roll up, then what is past its time of keeping.
 
 In: the state, an engine that can do the pieces, the time. Out: one small piece done for each step. Only one of several
-collectors does it at a time (a lease in the state). A piece that was interrupted is done again; every piece may be
-repeated. StoreError passes through; the next step tries again.
+collectors does it at a time (a lease in the state). One that stood still in the middle of a piece, for so long that
+another took over, may have written over what that one wrote: it finds so when the piece is done, and has it done again.
+A piece that was interrupted is done again; every piece may be repeated. StoreError passes through; the next step tries
+again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ QUIET_S = 60.0
 """An hour into which a backlog flows is rolled up when it has stopped."""
 REST_S = 60.0
 """Between looks, when nothing is due."""
-_LEASE_S = 300.0
+_LEASE, _LEASE_S = "housekeeping", 300.0
 _MOST_FORGOTTEN = 2000
 
 
@@ -42,6 +44,10 @@ class Work(Protocol):
         """Drop something that is past its time of keeping; True when there may be more."""
         ...
 
+    def doubt(self) -> None:
+        """Let nobody rest on what the last piece wrote outside a transaction: another may have written meanwhile."""
+        ...
+
 
 def raw_from(now: float, raw_days: int) -> float:
     """Give the time since which rounds are kept: whole UTC days."""
@@ -58,9 +64,12 @@ class Housekeeping:
         self._next = 0.0
         self._hour: tuple[int, int] | None = None
         self._left: deque[str] = deque()
+        self._overtaken: list[int] | None = None  # hours to be done again, since another was at work; None: none was
 
     def step(self, now: float) -> bool:
         """Do one piece; True while more is due."""
+        if self._overtaken is not None:
+            self._mend(self._overtaken)
         if self._hour is None and now < self._next:
             return False
         if not self._may(now):
@@ -69,7 +78,10 @@ class Housekeeping:
         if self._hour is None:
             due = self._due(now)
             if due is None:
-                more = self._work.tidy(now) or self._state.forget(now, _MOST_FORGOTTEN)
+                more = self._work.tidy(now)
+                if not self._state.holds(_LEASE, self._holder):
+                    return self._mend([])
+                more = more or self._state.forget(now, _MOST_FORGOTTEN)
                 self._next = now if more else now + REST_S
                 return more
             self._hour, self._left = due, deque(ROLLED)
@@ -79,13 +91,24 @@ class Housekeeping:
                 self._left.popleft()
             return True
         self._work.finish(hour)
+        if not self._state.holds(_LEASE, self._holder):
+            return self._mend([hour])
         self._state.rolled(hour, changed)
         self._hour = None
         return True
 
+    def _mend(self, hours: list[int]) -> bool:
+        """Have done again what another may not have seen; whoever has the lease does it."""
+        self._overtaken, self._hour, self._leased_until = hours, None, 0.0
+        self._work.doubt()
+        for hour in hours:
+            self._state.rolled(hour, 0)
+        self._overtaken = None
+        return True
+
     def _may(self, now: float) -> bool:
         if now > self._leased_until - _LEASE_S / 2:
-            if not self._state.lease("housekeeping", self._holder, now, _LEASE_S):
+            if not self._state.lease(_LEASE, self._holder, now, _LEASE_S):
                 self._hour, self._leased_until = None, 0.0
                 return False
             self._leased_until = now + _LEASE_S

@@ -95,6 +95,10 @@ class InfluxHours:
                 writing.one("DELETE FROM series_minutes WHERE hour = ?", (hour,))
         return True
 
+    def doubt(self) -> None:
+        """Read the week that was written last by its hours, until it is packed again."""
+        self._weeks.unpack()
+
 
 def _hourly_line(measurement: str, hour: int, quantities: list[str], series: Series) -> str:
     fields: list[str] = []

@@ -3,8 +3,9 @@
 In: masks of hours that are finished. Out: the same masks by week, joined with those of hours that only the register
 has yet. `minutes_week` holds a text for each device and week: seen, what `reachable` lacks of it, and unreachable, 168
 places of 64 bits each; zeros at the end cut off, packed by zlib, in base64. `minutes_packed` says which weeks are there
-whole; others (of a server that an older program filled, until housekeeping has packed them) are read from the hours in
-`minutes`. Everything may be repeated. What the server refuses, and a text that is none of ours, is a StoreError.
+whole; others (of a server that an older program filled, or that two collectors wrote at once, until housekeeping has
+packed them) are read from the hours in `minutes`. Everything may be repeated. What the server refuses, and a text that
+is none of ours, is a StoreError.
 """
 # ruff: noqa: S608 - literals and names come from influx_words, which lets nothing end one
 
@@ -59,6 +60,7 @@ class InfluxWeeks:
         self._server, self._state, self._kept = server, state, kept
         self._todo: set[int] | None = None  # weeks that are not packed; None: nobody has looked
         self._devices: list[str] | None = None  # of the week that is being packed, those that are not done
+        self._written: int | None = None  # week that was written last
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class InfluxWeeks:
             f'SELECT "whole" FROM {name(PACKED)} WHERE time >= {_nanoseconds(first)} AND time < {_nanoseconds(last)}'
         )
         found = self._server.query(self._kept, statement)
-        return {at // 10**9 // WEEK_S for series in found for at, _ in series.values}
+        return {at // 10**9 // WEEK_S for series in found for at, whole in series.values if whole}
 
     def _of_week(self, week: int, devices: Collection[str] | None) -> dict[str, Numbers]:
         where = f"time = {_nanoseconds(week)}{_few(devices)}"
@@ -210,10 +212,20 @@ class InfluxWeeks:
             values = self._of_hours(week * WEEK_S, (week + 1) * WEEK_S, some)
             self._write(week, values.get(week, {}))
         if not self._devices:
-            self._server.write(self._kept, [f"{PACKED} whole=true {_nanoseconds(week)}".encode()])
+            self._mark(week, whole=True)
             self._todo.discard(week)
             self._devices = None
         return True
+
+    def unpack(self) -> None:
+        """Take the week that was written last out of those that are whole: another may have joined hours meanwhile."""
+        if self._written is not None:
+            self._mark(self._written, whole=False)
+        self._todo = self._devices = None
+
+    def _mark(self, week: int, *, whole: bool) -> None:
+        self._written = week
+        self._server.write(self._kept, [f"{PACKED} whole={str(whole).lower()} {_nanoseconds(week)}".encode()])
 
     def _unpacked(self, newest: int) -> set[int]:
         found = self._server.query(self._kept, f'SELECT first("seen_minutes") FROM {name(MINUTES)}')
@@ -221,7 +233,7 @@ class InfluxWeeks:
         return set(range(oldest, newest + 1)) - self._packed(oldest, newest + 1)
 
     def _write(self, week: int, values: Mapping[str, Numbers]) -> None:
-        at = _nanoseconds(week)
+        self._written, at = week, _nanoseconds(week)
         lines = [f'{WEEKS},device={tag_text(one)} masks="{_text(numbers)}" {at}' for one, numbers in values.items()]
         self._server.write(self._kept, [line.encode() for line in lines])
 

@@ -65,6 +65,10 @@ class SqliteHours:
                 return True
         return sqlite_weeks.fold(self._main, now)
 
+    def doubt(self) -> None:
+        """Nothing: masks are joined in one transaction, and hours that are rolled up again replace what was there."""
+        self._behind = None
+
 
 def roll_sql(measurement: str) -> str:
     """Give the statement that counts an hour of devices and parts: a JSON list of pairs, start, end."""

@@ -310,8 +310,12 @@ class State:
         )
         return [(hour, changed, touched) for hour, changed, touched in self.database.rows(sql, (start, end))]
 
+    def holds(self, name: str, holder: str) -> bool:
+        """Tell whether nobody has taken a piece of housekeeping over, be the time of the lease up or not."""
+        return bool(self.database.rows("SELECT 1 FROM series_lease WHERE name = ? AND holder = ?", (name, holder)))
+
     def rolled(self, hour: int, changed: int) -> None:
-        """Note that an hour is rolled up as it was when its counter stood so."""
+        """Note that an hour is rolled up as it was when its counter stood so; at 0 it never was."""
         with self.database.writing() as writing:
             writing.one("UPDATE series_hour SET rolled = ? WHERE hour = ?", (changed, hour))
 

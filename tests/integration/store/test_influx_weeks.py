@@ -157,6 +157,52 @@ def test_a_server_of_an_older_program_is_packed_while_it_is_read(
         law.check(upgraded)
 
 
+@pytest.mark.parametrize("settings", ["influx_store", "influx_with_postgres"])
+@pytest.mark.parametrize("frozen_in", ["join", "pack"])
+def test_a_collector_that_was_overtaken_loses_no_hour_of_another(
+    settings: str, frozen_in: str, make: SimpleNamespace, request: pytest.FixtureRequest
+) -> None:
+    """One stands still between reading a week and writing it (a frozen machine), for longer than its lease; another
+    takes over and joins its hours; then the first goes on and writes what it had read. No minute is missing, neither
+    before the week is packed again nor after."""
+    law, store = Law(make), request.getfixturevalue(settings)
+    with closing(InfluxSeries(store)) as first, closing(InfluxSeries(store)) as second:
+        first.write(law.rounds(range(40), 9 * 3600))
+        while first.maintain(time.time() + 300):
+            pass
+        if frozen_in == "join":
+            first.write(law.rounds(range(30), 9 * 3600 + 60))
+        else:
+            first._server.query(first._kept, f"DROP MEASUREMENT {PACKED}", change=True)
+            first._weeks._todo = None
+        write, calls = first._weeks._write, 0
+
+        def frozen(week: int, values: Any) -> None:
+            nonlocal calls
+            calls += bool(values)
+            if values and calls == 1:
+                second.write(law.rounds(range(40), 9 * 3600 + 120))
+                second.write(law.rounds(range(30), 11 * 3600 + 180))
+                while second.maintain(time.time() + 1200):
+                    pass
+            write(week, values)
+
+        first._weeks._write = frozen  # type: ignore[method-assign]
+        while first.maintain(time.time() + 600):
+            pass
+        assert calls
+        law.check(second)
+        while second.maintain(time.time() + 1500):
+            pass
+        law.check(second)
+        with closing(InfluxSeries(store)) as third:  # a week that was doubted is packed at the latest by the next start
+            while third.maintain(time.time() + 3000):
+                pass
+            law.check(third)
+            hours_forgotten(third)
+            law.check(third)
+
+
 def test_a_text_of_somebody_else_is_an_error_with_a_remedy(series: InfluxSeries, make: SimpleNamespace) -> None:
     """Masks that cannot be read are not taken for a machine that was off."""
     law = Law(make)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay_bandwidth.report import ConnectionReport, RunReport
@@ -392,6 +393,23 @@ def test_a_step_is_taken_once(office: Office) -> None:
             take(session, run.run_id, RunStep.WAKING, NOON, {})
         session.commit()
         assert session.scalar(select(BandwidthServer.id).where(BandwidthServer.id == "x")) is None
+
+
+def test_what_else_the_register_refuses_is_no_step_taken(office: Office) -> None:
+    """Whoever is told "taken" goes away content; a row that cannot be written must be told as what it is, and the step
+    can still be taken."""
+    office.order()
+    office.look(NOON)
+    with Session(office.engine) as session:
+        run = open_runs(session)[0].run
+        again = {column.name: getattr(run, column.name) for column in CampaignRun.__table__.columns}
+        session.expunge(run)
+        session.add(CampaignRun(**again))  # its key is there already
+        with pytest.raises(IntegrityError, match="campaign_run"):
+            take(session, again["run_id"], RunStep.WAKING, NOON, {})
+        take(session, again["run_id"], RunStep.WAKING, NOON, {})
+        session.commit()
+        assert open_runs(session)[0].step is RunStep.WAKING
 
 
 @pytest.mark.parametrize(

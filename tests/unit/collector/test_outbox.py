@@ -78,6 +78,11 @@ def write(engine: Engine, device: str = "pc-1", name: str = "campaign_abort", li
         session.commit()
 
 
+def send(outbox: Outbox, wire: Wire) -> None:
+    """Do what the collector does once a second."""
+    outbox.publish(outbox.prepare(), wire.publish)
+
+
 def rows(engine: Engine) -> list[tuple[bool, str]]:
     """Give of each command whether it was sent, and why not."""
     with Session(engine) as session:
@@ -89,7 +94,7 @@ def test_a_command_is_signed_for_its_device(register: Engine, outbox: Outbox) ->
     """What goes out is read by the device with its own key, and by no other; it is marked once the broker has it."""
     write(register)
     wire = Wire()
-    outbox.send(wire.publish)
+    send(outbox, wire)
     assert [message.topic for message in wire.sent] == ["phongmay/v1/pc-1/command"]
     command = open_command(KEY, "pc-1", wire.sent[0].payload)
     assert (command.order, command.body) == (Order.CAMPAIGN_ABORT, {"run": "run-1"})
@@ -97,7 +102,7 @@ def test_a_command_is_signed_for_its_device(register: Engine, outbox: Outbox) ->
         open_command(b"x" * 32, "pc-1", wire.sent[0].payload)
     assert rows(register) == [(False, "")]
     wire.sent[0].arrived = True
-    outbox.send(wire.publish)
+    send(outbox, wire)
     assert rows(register) == [(True, "")]
     assert len(wire.sent) == 1
 
@@ -106,8 +111,8 @@ def test_a_crash_sends_again_and_the_device_obeys_once(register: Engine, outbox:
     """A collector that died before the broker's word sends the command again; the device lets it through once."""
     write(register)
     wire, gate = Wire(), CommandGate(KEY, "pc-1")
-    outbox.send(wire.publish)
-    Outbox(register, Seal.open(tmp_path / "seal.key")).send(wire.publish)
+    send(outbox, wire)
+    send(Outbox(register, Seal.open(tmp_path / "seal.key")), wire)
     first, second = (message.payload for message in wire.sent)
     now = utc_now().timestamp()
     gate.admit(first, now)
@@ -119,10 +124,10 @@ def test_without_a_connection_it_waits(register: Engine, outbox: Outbox) -> None
     """Nothing is lost or marked while there is no broker."""
     write(register)
     wire = Wire(up=False)
-    outbox.send(wire.publish)
+    send(outbox, wire)
     assert rows(register) == [(False, "")]
     wire.up = True
-    outbox.send(wire.publish)
+    send(outbox, wire)
     assert len(wire.sent) == 1
 
 
@@ -134,7 +139,7 @@ def test_what_cannot_be_sent_is_marked(register: Engine, outbox: Outbox) -> None
     write(register, name="format_disk")
     write(register)
     wire = Wire()
-    outbox.send(wire.publish)
+    send(outbox, wire)
     assert rows(register) == [
         (False, "expired"), (False, "no_command_key"), (False, "no_command_key"), (False, "unknown_order"), (False, ""),
     ]  # fmt: skip
@@ -146,7 +151,7 @@ def test_a_register_that_is_away(register: Engine, outbox: Outbox) -> None:
     with register.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE outbox_command RENAME TO gone")
     with pytest.raises(StoreError):
-        outbox.send(Wire().publish)
+        outbox.prepare()
 
 
 def test_the_seal(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,35 @@ def test_an_hour_that_is_packed_between_two_reads_is_not_lost(
         assert ask(reader)
         reader.close()
         assert series._main.rows("SELECT count(*) FROM minutes_week") == [(1,)]
+
+
+def test_two_collectors_that_fold_at_once_lose_no_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A week and a block are read, joined and written in one transaction that begins with the lock: two writers of one
+    file, each with hours of the same week, keep all of them."""
+    monkeypatch.setattr(sqlite_weeks, "_ROWS_A_PIECE", 3)
+    path, week, hours = tmp_path / "series.db", 2900 * WEEK_S, range(160)
+
+    def fold_own(numbers: range) -> None:
+        with closing(SqliteSeries.open(path)) as series:
+            both.wait()
+            for number in numbers:
+                series._connection.execute(
+                    "INSERT INTO series_minutes (device, hour, seen, reachable, unreachable) VALUES (?, ?, ?, 0, 0)",
+                    (DEVICE, week + 3600 * number, number + 1),
+                )
+                fold(series._main, week + 3600 * 1000)
+
+    SqliteSeries.open(path).close()
+    both = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(fold_own, hours[::2]), pool.submit(fold_own, hours[1::2])]:
+            one.result()
+    with closing(SqliteSeries.open_reader(path)) as reader:
+        assert reader._main.rows("SELECT count(*) FROM series_minutes") == [(0,)]
+        found = {row.hour: row.seen for row in reader.minutes(week, week + WEEK_S, [DEVICE])}
+        assert found == {week + 3600 * number: number + 1 for number in hours}
+        counts = reader.minutes_within({week + 3600 * number: 2**60 - 1 for number in hours})
+        assert counts[DEVICE].seen == sum((number + 1).bit_count() for number in hours)
 
 
 Masks = dict[tuple[str, int], tuple[int, int, int]]

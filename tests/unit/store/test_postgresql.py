@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from benchmarks._postgres import PASSWORD, USER, Cluster, programs
 from phongmay.main import main
 from phongmay_store.errors import StoreError, UnstorableTextError
+from phongmay_store.register import answering
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import hold_one_state, open_register, reading_one_state, require_current
 from phongmay_store.register.failures import sentence, without_password
@@ -280,6 +281,7 @@ def test_a_server_that_stands_still_is_given_up(postgres: Cluster, database: str
     finally:
         postgres.tell(signal.SIGCONT)
     assert took_s < 15
+    time.sleep(answering.REST_S)
     assert "does not answer in time" in sentence(told.value), "the ping before it found out"
     with engine.begin() as connection:  # in the middle of work there is no ping
         connection.execute(text("CREATE TABLE half (done int)"))
@@ -292,8 +294,39 @@ def test_a_server_that_stands_still_is_given_up(postgres: Cluster, database: str
         assert "connection to the database was lost" in sentence(lost.value)
         assert lost.value.connection_invalidated
         connection.rollback()
+    time.sleep(answering.REST_S)
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT to_regclass('half')")) is None
+    engine.dispose()
+
+
+def test_a_silent_server_is_asked_soon_and_not_twice(
+    postgres: Cluster, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a statement learns of a frozen server long before the network gives up (`tcp_user_timeout`,
+    15 s), and the pool, which would make a new connection at once, does not wait for `connect_timeout` once more."""
+    engine = open_register(postgres.url(database))
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        assert raw.silence_s == answering.SILENCE_S < 5
+    engine.dispose()
+    monkeypatch.setattr(answering, "_silent", {})
+    monkeypatch.setattr(answering, "REST_S", 3600.0)
+    engine = open_register(postgres.url(database) + IMPATIENT)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    postgres.tell(signal.SIGSTOP)
+    try:
+        with pytest.raises(DBAPIError, match="no answer a moment ago") as told, engine.connect():
+            pass
+    finally:
+        postgres.tell(signal.SIGCONT)
+    assert "does not answer in time" in sentence(told.value)
+    with pytest.raises(DBAPIError, match="no answer a moment ago"), engine.connect():
+        pass
+    monkeypatch.setattr(answering, "REST_S", 0.0)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
     engine.dispose()
 
 
