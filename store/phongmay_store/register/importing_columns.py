@@ -24,6 +24,7 @@ from phongmay_store.register.place import RoomKind
 
 MAX_TEXT = 200
 """Characters of one cell, where its column does not take more."""
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}([.,]\d{3})+")
 _EXTERNAL = re.compile(r"[a-z0-9][a-z0-9-]*:[^\s|:][^\s|]*")
 
 
@@ -115,11 +116,33 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _mbps(text: str) -> int:
+class GroupedError(ValueError):
+    """A number that may mean two: 1.512 is 1512 to whoever groups digits by three, and one and a half to others."""
+
+
+def decimal(text: str) -> Decimal:
+    """Read a number as a person writes it, with a comma or a point before the decimals.
+
+    Raises:
+        GroupedError: its digits are grouped by three, so that it may mean a thousand times what it says.
+        ValueError: it is no number.
+    """
+    if _GROUPED.fullmatch(text):
+        whole = text.replace(".", "").replace(",", "")
+        raise GroupedError(f"without a separator of thousands: {whole} for {text}")
     try:
-        rate = Decimal(text.replace(",", "."))
+        return Decimal(text.replace(",", "."))
     except InvalidOperation:
         raise ValueError(text) from None
+
+
+def exact(number: str) -> str:
+    """Write a number of a program so that `decimal` reads it back: three decimals get a fourth."""
+    return f"{number}0" if _GROUPED.fullmatch(number) else number
+
+
+def _mbps(text: str) -> int:
+    rate = decimal(text)
     if not rate.is_finite() or not 0 < rate <= 1_000_000:
         raise ValueError(text)
     return int(rate * MBIT_PER_SECOND)
@@ -322,7 +345,8 @@ def _sha256(text: str) -> str:
 
 def _origin() -> tuple[Column, Column]:
     return (
-        Column("declared_by", "người khai / đơn vị khai", "Function or office that declares it, not a person's name.",
+        Column("declared_by", "người khai / đơn vị khai / người khai báo / đơn vị khai báo",
+               "Function or office that declares it, not a person's name.",
                "a function or office, e.g. 'Ban kiểm kê'", _plain, "Ban kiểm kê", required=True),
         Column("attachment_sha256", "mã băm tệp đính kèm", "SHA-256 of the paper or photograph that shows it.",
                "64 hexadecimal digits", _sha256, "9f" * 32),
@@ -340,7 +364,7 @@ DECLARED = SheetKind(
                "one of " + ", ".join(DECLARABLE), _declarable, "area", required=True),
         Column("value", "giá trị", "The value in the unit of the item; yes or no for components.",
                "a number, yes/no, or a short text", _text, "50", required=True),
-        _label("unit", "đơn vị tính", "The unit, to be sure; it must be the item's own.", "m2"),
+        _label("unit", "đơn vị tính / đơn vị / đơn vị đo", "The unit, to be sure; it must be the item's own.", "m2"),
         *_origin(),
     ),
 )  # fmt: skip
