@@ -22,8 +22,8 @@ from phongmay_store.register.base import Versioned, new_id, utc_now
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import DECLARABLE, Declarable, Declared
 from phongmay_store.register.importing import one_at_a_time
-from phongmay_store.register.importing_columns import exact
 from phongmay_store.register.importing_declared import read_value
+from phongmay_store.register.importing_numbers import exact
 from phongmay_store.register.place import Line, Room
 
 LINE = "line"

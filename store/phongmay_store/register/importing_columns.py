@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -19,12 +18,12 @@ from phongmay_store.register import timetable
 from phongmay_store.register.addresses import EXPECTED, LONGEST_TEXT, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.device import DeviceKind, DeviceState
+from phongmay_store.register.importing_numbers import decimal
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
 from phongmay_store.register.place import RoomKind
 
 MAX_TEXT = 200
 """Characters of one cell, where its column does not take more."""
-_GROUPED = re.compile(r"-?[1-9]\d{0,2}([.,]\d{3})+")
 _EXTERNAL = re.compile(r"[a-z0-9][a-z0-9-]*:[^\s|:][^\s|]*")
 
 
@@ -114,31 +113,6 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return number
 
     return read
-
-
-class GroupedError(ValueError):
-    """A number that may mean two: 1.512 is 1512 to whoever groups digits by three, and one and a half to others."""
-
-
-def decimal(text: str) -> Decimal:
-    """Read a number as a person writes it, with a comma or a point before the decimals.
-
-    Raises:
-        GroupedError: its digits are grouped by three, so that it may mean a thousand times what it says.
-        ValueError: it is no number.
-    """
-    if _GROUPED.fullmatch(text):
-        whole = text.replace(".", "").replace(",", "")
-        raise GroupedError(f"without a separator of thousands: {whole} for {text}")
-    try:
-        return Decimal(text.replace(",", "."))
-    except InvalidOperation:
-        raise ValueError(text) from None
-
-
-def exact(number: str) -> str:
-    """Write a number of a program so that `decimal` reads it back: three decimals get a fourth."""
-    return f"{number}0" if _GROUPED.fullmatch(number) else number
 
 
 def _mbps(text: str) -> int:

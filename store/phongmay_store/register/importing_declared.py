@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime
 
 from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
-from phongmay_store.register.importing_columns import BASELINE_ITEMS, GroupedError, decimal, normalise
+from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
+from phongmay_store.register.importing_numbers import GroupedError, decimal
 from phongmay_store.register.importing_rows import Row
 
 WHOLE = frozenset({"class_size", "cpu_threads", "cpu_bits", "screen_width", "screen_height", "purchase_year",

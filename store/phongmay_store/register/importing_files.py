@@ -22,8 +22,9 @@ from xml.etree.ElementTree import ParseError
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from phongmay_store.register.importing_columns import MAX_TEXT, exact, longest_cell
+from phongmay_store.register.importing_columns import MAX_TEXT, longest_cell
 from phongmay_store.register.importing_json import NotThisForm, json_rows
+from phongmay_store.register.importing_numbers import exact
 
 MAX_FILE_BYTES = 32 * 1024**2
 MAX_UNPACKED_BYTES = 512 * 1024**2

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from phongmay_store.register.importing_columns import exact
+from phongmay_store.register.importing_numbers import exact
 
 LIST = "computers"
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phongmay_store.register.importing_columns import SHEETS, Column, GroupedError, SheetKind, normalise
+from phongmay_store.register.importing_columns import SHEETS, Column, SheetKind, normalise
 from phongmay_store.register.importing_files import GUIDE_SHEET, RowError, Table
+from phongmay_store.register.importing_numbers import GroupedError
 from phongmay_store.register.timetable import TimetableError
 
 CLEAR = "-"
