@@ -279,12 +279,14 @@ class Load:
     def steady(self, rate: float, seconds: float, *, each_turn: Callable[[], bool | None] | None = None) -> int:
         """Send at a rate (messages a second), each connection in its turn, and give how many were sent.
 
-        `each_turn` is called every few milliseconds; True ends the load.
+        `each_turn` is called every few milliseconds; True ends the load. Otherwise all are sent, the last ones late
+        where the machine was busy at the end.
         """
         start = time.monotonic()
         order = self._round_robin()
-        sent = 0
-        while (elapsed := time.monotonic() - start) < seconds:
+        sent, elapsed = 0, 0.0
+        while elapsed < seconds:
+            elapsed = time.monotonic() - start
             due = min(int(elapsed * rate) + 1, int(seconds * rate))
             while sent < due:
                 next(order).send()

@@ -66,16 +66,16 @@ def test_a_load_gets_a_receipt_for_every_message(house: Any, fleet: list[Identit
     load = Load(fleet)
     load.open()
     load.greet()
-    sent = load.steady(200, 2.0)
+    sent = load.steady(200, 2.0) + load.steady(100, 0.1, each_turn=lambda: time.sleep(0.2))  # asleep when it ends
     load.come_back(3, hours=2)
     load.until(lambda: not load.past_left, 30, "send the past")
     load.drain(30)
     load.close()
-    assert len(load.lags) == sent == 400
+    assert len(load.lags) == sent == 410
     assert len(load.past_lags) == 3 * 120
     assert 0 < percentile(load.lags, 0.5) <= percentile(load.lags, 0.99)
     assert load.refused == {}
-    assert house.stored() == 200 + 400 + 360
+    assert house.stored() == 200 + 410 + 360
     with house.series() as series:
         (row,) = series.latest("campaign", [fleet[10].device_id])
         minutes = sum(mask.seen.bit_count() for mask in series.minutes(0, 1e11, [fleet[0].device_id]))
