@@ -72,7 +72,8 @@ def _settings(house: Any, folder: Path) -> Path:
     url = house.engine.url.render_as_string(hide_password=False)
     path.write_text(
         f'[store]\nregister_url = "{url}"\nseries_path = "{folder / "series.db"}"\n'
-        f'[rules]\ninterval_s = 1\nmetrics_port = 0\nkey_file = "{folder / "key"}"\nheads_file = "{folder / "heads"}"\n',
+        f'[rules]\ninterval_s = 1\nmetrics_port = 0\n'
+        f'key_file = "{folder / "key"}"\nheads_file = "{folder / "heads"}"\n',
         "utf-8",
     )
     return path
