@@ -170,6 +170,12 @@ def agent_settings() -> str:
     return _table(("key", "default", "limits", "about"), _settings(AgentSettings))
 
 
+def _help(action: argparse.Action) -> str:
+    """Give an argument's help as the console prints it; its default stands in a column of its own."""
+    about = (action.help or "").replace(" (default: %(default)s)", "").replace(" (default: %(default)g)", "")
+    return about.replace(" (%(default)s)", "").replace("%%", "%")
+
+
 def _commands(parser: argparse.ArgumentParser, path: str, about: str, level: int = 3) -> Iterator[str]:
     rows: list[tuple[str, str, str]] = []
     below: list[tuple[str, argparse.ArgumentParser, str]] = []
@@ -183,7 +189,7 @@ def _commands(parser: argparse.ArgumentParser, path: str, about: str, level: int
                 name += f" {action.metavar or action.dest.upper()}"
             default = "" if action.default in (None, False, "", argparse.SUPPRESS, []) else f"`{action.default}`"
             default = "(required)" if action.option_strings and action.required else default
-            rows.append((f"`{name}`", default, (action.help or "").replace(" (default: %(default)s)", "")))
+            rows.append((f"`{name}`", default, _help(action)))
     text = f"{'#' * level} `{path}`\n\n{about[:1].upper()}{about[1:]}.\n".replace("..", ".")
     yield text + ("\n" + _table(("argument", "default", "about"), rows) if rows else "")
     for name, sub, sub_about in sorted(below, key=lambda item: item[0]):

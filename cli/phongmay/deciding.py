@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from phongmay.commands import Commands
+from phongmay.naming import subject_named, unit_named
 from phongmay.settings import ServerSettings, load
 from phongmay_contract.errors import OperatorError
 from phongmay_rules import deciding
@@ -40,7 +41,9 @@ def instant(text: str) -> datetime:
 def add_decisions(verbs: Commands) -> None:
     """Declare the verbs."""
     verb = verbs.add_parser("waive", help="lift a rule for a subject and all below it, for a time")
-    verb.add_argument("subject", metavar="SUBJECT", help="id of a device, room or organisation unit")
+    verb.add_argument(
+        "subject", metavar="SUBJECT", help="id of a device, room or unit; a device's code; a unit's issuer:value"
+    )
     verb.add_argument("rule", metavar="RULE", help="id of the rule, e.g. TB-01")
     verb.add_argument("--reason", required=True, metavar="TEXT", help="why; printed with every verdict it excuses")
     verb.add_argument("--until", required=True, metavar="TIME", type=instant, help="first instant without the waiver")
@@ -55,7 +58,7 @@ def add_decisions(verbs: Commands) -> None:
     verb.set_defaults(run=_withdraw)
 
     verb = verbs.add_parser("attest", help="record a statement on a clause that no machine judges alone")
-    verb.add_argument("unit", metavar="UNIT", help="id of a school or unit above")
+    verb.add_argument("unit", metavar="UNIT", help="school or unit above: its id or issuer:value")
     verb.add_argument("clause", metavar="CLAUSE", help="id of the clause")
     verb.add_argument("--met", required=True, choices=("yes", "no"), help="whether the clause is met")
     verb.add_argument("--statement", required=True, metavar="TEXT", help="what was seen")
@@ -78,7 +81,7 @@ def add_decisions(verbs: Commands) -> None:
     verb.set_defaults(run=_answer)
 
     verb = verbs.add_parser("decisions", help="all waivers, attestations and disputes")
-    verb.add_argument("--unit", metavar="ID", help="one organisation unit only (default: all)")
+    verb.add_argument("--unit", metavar="UNIT", help="one unit only: its id or issuer:value (default: all)")
     verb.set_defaults(run=_decisions)
 
 
@@ -98,7 +101,8 @@ def _waive(args: argparse.Namespace) -> int:
     settings = load(args.config)
     with _sessions(settings) as sessions, sessions() as session:
         row = deciding.waive(
-            session, packs_in_force(settings.rules), args.subject, args.rule, reason=args.reason, signed_by=args.by,
+            session, packs_in_force(settings.rules), subject_named(session, args.subject), args.rule,
+            reason=args.reason, signed_by=args.by,
             valid_to=args.until, valid_from=args.since,
         )  # fmt: skip
         session.commit()
@@ -119,8 +123,9 @@ def _attest(args: argparse.Namespace) -> int:
     attachment = _hashed(args.attachment) if args.attachment else ("", "")
     with _sessions(settings) as sessions, sessions() as session:
         row = deciding.attest(
-            session, packs_in_force(settings.rules), args.unit, args.clause, met=args.met == "yes",
-            statement=args.statement, signed_by=args.by, valid_to=args.until, attachment=attachment,
+            session, packs_in_force(settings.rules), unit_named(session, args.unit).id, args.clause,
+            met=args.met == "yes", statement=args.statement, signed_by=args.by, valid_to=args.until,
+            attachment=attachment,
         )  # fmt: skip
         session.commit()
         print(f"attestation {row.number}: {row.clause_id} of {row.unit_id} is {'met' if row.met else 'not met'} "
@@ -163,8 +168,9 @@ def _answer(args: argparse.Namespace) -> int:
 
 def _decisions(args: argparse.Namespace) -> int:
     with _sessions(load(args.config)) as sessions, sessions() as session:
-        for line in _lines(session, args.unit):
-            print(line)
+        lines = list(_lines(session, unit_named(session, args.unit).id if args.unit else None))
+    for line in lines or ["no waiver, statement or dispute is recorded"]:
+        print(line)
     return 0
 
 

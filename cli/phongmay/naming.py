@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from phongmay_contract.errors import OperatorError
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import ExternalId, Unit, find_external
+from phongmay_store.register.place import Room
 
 
 def unit_named(session: Session, name: str) -> Unit:
@@ -34,3 +35,25 @@ def subjects_named(session: Session, name: str) -> set[str]:
     codes = select(Device.id).where(Device.code == name, Device.known())
     units = select(ExternalId.unit_id).where(ExternalId.issuer == issuer, ExternalId.value == value)
     return {name, *session.scalars(codes), *session.scalars(units)}
+
+
+def subject_named(session: Session, name: str) -> str:
+    """Give the one present device, room or unit that a name means.
+
+    Raises:
+        OperatorError: there is none, or the code stands on devices of several schools.
+    """
+    found = [one for one in sorted(subjects_named(session, name)) if _is_there(session, one)]
+    if len(found) > 1:
+        raise OperatorError(f"{name!r} may mean any of {', '.join(found)}; give the id of one")
+    if not found:
+        raise OperatorError(
+            f"there is no device, room or unit {name!r}; give its id, a device's code or a unit's issuer:value"
+        )
+    return found[0]
+
+
+def _is_there(session: Session, subject: str) -> bool:
+    return any(
+        session.scalar(select(kind.id).where(kind.holds() & (kind.id == subject))) for kind in (Device, Room, Unit)
+    )

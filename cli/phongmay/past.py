@@ -72,8 +72,8 @@ def _show(args: argparse.Namespace) -> int:
             if (subjects is None or one.row.subject_id in subjects) and args.rule in (None, one.row.rule_id)
         ]
         if not shown and (args.rule or args.subject):
-            wanted = " ".join(filter(None, (args.rule, args.subject and f"on {args.subject!r}")))
-            raise OperatorError(f"unit {unit.id} had no verdict of {wanted} at that instant")
+            wanted = "".join(filter(None, (args.rule and f" of {args.rule}", args.subject and f" on {args.subject!r}")))
+            raise OperatorError(f"{unit.name} ({unit.id}) had no verdict{wanted} at that instant")
         lines = _in_full if args.rule and args.subject else _brief
         for one in shown:
             for line in lines(session, one, pack, args.lang):

@@ -19,7 +19,7 @@ from phongmay_rules.model import Assessment, Pack
 from phongmay_store.register.access import Account, Grant, Role
 from phongmay_store.register.base import Base, utc_now
 from phongmay_store.register.chain import LinkKind
-from phongmay_store.register.compliance import CurrentVerdict, Verdict
+from phongmay_store.register.compliance import CurrentVerdict, SubjectKind, Verdict
 from phongmay_store.register.decisions import Attestation, Dispute, DisputeStep, Waiver
 from phongmay_store.register.device import Device
 from phongmay_store.register.organisation import Unit, UnitKind, ancestors
@@ -30,6 +30,7 @@ ENGINE = "engine"
 MAX_TEXT = 2000
 """Characters of what a person says."""
 _Row = TypeVar("_Row", bound=Base)
+_WIDTH = (SubjectKind.DEVICE, SubjectKind.ROOM, SubjectKind.SCHOOL, SubjectKind.DISTRICT)
 _DECIDES = (Role.ADMIN, Role.OFFICER)
 
 
@@ -48,7 +49,7 @@ class DecisionError(OperatorError):
 CODES = frozenset(
     {
         "no_rule", "no_waiver", "no_clause", "automated", "no_unit", "not_current", "in_dispute", "no_dispute",
-        "answered", "busy", "no_subject", "no_right", "empty", "long", "period",
+        "answered", "busy", "no_subject", "no_right", "empty", "long", "period", "too_narrow",
     }
 )  # fmt: skip
 """Every code of a DecisionError."""
@@ -72,12 +73,19 @@ def waive(
     """Lift a rule for a subject and everything below it until an instant; the caller commits.
 
     Raises:
-        DecisionError: unknown rule or subject, no reason, an end that is not ahead, or no right to sign.
+        DecisionError: unknown rule or subject, a rule about something wider, no reason, an end that is not ahead, or no
+            right to sign.
     """
     if rule_id not in pack.rules:
         raise DecisionError(f"pack {pack.id} has no rule {rule_id!r}; see 'phongmay rules list'", "no_rule")
     unit_id = unit_of(session, subject_id)
     require_officer(session, signed_by, unit_id)
+    judged = pack.rules[rule_id].subject.kind
+    if _WIDTH.index(_kind_of(session, subject_id, unit_id)) < _WIDTH.index(judged):
+        raise DecisionError(
+            f"rule {rule_id} judges a {judged} as a whole, so nothing is excused below it; lift it for that {judged}",
+            "too_narrow",
+        )
     start = valid_from or utc_now()
     _require_text("reason", reason)
     _require_period(start, valid_to)
@@ -98,7 +106,9 @@ def withdraw(session: Session, number: int, *, reason: str, signed_by: str) -> W
     old = session.get(Waiver, number)
     replaced = session.scalar(select(Waiver.number).where(Waiver.replaces == number))
     if old is None or replaced is not None or old.valid_to <= now:
-        raise DecisionError(f"waiver {number} does not exist or has ended", "no_waiver")
+        raise DecisionError(
+            f"waiver {number} does not exist or has ended; see 'phongmay verdicts decisions'", "no_waiver"
+        )
     require_officer(session, signed_by, old.unit_id)
     _require_text("reason", reason)
     end = Waiver(
@@ -280,6 +290,15 @@ def unit_of(session: Session, subject_id: str) -> str:
         if found is not None:
             return found
     raise DecisionError(f"there is no device, room or unit {subject_id!r}", "no_subject")
+
+
+def _kind_of(session: Session, subject_id: str, unit_id: str) -> SubjectKind:
+    """Tell what a subject is, as rules speak of it; every unit above schools counts as a district."""
+    if subject_id == unit_id:
+        kind = session.scalar(select(Unit.kind).where(Unit.holds() & (Unit.id == unit_id)))
+        return SubjectKind.SCHOOL if kind == UnitKind.SCHOOL else SubjectKind.DISTRICT
+    is_room = session.scalar(select(Room.id).where(Room.holds() & (Room.id == subject_id))) is not None
+    return SubjectKind.ROOM if is_room else SubjectKind.DEVICE
 
 
 def may_decide(session: Session, login: str, unit_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -251,3 +252,19 @@ def test_tables_that_run_out_are_told(
     monkeypatch.setattr(calendar_page, "datetime", Later)
     assert "Bảng ngày nghỉ lễ đã hết hạn ngày" in client.get(f"{page}?lang=vi", headers=headers).text
     assert "The table of public holidays ran out on" in client.get(f"{page}?lang=en", headers=headers).text
+
+
+def test_hours_are_read_in_the_language_of_the_page(technician: TestClient) -> None:
+    """Days and words of a timetable or entry are shown as words; the field to type in keeps the form that is stored."""
+    technician.put(ROOM, json={"timetable": "Mon-Fri 07:00-11:30; Sat 07:00-09:00"})
+    technician.post(ENTRIES, json={"kind": "shift", "first": "2026-01-01", "hours": "morning"})
+    technician.post(ENTRIES, json={"kind": "exception", "first": "2026-12-05", "hours": "like Fri"})
+    page = unescape(technician.get(f"/units/{OWN}/calendar?lang=vi").text)
+    assert "thứ Hai–thứ Sáu 07:00-11:30; thứ Bảy 07:00-09:00" in page
+    assert 'value="Mon-Fri 07:00-11:30; Sat 07:00-09:00"' in page
+    assert "[buổi sáng]" in page
+    assert "[như thứ Sáu]" in page
+    assert "[like Fri]" in unescape(technician.get(f"/units/{OWN}/calendar?lang=en").text)
+    technician.put(ROOM, json={"timetable": "always"})
+    page = unescape(technician.get(f"/units/{OWN}/calendar?lang=vi").text)
+    assert "Giờ sử dụng 14 ngày tới theo thời khóa biểu: mọi lúc" in page

@@ -242,7 +242,9 @@ def test_a_moved_register_gives_the_new_preview(school: TestClient, register: En
 FAULTY = [
     sheet(f",ma-{OWN},ram,viel,GB"), sheet(f",ma-{OWN},ram,8,MB"), sheet(",PC-9,ram,8,GB"), sheet(",,ram,8,GB"),
     sheet(f",ma-{OWN},rum,8,GB"), sheet("Phòng 9,,area,50,m2"), sheet(",,area,50,m2"),
-    sheet(f"Phòng {OWN},,audio,wohl,"),
+    sheet(f"Phòng {OWN},,audio,wohl,"), sheet(",,students,1.000,"), sheet(",,students,900,người"),
+    sheet(",,students,7.5,"), "Việc;Ai làm\nGọi VNPT;Văn thư\n".encode(),
+    f"school,name,contracted_down_mbps\nmoet:{OWN},Chính,1.000\n".encode(),
     sheet(f",ma-{OWN},ram,8,GB", f",ma-{OWN},ram,9,GB"), sheet().replace(b"value", b"valu"), sheet(),
     sheet(f",ma-{OWN},ram,8,GB").replace(b"zz-own", b"zz-sibling"), b"school,name\nmoet:1,A,B\n", b"\xff\xfe",
     b"a" * 300,
@@ -267,8 +269,8 @@ JSONS = [b"{", b"[]", b'{"computers": [1]}', b'{"computers": [{"code": []}]}', b
 @pytest.mark.parametrize(
     ("name", "payload"),
     [*(("a.csv", payload) for payload in FAULTY), *(("a.json", payload) for payload in JSONS),
-     ("a.xlsx", b"PK no"), ("a.ods", b"x")],
-    ids=range(len(FAULTY) + len(JSONS) + 2),
+     ("a.xlsx", b"PK no"), ("a.ods", b"x"), ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")],
+    ids=range(len(FAULTY) + len(JSONS) + 3),
 )  # fmt: skip
 def test_every_fault_is_told_in_vietnamese(register: Engine, name: str, payload: bytes) -> None:
     """The import speaks English; on a Vietnamese page none of its sentences stays English."""

@@ -31,6 +31,7 @@ from phongmay_api.routing import api_router
 from phongmay_store.register.base import Versioned, utc_now
 from phongmay_store.register.declared import Declared
 from phongmay_store.register.declaring import CLEAR, ITEMS, Said, Wish, declare, history, said, understood
+from phongmay_store.register.importing_numbers import exact
 from phongmay_store.register.importing_school import Preview, PreviewMoved, apply_school_file, preview_school_file
 
 router = api_router("declared facts")
@@ -134,7 +135,7 @@ def _text(value: float | bool | str | None) -> str:
         return CLEAR
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{Decimal(str(value)):f}"
+    return value if isinstance(value, str) else exact(f"{Decimal(str(value)):f}")
 
 
 def _since(text: str, pointer: str) -> datetime:

@@ -5,9 +5,11 @@ Also the warnings of shipped tables that run out, which the page of a district s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from phongmay_api.access.permissions import Permission
 from phongmay_api.access.scope import Scope
@@ -42,6 +44,11 @@ class EntryProblem(Exception):
     """An entry of a form that makes no sense; its text is the key of a sentence."""
 
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS_WORD = re.compile(rf"\b({'|'.join(_DAYS)}|always|never|morning|afternoon|both|like)\b", re.IGNORECASE)
+_HOURS_DAYS = re.compile(r"([a-z])-([a-z])", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Week:
     """The expected hours of the next days for one timetable."""
@@ -58,6 +65,7 @@ class CalendarView:
         inherited: entries of units above and public holidays of the coming year.
         weeks: for each timetable that a room has; for a unit without rooms the default.
         expired: what runs out within the year, "" = nothing.
+        said: a timetable, or hours of an entry, in words.
         effect: what a file would do.
     """
 
@@ -70,6 +78,7 @@ class CalendarView:
     default: str
     expired: str
     expired_by: date
+    said: Callable[[str], str]
     kinds: Sequence[str]
     may_enter: bool
     effect: FileEffect | None
@@ -100,11 +109,22 @@ def calendar_view(scope: Scope, unit: Unit, words: Texts, effect: FileEffect | N
         default=DEFAULT,
         expired=_expired(calendar.expired(today + timedelta(days=_SHOWN_DAYS)), words),
         expired_by=today + timedelta(days=_SHOWN_DAYS),
+        said=partial(hours_said, words),
         kinds=[kind.value for kind in CalendarKind],
         may_enter=scope.may(Permission.DECLARE, unit.id),
         effect=effect,
         sample=unit.is_sample,
     )
+
+
+def hours_said(words: Texts, text: str) -> str:
+    """Put the words of a timetable or entry ("Mon-Fri 07:00-11:30", "like Fri") into the reader's language."""
+
+    def said(found: re.Match[str]) -> str:
+        word = found[0].casefold()
+        return words(f"weekday_{_DAYS.index(word)}") if word in _DAYS else words(f"hours_{word}")
+
+    return _HOURS_WORD.sub(said, _HOURS_DAYS.sub("\\1\N{EN DASH}\\2", text))
 
 
 def _expired(what: str, words: Texts) -> str:

@@ -22,9 +22,9 @@ from phongmay_store.register.attachment import Attachment
 from phongmay_store.register.base import Versioned
 from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import Declarable, Declared
-from phongmay_store.register.declaring import CLEAR, LINE, WHOLE, Wish, history, longest_text, understood, written
+from phongmay_store.register.declaring import CLEAR, LINE, Wish, history, longest_text, understood, written
 from phongmay_store.register.device import Device, DeviceKind, DeviceState
-from phongmay_store.register.importing_declared import read_day
+from phongmay_store.register.importing_declared import WHOLE, read_day
 from phongmay_store.register.organisation import Unit, UnitKind
 from phongmay_store.register.place import Line, Room
 

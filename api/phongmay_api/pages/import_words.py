@@ -15,7 +15,17 @@ _VI: tuple[tuple[str, str], ...] = (
     (r"is empty; '(.+)' is declared of a room", "để trống; mục {0} khai báo cho một phòng"),
     (r"'(.+)' is declared of a unit above schools", "mục {0} khai báo cho đơn vị quản lý, không phải cho trường"),
     (r"expected '(.*)', the unit of '(.+)'", "cần đơn vị “{0}” của mục {1}"),
+    (r"leave it empty: '(.+)' has no unit", "để trống ô này: mục {0} không có đơn vị"),
+    (
+        r"expected (.+), without a separator of thousands: (\S+) for (\S+)",
+        "cần {0}, không ghi dấu phân cách hàng nghìn: viết {1} thay cho {2}",
+    ),
     (r"expected (.+)", "cần {0}"),
+    (
+        r"no column is known, so it is none of the sheets (.+); take .+",
+        "không có tiêu đề cột nào được nhận ra, nên đây không phải trang nào trong số: {0}; dùng tiêu đề cột của "
+        "tệp mẫu, hoặc xóa trang này, hoặc đặt tên trang là “guide”",
+    ),
     (r"(.+) stands in (.+) line (\d+) already", "{0} đã có ở dòng {2} của {1}"),
     (r"the school has no room of this name, .+", "trường không có phòng tên này trong sổ đăng ký"),
     (
@@ -46,6 +56,10 @@ _VI: tuple[tuple[str, str], ...] = (
     (r"unfolds to (\d+) bytes; at most (\d+) are read.*", "giải nén thành {0} byte; chỉ đọc tối đa {1} byte"),
     (r"is not UTF-8; .+", "không phải UTF-8; trong Excel hãy lưu dạng “CSV UTF-8”"),
     (r"is neither \.csv nor .+", "không phải .csv, .xlsx hay .json; hãy lưu thành một trong các dạng đó"),
+    (
+        r"is a workbook under a password, .+",
+        "là tệp Excel có mật khẩu hoặc dạng .xls cũ; hãy lưu thành .xlsx không có mật khẩu",
+    ),
     (r"is not a readable XLSX file.*", "không đọc được như tệp XLSX"),
     (r"cannot be read as CSV.*", "không đọc được như tệp CSV"),
     (r"is not JSON.*", "không phải JSON"),
@@ -63,7 +77,7 @@ _VI: tuple[tuple[str, str], ...] = (
 _NEEDS: tuple[tuple[str, str], ...] = (
     (r"the id of the school it is read for", "mã của chính trường này"),
     (r"a number from (\S+) to (\S+)(.*)", "một số từ {0} đến {1}{2}"),
-    (r"a whole number from (\S+) to (\S+)", "một số nguyên từ {0} đến {1}"),
+    (r"a whole number from (\S+) to (\S+)(.*)", "một số nguyên từ {0} đến {1}{2}"),
     (r"a number of Mbit/s above 0", "một số Mbit/s lớn hơn 0"),
     (
         r"IP addresses or networks such as (\S+) or (\S+), at most (\d+), .+",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from phongmay.commands import Commands
@@ -35,6 +36,7 @@ from phongmay_rules.recomputing import recompute
 from phongmay_rules.replaying import replay
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.engine import open_register, reading_one_state, require_current
+from phongmay_store.register.organisation import Unit
 from phongmay_store.series import open_reader
 
 
@@ -45,7 +47,7 @@ def add(commands: Commands) -> None:
     add_show(verbs)
 
     verb = verbs.add_parser("verify", help="look for verdicts, runs, decisions or packs that were tampered with")
-    verb.add_argument("--unit", metavar="ID", help="one organisation unit only (default: all)")
+    verb.add_argument("--unit", metavar="UNIT", help="one unit only: its id or issuer:value (default: all)")
     verb.add_argument("--heads", metavar="FILE", type=Path, help="signed heads to hold against (default: setting)")
     verb.add_argument("--public-key", metavar="FILE", type=Path, help="key they were signed by (default: setting)")
     verb.set_defaults(run=_verify)
@@ -96,11 +98,6 @@ def _verify(args: argparse.Namespace) -> int:
     public: Path = args.public_key or settings.rules.key_file.with_name(settings.rules.key_file.name + ".pub")
     forged = _forged(signed, public) if signed else []
     wrong = 1 if refused else 0
-    for head in forged:
-        if args.unit in (None, head.head.unit_id):
-            when = f"{head.at:%Y-%m-%d %H:%MZ}"
-            print(f"unit {head.head.unit_id}: the signature of its head of {when} in {file} does not hold by {public}")
-            wrong += 1
     by_unit: dict[str, list[SignedHead]] = {}
     for head in signed:
         if head not in forged:
@@ -110,19 +107,40 @@ def _verify(args: argparse.Namespace) -> int:
             print(f"the packs in force are refused: {refused}")
             for name in changed_files(session, settings.rules.packs):
                 print(f"pack file {name} is not what it was when it judged last")
-        units = [args.unit] if args.unit else sorted({*units_with_chain(session), *by_unit})
+        known = sorted({*units_with_chain(session), *by_unit})
+        units = known
+        if args.unit:  # what has a chain is verified also when its unit was taken out of the register
+            units = [args.unit if args.unit in known else unit_named(session, args.unit).id]
+        for head in forged:
+            if not args.unit or head.head.unit_id in units:
+                when = f"{head.at:%Y-%m-%d %H:%MZ}"
+                print(
+                    f"unit {head.head.unit_id}: the signature of its head of {when} in {file} does not hold by {public}"
+                )
+                wrong += 1
+        if not units:
+            print("no unit has a chain yet; nothing was verified")
+            wrong += 1
         for unit in units:
             report = verify(session, unit, (head.head for head in by_unit.get(unit, ())), pack)
             for found in report.breaks[:20]:
                 print(found.sentence)
             wrong += len(report.breaks)
-            if report.is_sound:
+            if unit not in known and report.is_sound:
+                print(f"{_titled(session, unit)}: has no chain; nothing was verified")
+                wrong += 1
+            elif report.is_sound:
                 heads = len(by_unit.get(unit, ()))
-                print(f"unit {unit}: sound, {report.links} links, {report.facts} quoted facts, "
+                print(f"{_titled(session, unit)}: sound, {report.links} links, {report.facts} quoted facts, "
                       f"{heads} signed heads agree")  # fmt: skip
     if not signed:
         print(f"no signed heads in {file}: a cut tail or a chain rewritten as a whole cannot be seen without them")
     return 1 if wrong else 0
+
+
+def _titled(session: Session, unit: str) -> str:
+    name = session.scalar(select(Unit.name).where(Unit.id == unit, Unit.known()).order_by(Unit.valid_from.desc()))
+    return f"{name}, unit {unit}" if name else f"unit {unit}"
 
 
 def _forged(signed: Sequence[SignedHead], public: Path) -> list[SignedHead]:

@@ -65,7 +65,7 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
     """Fill an empty folder."""
     made_at = datetime.now(UTC)
     config = folder / "phongmay.toml"
-    config.write_text(_settings_text(folder, api_port, broker_port), "utf-8")
+    config.write_text(settings_text(folder, api_port, broker_port), "utf-8")
     settings = load(config)
     engine = open_register(settings.store.register_url)
     migrate(engine)
@@ -111,7 +111,8 @@ def prepare(folder: Path, *, seed: int, api_port: int, broker_port: int) -> Prep
     return Prepared(config, settings, engine, top, accounts, keys, tokens_file, real_token, made_at, seed)
 
 
-def _settings_text(folder: Path, api_port: int, broker_port: int) -> str:
+def settings_text(folder: Path, api_port: int, broker_port: int) -> str:
+    """Give the settings file of a demo: all that its commands write lies in its folder."""
     return f"""# Settings of a demo, made by `phongmay demo`.
 [store]
 register_url = "sqlite:///{folder / "register.db"}"
@@ -125,6 +126,11 @@ directory = "{folder / "broker"}"
 [rules]
 interval_s = 2
 recount_s = 0
+key_file = "{folder / "heads.key"}"
+heads_file = "{folder / "heads.jsonl"}"
+
+[bandwidth]
+key_file = "{folder / "bandwidth.key"}"
 
 [api]
 port = {api_port}

@@ -23,6 +23,7 @@ from phongmay_store.register.compliance import SubjectKind
 from phongmay_store.register.declared import DECLARABLE, Declarable, Declared
 from phongmay_store.register.importing import one_at_a_time
 from phongmay_store.register.importing_declared import read_value
+from phongmay_store.register.importing_numbers import exact
 from phongmay_store.register.place import Line, Room
 
 LINE = "line"
@@ -52,9 +53,6 @@ ITEMS: Mapping[str, Sequence[Declarable]] = {
     SubjectKind.DISTRICT: [kind for kind in DECLARABLE.values() if kind.subject == SubjectKind.DISTRICT],
 }
 """What may be declared, by kind of subject."""
-WHOLE = frozenset({"class_size", "cpu_threads", "cpu_bits", "screen_width", "screen_height", "purchase_year",
-                   "students", "modern_labs", "classrooms", "classrooms_equipped"})  # fmt: skip
-"""Items that are counted: half a pupil is a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +108,6 @@ def understood(kind: Declarable, text: str) -> tuple[float | str | None, str]:
     if not text:
         return None, "is empty"
     item = read_value("value", kind, text)
-    if not item.problem and kind.name in WHOLE and item.number is not None and not item.number.is_integer():
-        return None, f"expected a whole number from {kind.low:g} to {kind.high:g}"
     return (None, item.problem) if item.problem else (item.text if item.number is None else item.number, "")
 
 
@@ -122,7 +118,7 @@ def written(kind: Declarable, value: float | str) -> str:
     if kind.unit == "yes/no":
         return "yes" if value else "no"
     number = Decimal(str(value)) / kind.factor
-    return f"{number.normalize():f}"
+    return exact(f"{number.normalize():f}")
 
 
 def declared_now(session: Session, things: Iterable[Versioned], kind: str) -> dict[str, dict[str, Said]]:

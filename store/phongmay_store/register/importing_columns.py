@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +18,7 @@ from phongmay_store.register import timetable
 from phongmay_store.register.addresses import EXPECTED, LONGEST_TEXT, read_addresses, write_addresses
 from phongmay_store.register.declared import DECLARABLE
 from phongmay_store.register.device import DeviceKind, DeviceState
+from phongmay_store.register.importing_numbers import decimal
 from phongmay_store.register.organisation import SchoolLevel, UnitKind
 from phongmay_store.register.place import RoomKind
 
@@ -116,10 +116,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def _mbps(text: str) -> int:
-    try:
-        rate = Decimal(text.replace(",", "."))
-    except InvalidOperation:
-        raise ValueError(text) from None
+    rate = decimal(text)
     if not rate.is_finite() or not 0 < rate <= 1_000_000:
         raise ValueError(text)
     return int(rate * MBIT_PER_SECOND)
@@ -322,7 +319,8 @@ def _sha256(text: str) -> str:
 
 def _origin() -> tuple[Column, Column]:
     return (
-        Column("declared_by", "người khai / đơn vị khai", "Function or office that declares it, not a person's name.",
+        Column("declared_by", "người khai / đơn vị khai / người khai báo / đơn vị khai báo",
+               "Function or office that declares it, not a person's name.",
                "a function or office, e.g. 'Ban kiểm kê'", _plain, "Ban kiểm kê", required=True),
         Column("attachment_sha256", "mã băm tệp đính kèm", "SHA-256 of the paper or photograph that shows it.",
                "64 hexadecimal digits", _sha256, "9f" * 32),
@@ -340,7 +338,7 @@ DECLARED = SheetKind(
                "one of " + ", ".join(DECLARABLE), _declarable, "area", required=True),
         Column("value", "giá trị", "The value in the unit of the item; yes or no for components.",
                "a number, yes/no, or a short text", _text, "50", required=True),
-        _label("unit", "đơn vị tính", "The unit, to be sure; it must be the item's own.", "m2"),
+        _label("unit", "đơn vị tính / đơn vị / đơn vị đo", "The unit, to be sure; it must be the item's own.", "m2"),
         *_origin(),
     ),
 )  # fmt: skip

@@ -9,15 +9,18 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 
 from phongmay_store.register.addresses import EXPECTED, read_addresses, write_addresses
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.declared import DECLARABLE, IN_INVENTORY, Declarable
 from phongmay_store.register.importing_columns import BASELINE_ITEMS, normalise
+from phongmay_store.register.importing_numbers import GroupedError, decimal
 from phongmay_store.register.importing_rows import Row
 from phongmay_store.register.timetable import LOCAL
 
+WHOLE = frozenset({"class_size", "cpu_threads", "cpu_bits", "screen_width", "screen_height", "purchase_year",
+                   "students", "modern_labs", "classrooms", "classrooms_equipped"})  # fmt: skip
+"""Items that are counted: half a pupil is a slip of the pen."""
 _YES = {"1", "yes", "co", "x", "true"}
 EARLIEST = date(2000, 1, 1)
 """Before it nobody handed anything in that is judged here."""
@@ -47,7 +50,12 @@ def items(row: Row) -> Iterator[Item]:
             kind = DECLARABLE[name]
             unit = row.values.get("unit")
             if unit is not None and unit.casefold() != kind.unit.casefold():
-                yield Item("unit", kind, None, "", f"expected {kind.unit!r}, the unit of {name!r}")
+                needed = (
+                    f"expected {kind.unit!r}, the unit of {name!r}"
+                    if kind.unit
+                    else f"leave it empty: {name!r} has no unit"
+                )
+                yield Item("unit", kind, None, "", needed)
             else:
                 yield read_value("value", kind, value)
         return
@@ -85,10 +93,15 @@ def read_value(column: str, kind: Declarable, text: str) -> Item:
         if word not in _YES | _NO:
             return Item(column, kind, None, "", "expected yes or no (có, không)")
         return Item(column, kind, float(word in _YES), "")
-    expected = f"expected a number from {kind.low:g} to {kind.high:g} {kind.unit}".rstrip()
+    whole = "whole number" if kind.name in WHOLE else "number"
+    expected = f"expected a {whole} from {kind.low:g} to {kind.high:g} {kind.unit}".rstrip()
     try:
-        number = Decimal(text.replace(",", "."))
-    except InvalidOperation:
+        number = decimal(text)
+    except GroupedError as error:
+        return Item(column, kind, None, "", f"{expected}, {error}")
+    except ValueError:
+        return Item(column, kind, None, "", expected)
+    if kind.name in WHOLE and number.is_finite() and number != number.to_integral_value():
         return Item(column, kind, None, "", expected)
     if not number.is_finite() or not kind.low <= number <= kind.high:
         return Item(column, kind, None, "", expected)

@@ -11,6 +11,7 @@ import csv
 import io
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -23,10 +24,16 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from phongmay_store.register.importing_columns import MAX_TEXT, longest_cell
 from phongmay_store.register.importing_json import NotThisForm, json_rows
+from phongmay_store.register.importing_numbers import exact
 
 MAX_FILE_BYTES = 32 * 1024**2
 MAX_UNPACKED_BYTES = 512 * 1024**2
 """An XLSX is a ZIP file; this bounds what it may unfold to."""
+_TAG_BYTES = 1024**2
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How files begin that Excel encrypted, and those of its old format."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, KeyError, ValueError, EOFError)
+"""What openpyxl lets out where a file is not what it says."""
 MAX_ROWS = 200_000
 """Rows of one table; the largest city of the country has about 125,000 school PCs."""
 MAX_COLUMNS = 60
@@ -126,6 +133,8 @@ def read_payload(name: str, payload: bytes, max_unpacked: int | None = None) -> 
             errors.append(refused.error)
         except csv.Error as error:
             errors.append(RowError(source[0], 0, "", "", f"cannot be read as CSV ({error})"))
+        except _BROKEN as error:  # rows of a sheet are read one by one: it may break in the middle
+            errors.append(RowError(source[0], 0, "", "", f"is not a readable XLSX file ({error})"))
         else:
             if table is not None:
                 tables.append(table)
@@ -175,11 +184,16 @@ def _csv_rows(name: str, payload: bytes) -> Iterator[tuple[int, Sequence[str]]]:
 
 
 def _sheets(name: str, payload: bytes, max_unpacked: int) -> Iterator[tuple[str, _Rows]]:
+    if payload.startswith(_OLE):
+        raise _refuse(name, "is a workbook under a password, or an old .xls; save it as .xlsx without a password")
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > max_unpacked:
-            raise _refuse(name, f"unfolds to {unpacked} bytes; at most {max_unpacked} are read, so split it")
+            if unpacked > max_unpacked:
+                raise _refuse(name, f"unfolds to {unpacked} bytes; at most {max_unpacked} are read, so split it")
+            for entry in archive.infolist():
+                if entry.filename.endswith((".xml", ".rels")) and _endless(archive, entry):
+                    raise _refuse(name, f"is not a readable XLSX file ({entry.filename} holds a tag without end)")
         # Twice: once for what the cells show, once to tell an empty cell from a formula that was never calculated.
         values = load_workbook(io.BytesIO(payload), read_only=True, data_only=True)
         formulas = load_workbook(io.BytesIO(payload), read_only=True, data_only=False)
@@ -189,8 +203,23 @@ def _sheets(name: str, payload: bytes, max_unpacked: int) -> Iterator[tuple[str,
                 shown = sheet.iter_rows(values_only=True, max_col=MAX_COLUMNS)
                 written = raw.iter_rows(values_only=True, max_col=MAX_COLUMNS)
                 yield origin, _sheet_rows(origin, shown, written)
-    except (zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, EOFError) as error:
+    except _BROKEN as error:
         raise _refuse(name, f"is not a readable XLSX file ({error})") from error
+
+
+def _endless(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Tell whether a part holds a tag of more than `_TAG_BYTES`: the parser begins a tag anew with every chunk."""
+    opened = 0  # bytes since a tag was opened and not closed
+    with archive.open(entry) as part:
+        while chunk := part.read(_TAG_BYTES):
+            first, last = chunk.find(b">"), chunk.rfind(b"<")
+            if opened and first < 0:
+                opened += len(chunk)
+            else:
+                opened = len(chunk) - last if last > chunk.rfind(b">") else 0
+            if opened > _TAG_BYTES:
+                return True
+    return False
 
 
 def _sheet_rows(origin: str, shown: Iterable[Any], written: Iterable[Any]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -209,6 +238,8 @@ def _cell_text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # Excel keeps every number as a float
+    if isinstance(value, float):
+        return exact(str(value))
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat(timespec="seconds")
     if isinstance(value, date):
@@ -217,7 +248,11 @@ def _cell_text(value: object) -> str:
 
 
 def _table(origin: str, rows: _Rows) -> Table | None:
-    """Find the header and hold every row against it; None when there is nothing but comments."""
+    """Find the header and hold every row against it; None when there is nothing but comments.
+
+    A row of one cell above a row of several is a title: every sheet has more than one required column.
+    """
+    title: tuple[int, tuple[str, ...]] | None = None
     header: tuple[str, ...] = ()
     header_line = 0
     longest: list[int] = []
@@ -231,6 +266,10 @@ def _table(origin: str, rows: _Rows) -> Table | None:
         for cell in cells:
             if any(unicodedata.category(character) == "Cc" for character in cell):
                 raise _refuse(origin, "no line breaks or control characters inside a cell", line, value=cell[:40])
+        if not header and sum(map(bool, cells)) == 1:
+            _bound(origin, line, cells, [MAX_TEXT] * len(cells))
+            title = title or (line, cells)
+            continue
         if not header:
             if len(cells) > MAX_COLUMNS:
                 raise _refuse(origin, f"has {len(cells)} columns; at most {MAX_COLUMNS} are read", line)
@@ -247,6 +286,8 @@ def _table(origin: str, rows: _Rows) -> Table | None:
             raise _refuse(origin, f"has more than {MAX_ROWS} rows; split it", line)
         _bound(origin, line, cells, longest)
         kept.append((line, cells + ("",) * (len(header) - len(cells))))
+    if not header and title is not None:
+        header_line, header = title
     return Table(origin, header_line, header, tuple(kept)) if header else None
 
 

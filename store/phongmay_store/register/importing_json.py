@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from phongmay_store.register.importing_numbers import exact
+
 LIST = "computers"
 
 
@@ -64,7 +66,7 @@ def _cell(value: Any, entry: int, key: str) -> str:
     if isinstance(value, str | int):
         return str(value)
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if abs(value.adjusted()) < 40 else str(value)
+        return exact(f"{value.normalize():f}") if abs(value.adjusted()) < 40 else str(value)
     raise NotThisForm("expected a text, a number, true, false or null, not a list or an object", entry, key)
 
 

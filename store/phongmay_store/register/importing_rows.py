@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phongmay_store.register.importing_columns import SHEETS, SheetKind, normalise
-from phongmay_store.register.importing_files import RowError, Table
+from phongmay_store.register.importing_columns import SHEETS, Column, SheetKind, normalise
+from phongmay_store.register.importing_files import GUIDE_SHEET, RowError, Table
+from phongmay_store.register.importing_numbers import GroupedError
 from phongmay_store.register.timetable import TimetableError
 
 CLEAR = "-"
@@ -57,13 +58,20 @@ def recognise(table: Table) -> tuple[SheetKind | None, list[RowError]]:
         return known - missing, -len(kind.columns)
 
     kind = max(SHEETS, key=score)
+    if not any(kind.column(header) for header in table.header):
+        sheets = ", ".join(one.name for one in SHEETS)
+        told = (
+            f"no column is known, so it is none of the sheets {sheets}; take the headers of the template, "
+            f"or delete the sheet or name it {GUIDE_SHEET!r}"
+        )
+        return None, [_at_header(table, table.header[0], told)]
     errors: list[RowError] = []
     seen: dict[str, str] = {}
     for header in table.header:
         column = kind.column(header)
         if column is None:
             close = difflib.get_close_matches(normalise(header), [c.name for c in kind.columns], n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(c.name for c in kind.columns)
+            hint = f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(map(_named, kind.columns))
             errors.append(_at_header(table, header, f"no column of the sheet '{kind.name}'; {hint}"))
         elif column.name in seen:
             errors.append(_at_header(table, header, f"the same column as {seen[column.name]!r}"))
@@ -73,6 +81,11 @@ def recognise(table: Table) -> tuple[SheetKind | None, list[RowError]]:
         if column.required and column.name not in seen:
             errors.append(_at_header(table, "", f"column {column.name!r} ({column.alias}) of '{kind.name}' is missing"))
     return (None, errors) if errors else (kind, [])
+
+
+def _named(column: Column) -> str:
+    """Give a column's header in both languages: "school (mã trường)"."""
+    return f"{column.name} ({column.alias.split('/')[0].strip()})"
 
 
 def _at_header(table: Table, header: str, expected: str) -> RowError:
@@ -111,6 +124,8 @@ def read_rows(tables: Sequence[Table]) -> tuple[list[Row], list[RowError]]:
                     values[column.name] = column.read(cell)
                 except TimetableError as error:
                     errors.append(RowError(table.origin, line, header, cell, str(error)))
+                except GroupedError as error:
+                    errors.append(RowError(table.origin, line, header, cell, f"expected {column.expected}, {error}"))
                 except (ValueError, KeyError):
                     errors.append(RowError(table.origin, line, header, cell, f"expected {column.expected}"))
             rows[kind.name].append(Row(kind, table.origin, line, values, found))

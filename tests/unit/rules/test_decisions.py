@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from phongmay_simulate.district import Role as Machine
 from phongmay_store.register.access import Account, Grant
 from phongmay_store.register.base import utc_now
 from phongmay_store.register.decisions import Attestation, Dispute, Waiver
+from phongmay_store.register.device import Device
+from phongmay_store.register.organisation import ExternalId, Unit
 
 NOW = datetime.fromisoformat("2026-11-23T10:00:00+07:00")
 LATER = utc_now() + timedelta(days=300)
@@ -309,3 +312,48 @@ def test_decisions_from_the_command_line(
         0, ["waiver", "waiver", "attestation", "dispute", "dispute", "dispute"],
     )  # fmt: skip
     assert command("verify")[0] == 0
+
+
+def test_the_command_line_knows_units_and_devices_by_their_names(
+    signers: Any, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A code, or the id of another system, serves wherever an id does; who is not there is told, never passed over."""
+    with signers.sessions() as session:
+        session.add(ExternalId(unit_id="cs", issuer="moet", value="79001"))
+        code = session.scalars(select(Device.code).where(Device.id == "odd")).one()
+        session.commit()
+    assert command("decisions") == (0, "no waiver, statement or dispute is recorded\n")
+    until = ("--until", "2099-01-01", "--by", "quan")
+    assert command("waive", code, "TB-01", "--reason", "r", *until)[0] == 0
+    manual = next(clause.id for clause in signers.pack.standard.clause if clause.assessment.value == "manual")
+    assert command("attest", "moet:79001", manual, "--met", "yes", "--statement", "s", *until)[0] == 0
+    said = command("decisions", "--unit", "moet:79001")[1].splitlines()
+    assert [line.split()[0] for line in said] == ["waiver", "attestation"]
+    assert command("decisions", "--unit", "moet:79009")[0] == 2
+    assert command("withdraw", "77", "--reason", "r", "--by", "quan")[0] == 2
+
+
+def test_verify_vouches_only_for_what_it_verified(signers: Any, command: Any) -> None:
+    """A misspelt unit, or one without a chain, is not "sound": nothing was looked at."""
+    signers.evaluate(NOW)
+    with signers.sessions() as session:
+        session.add(ExternalId(unit_id="cs", issuer="moet", value="79001"))
+        session.add(Unit(id="mới", kind="school", name="Trường mới", level="thcs", parent_id="quan", valid_from=NOW))
+        session.commit()
+    code, said = command("verify", "--unit", "moet:79001")
+    assert code == 0
+    assert re.search(r"^\S.+, unit cs: sound, [1-9]\d* links", said)
+    assert command("verify", "--unit", "moet:79009")[0] == 2
+    code, said = command("verify", "--unit", "mới")
+    assert code == 1
+    assert said.startswith("Trường mới, unit mới: has no chain; nothing was verified")
+
+
+def test_a_rule_is_not_lifted_below_what_it_judges(signers: Any) -> None:
+    """A rule about schools on a single PC would be a signed decision that excuses nothing; told before it is signed."""
+    for subject, rule in (("odd", "PH-01"), ("odd", "TR-01"), ("cs-room", "TR-01"), ("cs", "QU-01")):
+        with pytest.raises(DecisionError, match="lift it for") as refused:
+            waive(signers, subject, rule)
+        assert refused.value.code == "too_narrow"
+    for subject, rule in (("cs-room", "PH-01"), ("cs", "TR-01"), ("quan", "QU-01"), ("quan", "TB-01")):
+        assert waive(signers, subject, rule)

@@ -170,7 +170,7 @@ def test_a_list_registers_the_pcs_that_are_not_there(register_engine: Engine, tm
         ("moet:1,PC-9,Phòng máy 1,pc,8,4,2021,", [("declared_by", "is empty")]),
         ("moet:1,PC-1,Phòng máy 1,teacher_pc,8,4,2021,x", [("kind", "the register has it as 'pc'")]),
         ("moet:1,PC-1,Kho,pc,8,4,2021,x", [("room", "the register has it in 'Phòng máy 1'")]),
-        ("moet:1,PC-9,Phòng máy 1,pc,nhiều,4,1800,x", [("ram_gb", "a number"), ("purchase_year", "a number")]),
+        ("moet:1,PC-9,Phòng máy 1,pc,nhiều,4,1800,x", [("ram_gb", "a number"), ("purchase_year", "whole number")]),
         ("moet:1,PC-9,Phòng 9,pc,nhiều,4,2021,x", [("room", "no room of this name"), ("ram_gb", "a number from")]),
         ("moet:1,PC-1,Phòng máy 1,,8,4,2021,x\nmoet:1,PC-1,Phòng máy 1,,4,4,2021,x", [("code", "line 2 already")]),
     ],
@@ -253,3 +253,32 @@ def test_a_wrong_day_or_unit_is_told(
     assert [(error.column, error.expected) for error in result.errors] == [(column, words)]
     assert vi in in_language(result.errors[0].expected, "vi")
     assert values(register_engine) == {}
+
+
+@pytest.mark.parametrize("written", ["1.512", "1,512", "1.000", "20.5"])
+def test_a_thousands_separator_never_makes_a_small_number(
+    register_engine: Engine, tmp_path: Path, written: str
+) -> None:
+    """1.512 pupils is how a clerk writes 1512; read as one and a half, every count of PCs for pupils would pass."""
+    text = HEAD + f'moet:1,,,students,"{written}",,Ban kiểm kê,\n'
+    result = run(register_engine, tmp_path / "in", {**PLACES, "declared": text})
+    assert [(error.column, error.value) for error in result.errors] == [("value", written)]
+    assert "số nguyên" in in_language(result.errors[0].expected, "vi")
+    assert values(register_engine) == {}
+
+
+def test_a_rate_with_a_thousands_separator_is_refused(register_engine: Engine, tmp_path: Path) -> None:
+    """A contract of 1.000 Mbit/s read as 1 would be kept by any line."""
+    lines = 'school,name,contracted_down_mbps\nmoet:1,Chính,"1.000"\n'
+    result = run(register_engine, tmp_path / "in", {**PLACES, "lines": lines})
+    assert [error.column for error in result.errors] == ["contracted_down_mbps"]
+    assert "1000 for 1.000" in result.errors[0].expected
+
+
+def test_a_unit_where_there_is_none_is_told_to_go(register_engine: Engine, tmp_path: Path) -> None:
+    """Pupils have no unit: the sentence says that the cell stays empty, not that it is to be ''."""
+    result = run(
+        register_engine, tmp_path / "in", {**PLACES, "declared": HEAD + "moet:1,,,students,9,kg,Ban kiểm kê,\n"}
+    )
+    assert result.errors[0].expected == "leave it empty: 'students' has no unit"
+    assert in_language(result.errors[0].expected, "vi") == "để trống ô này: mục students không có đơn vị"

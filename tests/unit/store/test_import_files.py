@@ -134,3 +134,75 @@ def test_a_template_never_overwrites(tmp_path: Path) -> None:
         write_csv_templates(tmp_path)
     with pytest.raises(StoreError, match="cannot be written"):
         write_xlsx_template(tmp_path / "missing")
+
+
+def damaged(path: Path, sheet: bytes) -> Path:
+    """Write an XLSX whose one sheet is put in place of a good one."""
+    good = workbook(path.with_name("good.xlsx"), {"x": [["school", "name"], ["moet:1", "A"]]})
+    with ZipFile(good) as source, ZipFile(path, "w", ZIP_DEFLATED) as target:
+        for entry in source.namelist():
+            target.writestr(entry, sheet if entry == "xl/worksheets/sheet1.xml" else source.read(entry))
+    return path
+
+
+def test_a_sheet_that_is_cut_off_is_a_fault(tmp_path: Path) -> None:
+    """A transfer that broke inside a sheet is told in one sentence, with the sheet's name; no traceback."""
+    good = workbook(tmp_path / "good.xlsx", {"x": [["school", "name"], ["moet:1", "A"]]})
+    with ZipFile(good) as source:
+        head = source.read("xl/worksheets/sheet1.xml")[:-20]
+    tables, errors = read_tables([damaged(tmp_path / "a.xlsx", head)])
+    assert tables == []
+    assert [(error.file, error.expected.startswith("is not a readable XLSX file")) for error in errors] == [
+        ("a.xlsx/x", True)
+    ]
+
+
+def test_a_piece_of_xml_without_end_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    """One tag of 30 MB keeps an XML parser busy for a minute, since it begins anew with each chunk: refused unread."""
+    endless = b"<worksheet><sheetData><row" + b" " * 5_000_000
+    tables, errors = read_tables([damaged(tmp_path / "a.xlsx", endless)])
+    assert tables == []
+    assert [error.expected for error in errors] == [
+        "is not a readable XLSX file (xl/worksheets/sheet1.xml holds a tag without end)"
+    ]
+
+
+def test_an_encrypted_workbook_is_called_that(tmp_path: Path) -> None:
+    """A workbook under a password is no ZIP file; whoever sent it is told to take the password off."""
+    (tmp_path / "a.xlsx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    _, errors = read_tables([tmp_path / "a.xlsx"])
+    assert "under a password, or an old .xls" in errors[0].expected
+
+
+def test_a_title_above_the_header_is_passed_over(tmp_path: Path) -> None:
+    """Office people write a title over a table, merged across it: the header is the first row of several cells."""
+    rows = [["BẢNG KHAI BÁO NĂM HỌC 2026-2027"], [], [None, "Trường A"], ["school", "name"], ["moet:1", "Chính"]]
+    tables, errors = read_tables([workbook(tmp_path / "a.xlsx", {"x": rows})])
+    assert errors == []
+    assert (tables[0].header, tables[0].header_line, tables[0].rows) == (
+        ("school", "name"), 4, ((5, ("moet:1", "Chính")),)
+    )  # fmt: skip
+    only = workbook(tmp_path / "b.xlsx", {"x": [["Ghi chú"], ["Gọi lại sau"]]})
+    tables, errors = read_tables([only])
+    assert (errors, tables[0].header) == ([], ("Ghi chú",)), "a sheet of notes is not passed over in silence"
+
+
+def test_a_sheet_that_is_none_of_ours_is_told_so(tmp_path: Path) -> None:
+    """A sheet of notes is no list of units with its columns missing: one sentence says what may be done with it."""
+    path = workbook(tmp_path / "a.xlsx", {"Ghi chú": [["Việc", "Ai làm"], ["Gọi VNPT", "Văn thư"]]})
+    rows, faults = read_rows(read_tables([path])[0])
+    assert rows == []
+    assert [fault.file for fault in faults] == ["a.xlsx/Ghi chú"]
+    assert "delete the sheet or name it 'guide'" in faults[0].expected
+
+
+def test_vietnamese_headers_of_other_programs_are_known(tmp_path: Path) -> None:
+    """Headers as a district writes them: with accents, capitals and the words of an office."""
+    header = "Mã trường;Phòng;Mã tài sản;Mục khai báo;Giá trị;Đơn vị;Người khai báo"
+    (tmp_path / "a.csv").write_text(f"\ufeff{header}\r\nmoet:1;;;students;512;;Ban kiểm kê\r\n", "utf-8")
+    rows, faults = read_rows(read_tables([tmp_path / "a.csv"])[0])
+    assert faults == []
+    assert (rows[0].kind.name, rows[0].values["declared_by"]) == ("declared", "Ban kiểm kê")
+    (tmp_path / "a.csv").write_text("Mã trường;Mục khai báo;Giá trị;Người lập\r\nmoet:1;students;512;x\r\n", "utf-8")
+    _, faults = read_rows(read_tables([tmp_path / "a.csv"])[0])
+    assert "declared_by (người khai)" in faults[0].expected
