@@ -54,7 +54,12 @@ def provision(args: argparse.Namespace) -> int:
 def put_load(args: argparse.Namespace) -> int:
     """Send equal messages at a rate and print how long their receipts took."""
     _, identities = fleet_file.read(args.fleet)
-    chosen = list(identities.values())[: args.connections or None]
+    chosen = list(identities.values())[: args.connections]
+    if not chosen or len(chosen) < (args.connections or 0):
+        raise OperatorError(
+            f"--connections {args.connections or 'all'}: {args.fleet} has {len(identities)} devices; ask for fewer, "
+            "or let 'phongmay simulate provision' write more"
+        )
     bar, stop = Progress(), _stopper()
     generator = Load(chosen)
     generator.open()

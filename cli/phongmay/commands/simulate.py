@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import threading
 import time
@@ -17,6 +18,27 @@ from phongmay.progress import Progress
 from phongmay_contract.errors import OperatorError
 from phongmay_simulate import district, enrolling, expectation, ledger
 from phongmay_simulate.fleet import Fleet
+
+
+class _Within:
+    """A type of argument: a number within bounds; no other would end, or be divided by."""
+
+    def __init__(self, kind: type[int] | type[float], lowest: float, highest: float) -> None:
+        self._kind, self._lowest, self._highest = kind, lowest, highest
+
+    def __call__(self, text: str) -> float:
+        """Read it; argparse names the argument where it is out of bounds or no number."""
+        number = self._kind(text)
+        if not self._lowest <= number <= self._highest:  # so written, NaN is refused too
+            raise argparse.ArgumentTypeError(f"{text} is not from {self._lowest:g} to {self._highest:g}")
+        return number
+
+    def __repr__(self) -> str:
+        """Give the word that argparse has for what is no number."""
+        return "whole number" if self._kind is int else "number"
+
+
+_INTERVAL, _SECONDS, _SHARE = _Within(float, 1, 86_400), _Within(float, 0.1, math.inf), _Within(float, 0, 1)
 
 
 def add(commands: Commands) -> None:
@@ -34,8 +56,8 @@ def add(commands: Commands) -> None:
     run.add_argument(
         "--tokens", type=Path, required=True, help="JSON file: enrolment token by external id of the school"
     )
-    run.add_argument("--interval", type=float, default=60.0, help="seconds between rounds (default: %(default)s)")
-    run.add_argument("--seconds", type=float, default=float("inf"), help="stop by itself after so many seconds")
+    run.add_argument("--interval", type=_INTERVAL, default=60.0, help="seconds between rounds (default: %(default)s)")
+    run.add_argument("--seconds", type=_SECONDS, default=float("inf"), help="stop by itself after so many seconds")
     run.add_argument("--ledger", type=Path, help="where to write what was sent and receipted, when it ends")
     run.add_argument("--expected", type=Path, help="where to write the verdicts that must come out")
     _common(run)
@@ -51,13 +73,18 @@ def add(commands: Commands) -> None:
 
 def _provision(verbs: Commands) -> None:
     parser = verbs.add_parser("provision", help="write simulated schools into register and broker, without enrolment")
-    parser.add_argument("--schools", type=int, default=20, help="how many schools (default: %(default)s)")
-    parser.add_argument("--pcs", type=int, default=50, help="PCs of each (default: %(default)s)")
+    parser.add_argument(
+        "--schools", type=_Within(int, 1, 5000), default=20, help="how many schools (default: %(default)s)"
+    )
+    parser.add_argument("--pcs", type=_Within(int, 1, 1000), default=50, help="PCs of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=762, help="which device has which fault (default: %(default)s)")
     parser.add_argument("--no-faults", action="store_true", help="every PC standard, nothing strange")
     parser.add_argument("--no-gateways", action="store_true", help="no gateway and router in each school")
     parser.add_argument(
-        "--since-days", type=float, default=40, help="days for which all has existed (default: %(default)s)"
+        "--since-days",
+        type=_Within(float, 0, 3660),
+        default=40,
+        help="days for which all has existed (default: %(default)s)",
     )
     _fleet(parser, "where to write the devices and their secrets")
     parser.set_defaults(run=_late("provision"))
@@ -66,9 +93,13 @@ def _provision(verbs: Commands) -> None:
 def _load(verbs: Commands) -> None:
     parser = verbs.add_parser("load", help="send equal messages at a rate, and say how long their receipts take")
     _fleet(parser)
-    parser.add_argument("--connections", type=int, default=0, help="how many devices, 1 to 20000 (default: all)")
-    parser.add_argument("--rate", type=float, default=100.0, help="messages a second (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for how long (default: %(default)s)")
+    parser.add_argument(
+        "--connections", type=_Within(int, 1, 20_000), help="how many devices, 1 to 20000 (default: all)"
+    )
+    parser.add_argument(
+        "--rate", type=_Within(float, 0.01, 1e5), default=100.0, help="messages a second (default: %(default)s)"
+    )
+    parser.add_argument("--seconds", type=_SECONDS, default=60.0, help="for how long (default: %(default)s)")
     parser.set_defaults(run=_late("put_load"))
 
 
@@ -76,12 +107,12 @@ def _day(verbs: Commands) -> None:
     parser = verbs.add_parser("day", help="play a past school day in minutes, or the present as it comes")
     _fleet(parser)
     parser.add_argument("--date", default="", help="local date to play, e.g. 2026-11-27 (default: yesterday)")
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long it takes (default: %(default)s)")
+    parser.add_argument("--seconds", type=_SECONDS, default=300.0, help="how long it takes (default: %(default)s)")
     parser.add_argument("--live", action="store_true", help="play the present: send live, as it comes")
     parser.add_argument("--always", action="store_true", help="everything is on, whatever the timetable says")
-    parser.add_argument("--interval", type=float, default=60.0, help="played seconds between rounds (%(default)s)")
-    parser.add_argument("--twice", type=float, default=0.01, help="share of messages sent twice (%(default)s)")
-    parser.add_argument("--late", type=float, default=0.01, help="share sent behind the next one (%(default)s)")
+    parser.add_argument("--interval", type=_INTERVAL, default=60.0, help="played seconds between rounds (%(default)s)")
+    parser.add_argument("--twice", type=_SHARE, default=0.01, help="share of messages sent twice (%(default)s)")
+    parser.add_argument("--late", type=_SHARE, default=0.01, help="share sent behind the next one (%(default)s)")
     parser.add_argument("--ledger", type=Path, help="where to write what was sent and receipted")
     parser.set_defaults(run=_late("play_day"))
 
@@ -89,9 +120,13 @@ def _day(verbs: Commands) -> None:
 def _history(verbs: Commands) -> None:
     parser = verbs.add_parser("history", help="write seeded days of the past into the series store; no collector runs")
     _fleet(parser)
-    parser.add_argument("--days", type=int, default=2, help="days with every round, today the last (%(default)s)")
-    parser.add_argument("--older", type=int, default=0, help="thinner days before these, for roll-ups (%(default)s)")
-    parser.add_argument("--interval", type=float, default=60.0, help="seconds between rounds (%(default)s)")
+    parser.add_argument(
+        "--days", type=_Within(int, 1, 3660), default=2, help="days with every round, today the last (%(default)s)"
+    )
+    parser.add_argument(
+        "--older", type=_Within(int, 0, 3660), default=0, help="thinner days before these, for roll-ups (%(default)s)"
+    )
+    parser.add_argument("--interval", type=_INTERVAL, default=60.0, help="seconds between rounds (%(default)s)")
     parser.set_defaults(run=_late("write_history"))
 
 

@@ -1,4 +1,7 @@
-"""InfluxDB when things go wrong, and its two languages against the real server: nothing ends a literal or a line."""
+"""InfluxDB when things go wrong, and its two languages against the real server: nothing ends a literal or a line.
+
+Long because every refusal of a server, old, other or with TLS, has its own sentence and is met here by a real one.
+"""
 
 from __future__ import annotations
 

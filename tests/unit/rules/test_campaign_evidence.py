@@ -1,4 +1,7 @@
-"""Facts of concurrent tests to the letter: limits in time and rate, what each names as its ground, and its laws."""
+"""Facts of concurrent tests to the letter: limits in time and rate, what each names as its ground, and its laws.
+
+Long because each fact of a run has its limits told apart one by one: that is what mutation testing left alive.
+"""
 
 from __future__ import annotations
 
