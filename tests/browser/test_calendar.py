@@ -57,7 +57,8 @@ def test_calendar_of_a_school(
     page.locator("details[open] input[name=timetable]").fill("Mon-Sun 07:00-11:30")
     page.locator("details[open] button").click()
     page.wait_for_load_state()
-    assert "Mon-Sun 07:00-11:30" in page.inner_text("main")
+    days = "thứ Hai–Chủ nhật" if vi else "Mon–Sun"
+    assert f"{days} 07:00-11:30" in page.inner_text("main")
     day = datetime.now(LOCAL).date() + timedelta(days=3)
     page.locator("summary", has_text="Thêm mục" if vi else "Add an entry").click()
     page.select_option("#kind", "holiday")

@@ -122,7 +122,7 @@ def hours_said(words: Texts, text: str) -> str:
 
     def said(found: re.Match[str]) -> str:
         word = found[0].casefold()
-        return words(f"weekday_{_DAYS.index(word)}") if word in _DAYS else words(f"hours_{word}")
+        return words(f"weekday_{_DAYS.index(word)}") if word in _DAYS else words("hours_" + word)
 
     return _HOURS_WORD.sub(said, _HOURS_DAYS.sub("\\1\N{EN DASH}\\2", text))
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_shown_is_told(run: Run) -> None:
         (("--unit", "cs", "--at", "2099-01-01"), "is ahead"),
         (("--unit", "cs", "--at", "2026-11-23T10:00", "--known-at", "2099-01-01"), "known_at"),
         (("--unit", "moet:1", "--at", "2026-11-23"), "no organisation unit 'moet:1'"),
-        (("--unit", "cs", "--at", "2026-11-23T10:00", "--subject", "th-0"), "no verdict of on 'th-0'"),
+        (("--unit", "cs", "--at", "2026-11-23T10:00", "--subject", "th-0"), "no verdict on 'th-0'"),
     ):
         code, text = run("verdicts", "show", *words)
         assert (code, part in text) == (2, True), text
