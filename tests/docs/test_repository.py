@@ -190,3 +190,10 @@ def test_every_package_is_known_to_every_tool() -> None:
     assert set(folders) <= set(project["tool"]["mypy"]["files"])
     assert set(folders) <= set(project["tool"]["ruff"]["src"])
     assert all((ROOT / package / "__init__.py").is_file() for package in packages)
+
+
+def test_every_file_of_facts_is_mutated() -> None:
+    """A new file of fact functions is among those whose tests are tested; `suppliers` holds words only."""
+    mutated = set(tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["mutmut"]["only_mutate"])
+    there = {path.name for path in (ROOT / "rules/phongmay_rules/facts").glob("*.py")} - {"__init__.py", "suppliers.py"}
+    assert {f"phongmay_rules/facts/{name}" for name in there} <= mutated
