@@ -354,9 +354,10 @@ def test_a_run_over_the_standby_line_is_not_mixed_with_the_main_lines() -> None:
     again = over(capacity(5, 30e6, 10e6), l2=4)
     moved = of_line(*main, standby, again, lines=lines)[name]
     assert (moved.value, moved.detail["contracted_bps"], moved.sources[0]) == (0.5, 50_000_000, "line:2")
-    both = over(capacity(7, 90e6, 40e6), l1=3, l2=1)
+    both = over(capacity(7, 105e6, 40e6), l1=3, l2=1)
     at_odds = of_line(main[0], both, again, lines=lines)[name]
     assert at_odds.value == 0.6, "all different: the newest"
+    assert of_line(main[0], again, lines=lines)[name].value == 0.6, "one each: the newest"
 
 
 def test_a_second_line_does_not_undo_what_the_first_one_showed() -> None:
@@ -366,6 +367,16 @@ def test_a_second_line_does_not_undo_what_the_first_one_showed() -> None:
     assert of_line(run, lines=[*LINES, STANDBY])[name].value == 0.95
     gone = over(capacity(1, 95e6, 48e6), l1=4)
     assert of_line(gone, lines=LINES)[name].missing is Reason.CONTRACT_CHANGED
+    grown = replace(gone, contracted_dl=100_000_000)
+    assert of_line(grown, lines=LINES)[name].missing is Reason.CONTRACT_CHANGED, "by chance as much as one line now"
+
+
+def test_a_line_in_use_that_promises_nothing_is_to_be_declared() -> None:
+    """That line is the ground, at the time of the evaluation; the other one's contract does not stand in for it."""
+    name, lines = "download_contract_ratio", [*LINES, replace(STANDBY, down_bps=None)]
+    used = over(capacity(1, 30e6, 10e6), l2=4)
+    assert of_line(used, lines=lines)[name] == missing(name, Reason.NOT_DECLARED, AT, sources=("line:2",))
+    assert of_line(lines=lines)[name].missing is Reason.NOT_DECLARED, "that is needed first, with or without a run"
 
 
 def test_a_rate_is_held_against_the_contract_that_it_was_measured_under() -> None:

@@ -49,7 +49,7 @@ def counted(machines: Mapping[str, Told], interval: float = 60.0, expected: int 
     month = Month(START, START + 60.0 * MINUTES, minutes, 0)
     found = count(
         [replace(PC, id=name) for name in machines], {name: strips(told) for name, told in machines.items()},
-        lambda _: month, lambda _: interval,
+        lambda _: month, dict.fromkeys(machines, interval).__getitem__,
     )  # fmt: skip
     assert found is not None
     return found
@@ -308,3 +308,23 @@ def test_a_machine_in_conflict_says_nothing(school: Any) -> None:
     found = FactMaker(NOW.timestamp()).make([place], school.series)["school", "th"]
     assert {fact.missing for fact in found if fact.name in line.NAMES} == {Reason.NO_AGENT}
     assert availability.window(NOW.timestamp())[1] == datetime.fromisoformat("2026-11-26T00:00:00+07:00").timestamp()
+
+
+def test_the_window_begins_with_the_first_agent_and_without_machines_in_conflict() -> None:
+    """Two machines of one timetable: the earlier agent begins it; one whose identity is doubted tells nothing."""
+    month = Month(START, START + 60.0 * MINUTES, sum(FULL << 64 * hour for hour in range(3)), 0)
+    later = replace(PC, id="b", agent_since=START + 3600.0)
+    told = {"a": strips(GOOD), "b": strips(GOOD)}
+    for devices in ([PC, later], [later, PC]):
+        found = count(devices, told, lambda _: month, lambda _: 60.0)
+        assert found is not None
+        assert (found.expected, found.known, found.machines) == (180, 180, 2)
+    assert count([replace(PC, in_conflict=True)], told, lambda _: month, lambda _: 60.0) is None
+
+
+def test_what_was_set_aside_is_told() -> None:
+    """Whoever reads the share sees how many machines stand behind it, and how many were not believed."""
+    odd = GOOD | dict.fromkeys(range(60), False)
+    detail = facts(counted({"a": GOOD, "b": GOOD, "c": odd}), (), NOW.timestamp())[0].detail
+    assert detail is not None
+    assert (detail["machines"], detail["machines_set_aside"]) == (3, 1)
