@@ -42,6 +42,7 @@ VI: dict[str, str] = {
     "office_deputy": "Phó hiệu trưởng",
     "office_technician": "Nhân viên thiết bị",
     "office_inventory": "Ban kiểm kê",
+    "declared_day_form": "ngày/tháng/năm",
     "declared_since": "Có hiệu lực từ ngày",
     "declared_file": "Ảnh hoặc giấy tờ chứng minh (không bắt buộc)",
     "declared_file_hint": "JPEG, PNG hoặc PDF, tối đa {mib} MiB. Vị trí, thời gian và chủ máy ghi trong ảnh được xóa "
@@ -182,6 +183,7 @@ EN: dict[str, str] = {
     "office_deputy": "Deputy principal",
     "office_technician": "Equipment officer",
     "office_inventory": "Inventory board",
+    "declared_day_form": "day/month/year",
     "declared_since": "Holds since",
     "declared_file": "Photograph or paper that shows it (optional)",
     "declared_file_hint": "JPEG, PNG or PDF, at most {mib} MiB. Place, time and owner in a photograph are removed "
